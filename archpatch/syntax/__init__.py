@@ -1,0 +1,1 @@
+"""From bytes to a tree: scanner, parser, words, shell, and the second reader."""

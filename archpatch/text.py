@@ -1,0 +1,156 @@
+"""Spans, edits and fixes: the vocabulary of change. Knows nothing of Dockerfiles.
+
+All positions are byte offsets from the start of a file, half-open. Lines and columns are made by reports.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+
+def encode(text: str | bytes) -> bytes:
+    """Text as bytes of a file; bytes that were no UTF-8 (surrogates) come back as they were."""
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+def decode(data: bytes) -> str:
+    """Bytes of a file as text; a byte that is no UTF-8 becomes a lone surrogate and is never lost."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range of bytes, `start <= end`."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"not a span: {self.start}..{self.end}")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def __contains__(self, other: Span) -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+    def of(self, source: bytes) -> bytes:
+        """The bytes of `source` in this range."""
+        return source[self.start : self.end]
+
+    def meets(self, other: Span) -> bool:
+        """Whether two ranges share a byte, or an empty one lies within or at the edge of the other."""
+        if not len(self) or not len(other):
+            return self.start <= other.end and other.start <= self.end
+        return self.start < other.end and other.start < self.end
+
+    def cover(self, other: Span) -> Span:
+        """The smallest span that holds both."""
+        return Span(min(self.start, other.start), max(self.end, other.end))
+
+
+class Applicability(enum.IntEnum):
+    """How far a fix may be trusted (docs/how-it-works.md, "Trust"); ordered, so `>=` asks for a level."""
+
+    MANUAL = 0
+    UNSAFE = 1
+    SAFE = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put `text` where `span` is. An empty span inserts, an empty text deletes.
+
+    `path` names another file than the finding's (a .csproj, a setup.py), else None.
+    """
+
+    span: Span
+    text: bytes
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.span) and not self.text:
+            raise ValueError("an edit that changes nothing")
+
+    @classmethod
+    def replace(cls, span: Span, text: str | bytes, path: Path | None = None) -> Self:
+        """Put `text` in place of `span`."""
+        return cls(span, encode(text), path)
+
+    @classmethod
+    def insert(cls, at: int, text: str | bytes, path: Path | None = None) -> Self:
+        """Put `text` before the byte at offset `at`."""
+        return cls(Span(at, at), encode(text), path)
+
+    @classmethod
+    def delete(cls, span: Span, path: Path | None = None) -> Self:
+        """Take the bytes of `span` away."""
+        return cls(span, b"", path)
+
+    @property
+    def order(self) -> tuple[str, Span, bytes]:
+        """Place in the files: the only order that fixes have."""
+        return (str(self.path or ""), self.span, self.text)
+
+    def clashes(self, other: Edit) -> bool:
+        """Whether both cannot be applied to one text. Equal edits do not clash: they count once."""
+        return self != other and self.path == other.path and self.span.meets(other.span)
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that go in together or not at all. `title` says what they do, as an order ("Drop the flag")."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    applicability: Applicability
+
+    def __post_init__(self) -> None:
+        edits = tuple(sorted(dict.fromkeys(self.edits), key=lambda edit: edit.order))
+        if not edits and self.applicability is not Applicability.MANUAL:
+            raise ValueError(f"a fix without edits can only be manual: {self.title}")
+        for one, two in zip(edits, edits[1:], strict=False):
+            if one.clashes(two):
+                raise ValueError(f"edits of one fix clash: {self.title}")
+        object.__setattr__(self, "edits", edits)
+
+    def clashes(self, other: Fix) -> bool:
+        """Whether the two cannot be applied to one text."""
+        return any(one.clashes(two) for one in self.edits for two in other.edits)
+
+
+def apply(source: bytes, edits: Iterable[Edit]) -> bytes:
+    """`source` with all `edits` (of one file) made; equal ones count once.
+
+    Raises ValueError when two clash or one lies outside `source`.
+    """
+    pieces: list[bytes] = []
+    position = 0
+    for edit in _ordered(edits):
+        if edit.span.start < position or edit.span.end > len(source):
+            raise ValueError(f"edit at {edit.span.start}..{edit.span.end} clashes or lies outside the text")
+        pieces += (source[position : edit.span.start], edit.text)
+        position = edit.span.end
+    pieces.append(source[position:])
+    return b"".join(pieces)
+
+
+def moved(edits: Iterable[Edit]) -> Iterator[tuple[Edit, Span]]:
+    """Each edit of one file with the span of its text in the result of `apply`."""
+    shift = 0
+    for edit in _ordered(edits):
+        start = edit.span.start + shift
+        yield edit, Span(start, start + len(edit.text))
+        shift += len(edit.text) - len(edit.span)
+
+
+def _ordered(edits: Iterable[Edit]) -> list[Edit]:
+    return sorted(dict.fromkeys(edits), key=lambda edit: edit.order)
