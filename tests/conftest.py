@@ -1,43 +1,68 @@
-"""What every test may ask for: a real builder, and the corpus of real Dockerfiles."""
+"""What tests share: the corpus of real files, the engine, and what happens where one of them is missing.
+
+`ARCHPATCH_CORPUS` names a folder of real Dockerfiles. Without it, or without a Docker engine, the tests that need
+them are skipped, visibly; with `ARCHPATCH_REQUIRE_ENGINE=1` such a skip is a failure. `ARCHPATCH_FULL=1` takes
+every file of the corpus where a test otherwise takes a sample.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-
-def _builder_answers() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    try:
-        done = subprocess.run(["docker", "buildx", "inspect"], capture_output=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+REQUIRED = os.environ.get("ARCHPATCH_REQUIRE_ENGINE") == "1"
+_NEEDS = ("corpus", "engine")  # fixtures and markers of one name
 
 
-@pytest.fixture(scope="session")
-def engine() -> None:
-    """A Docker engine with buildx. Without one the test is skipped, or fails if ARCHPATCH_REQUIRE_ENGINE=1."""
-    if _builder_answers():
-        return
-    reason = "`docker buildx inspect` does not answer"
-    if os.environ.get("ARCHPATCH_REQUIRE_ENGINE") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "corpus: needs the real files that ARCHPATCH_CORPUS names")
+    config.addinivalue_line("markers", "slow: takes more than five seconds")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the fixture `corpus` or `engine` bears the marker too."""
+    for item in items:
+        for name in set(_NEEDS) & set(getattr(item, "fixturenames", ())):
+            item.add_marker(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where the engine is required, a test that needs it and was skipped has failed."""
+    report = yield
+    wanted = any(item.get_closest_marker(name) for name in _NEEDS)
+    if REQUIRED and wanted and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, although ARCHPATCH_REQUIRE_ENGINE=1: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")
 def corpus() -> Path:
-    """The folder of real Dockerfiles that ARCHPATCH_CORPUS names; skipped where it is unset."""
-    folder = os.environ.get("ARCHPATCH_CORPUS")
-    if not folder:
-        pytest.skip("ARCHPATCH_CORPUS is not set")
-    path = Path(folder)
-    if not path.is_dir():
-        pytest.fail(f"ARCHPATCH_CORPUS={folder} is no folder")
-    return path
+    """The folder of real files."""
+    named = os.environ.get("ARCHPATCH_CORPUS")
+    if not named:
+        pytest.skip("ARCHPATCH_CORPUS names no folder of real files")
+    folder = Path(named).resolve()
+    assert folder.is_dir(), f"ARCHPATCH_CORPUS is no folder: {folder}"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The version of the Docker engine that answers through buildx."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker program")
+    for question in (
+        ["docker", "buildx", "inspect"],
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+    ):
+        asked = subprocess.run(question, capture_output=True, text=True, timeout=60)
+        if asked.returncode != 0:
+            pytest.skip(f"no Docker engine answers: {asked.stderr.strip()[:200]}")
+    return asked.stdout.strip()
