@@ -1,0 +1,587 @@
+"""The tree of a shell script: frozen nodes in file offsets. Import these from `archpatch.syntax.shell`.
+
+How the nodes nest: a `Script` has a `Sequence` of `Item`s; an item is a node and the operator that follows it.
+
+    Sequence   a; b & c          items run one after the other (a line end counts as `;`)
+    AndOr      a && b || c       items with `&&`, `||`; both bind alike, from the left
+    Pipeline   ! a | b           at least two commands, or one that is negated
+    If         arms of condition and body, and what stands after `else`
+    Case       a subject and arms of patterns and body
+    Loop       for, while, until, select; `values` or `condition` before the body
+    Group      { a; } or ( a ); also any compound node that has redirects of its own
+    Function   f() { a; }
+    ShellCommand  a simple command, `[ ... ]`, `[[ ... ]]`, `export A=1`, or nothing but assignments
+
+A `Sequence` or `AndOr` of one item does not occur below a `Script`, an arm, a body: those always hold a `Sequence`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from archpatch.platforms import Convention
+from archpatch.text import Span
+
+
+class Quote(enum.Enum):
+    """The quotes around a part of a word; `$'...'` counts as SINGLE."""
+
+    NONE = ""
+    SINGLE = "'"
+    DOUBLE = '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Constant text. The bytes at `span` are `text`, but for an escaped character, which is a Literal of
+    its own (`\\ ` and the text " "). Quotes stand outside of the span. An unquoted glob is literal too."""
+
+    span: Span
+    text: str
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """`$x`, `${x:-y}`, `${x/p/r}`: `operator` is "", ":-", "/", ...; `operand` what follows it, pattern and
+    replacement (`p/r`) in one. `${#x}` and `${!x}` have the operators "#x" and "!x"."""
+
+    span: Span
+    name: str
+    operator: str
+    operand: tuple[Part, ...]
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """`$(...)`, or the same in backquotes."""
+
+    span: Span
+    script: Script
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """What is not looked into: `$((...))`, `<(...)`, an array; `text` is as written."""
+
+    span: Span
+    text: str
+    quote: Quote
+
+
+Part = Literal | Param | Substitution | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class ShellWord:
+    """One word. `raw` is what stands in the file with line continuations removed."""
+
+    span: Span
+    parts: tuple[Part, ...]
+    raw: str
+
+    @property
+    def literal(self) -> str | None:
+        """The value when nothing in it is computed, else None."""
+        text = ""
+        for part in self.parts:
+            if not isinstance(part, Literal):
+                return None
+            text += part.text
+        return text
+
+    @property
+    def prefix(self) -> str:
+        """The constant text that it begins with."""
+        text = ""
+        for part in self.parts:
+            if not isinstance(part, Literal):
+                break
+            text += part.text
+        return text
+
+    @property
+    def quoted(self) -> bool:
+        """Whether quotes stand around the whole word."""
+        return bool(self.parts) and all(part.quote is not Quote.NONE for part in self.parts)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that the word uses, those in operands included, those in `$(...)` not."""
+        return frozenset(param.name for param in params(self.parts))
+
+    def find(self, text: str, start: int = 0) -> Span | None:
+        """Where `text` stands in the file: the first place among constant text, at or after byte `start`.
+
+        The span may cover quotes or a line continuation that stand inside of the text.
+        """
+        run: list[Literal] = []
+        for part in (*self.parts, None):
+            if isinstance(part, Literal):
+                run.append(part)
+                continue
+            if (span := _find(run, text, start)) is not None:
+                return span
+            run = []
+        return None
+
+
+def params(parts: tuple[Part, ...]) -> Iterator[Param]:
+    """Every `$x` among `parts`, operands included."""
+    for part in parts:
+        if isinstance(part, Param):
+            yield part
+            yield from params(part.operand)
+
+
+def _find(run: list[Literal], text: str, start: int) -> Span | None:
+    joined = "".join(part.text for part in run)
+    at = joined.find(text)
+    while at >= 0:
+        first, last = _offset(run, at, False), _offset(run, at + len(text), True)
+        if first >= start:
+            return Span(first, last)
+        at = joined.find(text, at + 1)
+    return None
+
+
+def _offset(run: list[Literal], at: int, end: bool) -> int:
+    """The offset in the file of the character `at` of a run; as an `end`, that after the character before."""
+    for part in run:
+        if at < len(part.text) or (end and at == len(part.text)):
+            if len(part.span) != len(part.text.encode("utf-8", "surrogateescape")):  # an escape
+                return part.span.end if at else part.span.start
+            return part.span.start + len(part.text[:at].encode("utf-8", "surrogateescape"))
+        at -= len(part.text)
+    return run[-1].span.end if run else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`name=value`. `keyword` is "export", "readonly", "declare", "typeset", "local", or "" ; "for" and
+    "read" where the value comes from a loop or from input (`value` None). `prefix`: for one command alone
+    (`A=1 make`). `only_on`: as in ShellCommand."""
+
+    span: Span
+    name: str
+    value: ShellWord | None
+    append: bool = False
+    keyword: str = ""
+    prefix: bool = False
+    only_on: frozenset[str] | None = None
+
+    @property
+    def export(self) -> bool:
+        """Whether `export` or a command's prefix puts it into the environment."""
+        return self.keyword == "export" or self.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """`2>file`, `<<EOF`. `body` is the content of a heredoc (also of one that BuildKit reads)."""
+
+    span: Span
+    operator: str
+    fd: int | None
+    target: ShellWord | None
+    body: Span | None = None
+
+
+# Commands that run the command named by their arguments, with those of their options that take a value.
+_WRAPPERS = {
+    "sudo": ("-u", "-g", "--user", "--group", "-C", "-h", "-p"),
+    "env": ("-u", "--unset", "-C", "--chdir", "-S"),
+    "exec": ("-a",),
+    "time": ("-f", "-o"),
+    "command": (),
+    "builtin": (),
+    "nice": ("-n",),
+    "nohup": (),
+    "eatmydata": (),
+    "gosu": (),
+    "su-exec": (),
+    "xargs": ("-n", "-I", "-L", "-P", "-d", "-a", "-s", "-E"),
+    "timeout": ("-k", "-s"),
+    "linux32": (),
+    "linux64": (),
+    "setarch": (),
+}  # fmt: skip
+_TAKES_ONE = ("timeout", "setarch", "gosu", "su-exec")  # an argument of their own before the command
+
+
+@dataclass(frozen=True, slots=True)
+class ShellCommand:
+    """A simple command. `words` are all words as written, without assignments and redirects.
+
+    `only_on`: the architectures (words of `Platform.arch`) for which the arms around it are meant; None where
+    no arm asks for one. An arm counts for the architectures its words mean, whether or not the selector can
+    spell them so (see `ArchTest.taken`). `over`: the architectures that a loop around it goes through.
+    `script`: the body of `sh -c` or of a heredoc, if this command is a shell.
+    """
+
+    span: Span
+    words: tuple[ShellWord, ...]
+    assigns: tuple[Assign, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
+    only_on: frozenset[str] | None = None
+    over: frozenset[str] = frozenset()
+    script: Script | None = None
+
+    @property
+    def _start(self) -> int:
+        """The index of the word that names the command which really runs."""
+        at = 0
+        while at < len(self.words):
+            wrapper = (self.words[at].literal or "").rsplit("/", 1)[-1]
+            if wrapper not in _WRAPPERS:
+                break
+            following = _after_options(self.words, at + 1, wrapper)
+            if following >= len(self.words):
+                break
+            at = following
+        return at
+
+    @property
+    def name(self) -> str:
+        """The command that really runs, behind `sudo`, `env A=b`, `exec`, ..., without its folder; "" if computed."""
+        start = self._start
+        if start >= len(self.words):
+            return ""
+        return (self.words[start].literal or "").rsplit("/", 1)[-1]
+
+    @property
+    def arguments(self) -> tuple[ShellWord, ...]:
+        """The words after `name`."""
+        return self.words[self._start + 1 :]
+
+    @property
+    def wrappers(self) -> tuple[ShellWord, ...]:
+        """The words before `name`."""
+        return self.words[: self._start]
+
+    def option(self, *names: str) -> ShellWord | None:
+        """The value of the last of these options: the next word, or what follows `--output=` or `-o`.
+
+        `-fsSLo file` gives `file` for `-o`. The value of `--output=x` is a word with the span of `x`.
+        """
+        found = None
+        words = self.arguments
+        for index, word in enumerate(words):
+            text = word.prefix
+            if text[:1] != "-":
+                continue
+            for name in names:
+                short = len(name) == 2
+                if text == name or (
+                    short and text[1:].isalpha() and text[0] != text[1] and text[-1] == name[1]
+                ):
+                    found = words[index + 1] if index + 1 < len(words) else found
+                elif text.startswith(name if short else name + "="):
+                    found = tail(word, len(name) + (text[len(name) : len(name) + 1] == "=")) or found
+        return found
+
+    def has(self, *flags: str) -> bool:
+        """Whether one of these words is among the arguments, or one of these letters in a cluster: `-fsSL` has `-f`."""
+        letters = {flag[1] for flag in flags if len(flag) == 2 and flag[0] == "-"}
+        for word in self.arguments:
+            text = word.prefix
+            if text in flags or text.partition("=")[0] in flags:
+                return True
+            if letters and text[:1] == "-" and text[1:].isalpha() and not letters.isdisjoint(text[1:]):
+                return True
+        return False
+
+
+def _after_options(words: tuple[ShellWord, ...], at: int, wrapper: str) -> int:
+    """The index of the first word after a wrapper's own options, assignments and argument."""
+    own = 1 if wrapper in _TAKES_ONE else 0
+    while at < len(words):
+        text = words[at].raw
+        if text == "--":
+            return at + 1
+        if text.startswith("-") and len(text) > 1:
+            at += 2 if text in _WRAPPERS[wrapper] else 1
+        elif wrapper in ("env", "sudo") and "=" in text.split("/", 1)[0]:
+            at += 1
+        elif own:
+            own, at = 0, at + 1
+        else:
+            return at
+    return at
+
+
+def tail(word: ShellWord, cut: int) -> ShellWord | None:
+    """The word without its first `cut` characters, which must be literal and unescaped; None if they are not."""
+    removed, parts = cut, list(word.parts)
+    while parts and cut:
+        first = parts[0]
+        if not isinstance(first, Literal) or len(first.span) != len(
+            first.text.encode("utf-8", "surrogateescape")
+        ):
+            return None
+        if cut < len(first.text):
+            start = first.span.start + len(first.text[:cut].encode("utf-8", "surrogateescape"))
+            parts[0] = Literal(Span(start, first.span.end), first.text[cut:], first.quote)
+            cut = 0
+        else:
+            cut -= len(first.text)
+            parts.pop(0)
+    if cut or not parts:
+        return None
+    raw = word.raw[:1] + word.raw[1 + removed :] if word.raw[:1] in "'\"" else word.raw[removed:]
+    return ShellWord(Span(parts[0].span.start, word.span.end), tuple(parts), raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A node of a list and the operator that follows it: ";", "&", "&&", "||"; "" after the last."""
+
+    node: Node
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Nodes that run one after the other; may be empty."""
+
+    span: Span
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AndOr:
+    """`a && b || c`."""
+
+    span: Span
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """`a | b`, `! a`."""
+
+    span: Span
+    commands: tuple[Node, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """`if` or `elif` with its condition and body."""
+
+    span: Span
+    condition: Sequence
+    body: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if`, its `elif`s, and `else`."""
+
+    span: Span
+    arms: tuple[Arm, ...]
+    otherwise: Sequence | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseArm:
+    """`a|b) ... ;;`; `end` is ";;", ";&", ";;&", or "" where the last arm has none."""
+
+    span: Span
+    patterns: tuple[ShellWord, ...]
+    body: Sequence
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`case subject in ... esac`."""
+
+    span: Span
+    subject: ShellWord
+    arms: tuple[CaseArm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`for variable in values`, `while condition`, `until condition`."""
+
+    span: Span
+    keyword: str
+    variable: str
+    values: tuple[ShellWord, ...]
+    condition: Sequence | None
+    body: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`{ ... }`, `( ... )`, or a compound node with redirects."""
+
+    span: Span
+    body: Sequence
+    subshell: bool
+    redirects: tuple[Redirect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """`name() { ... }`."""
+
+    span: Span
+    name: str
+    body: Sequence
+
+
+Node = ShellCommand | Sequence | AndOr | Pipeline | If | Case | Loop | Group | Function
+
+
+class Selector(enum.Enum):
+    """What names an architecture in a build. `host` ones name that of the machine which builds."""
+
+    TARGETARCH = "TARGETARCH"
+    TARGETPLATFORM = "TARGETPLATFORM"
+    BUILDARCH = "BUILDARCH"
+    BUILDPLATFORM = "BUILDPLATFORM"
+    UNAME = "uname -m"
+    DPKG = "dpkg --print-architecture"
+    APK = "apk --print-arch"
+    RPM = "rpm -E %_arch"
+    XX = "xx-info arch"
+    GO = "go env GOARCH"
+    OTHER = "a variable compared with architectures"
+
+    @property
+    def convention(self) -> Convention | None:
+        """How it spells an architecture (TARGETPLATFORM behind `linux/`); None: not known."""
+        return _CONVENTIONS.get(self)
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether its values are `os/arch[/variant]`."""
+        return self in (Selector.TARGETPLATFORM, Selector.BUILDPLATFORM)
+
+
+_CONVENTIONS = {
+    Selector.TARGETARCH: Convention.DOCKER,
+    Selector.TARGETPLATFORM: Convention.DOCKER,
+    Selector.BUILDARCH: Convention.DOCKER,
+    Selector.BUILDPLATFORM: Convention.DOCKER,
+    Selector.UNAME: Convention.UNAME,
+    Selector.DPKG: Convention.DPKG,
+    Selector.APK: Convention.APK,
+    Selector.RPM: Convention.RPM,
+    Selector.XX: Convention.DOCKER,
+    Selector.GO: Convention.DOCKER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArchTest:
+    """A word that an arch selector is compared with: `aarch64`, `arm*`, `linux/arm64`.
+
+    `arches`: what the word means in any convention. `taken`: the architectures for which the selector has
+    such a value; empty for `aarch64` beside TARGETARCH, which never matches.
+    """
+
+    span: Span
+    text: str
+    arches: frozenset[str]
+    taken: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchArm:
+    """An arm and the architectures it is for. `words` is empty for `*)` and `else`. `body` is None where the
+    rest of the script is meant (`[ "$TARGETARCH" = amd64 ] || exit 0`)."""
+
+    span: Span
+    words: tuple[ArchTest, ...]
+    arches: frozenset[str]
+    body: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchSwitch:
+    """A `case`, an `if` or a test that asks which architecture it is.
+
+    `subject` is the word that is compared (`"$ARCH"`, `$(uname -m)`), `selector` where its value comes from,
+    `translated` whether the value was respelled on the way (sed, another case): then the selector's convention
+    says nothing about the words. `default` is `*)`, `else`, or what follows `||`; None where there is none.
+    """
+
+    span: Span
+    selector: Selector
+    translated: bool
+    subject: ShellWord
+    arms: tuple[SwitchArm, ...]
+    default: SwitchArm | None
+
+    @property
+    def convention(self) -> Convention | None:
+        """The spelling that the words should have; None: any."""
+        return None if self.translated else self.selector.convention
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A shell script. `readable` is False when the parser met an error or the shell is none we read; `problem`
+    then says why, at `problem_span`; commands may still be there, for findings without a fix.
+
+    `commands` is every simple command in the order of the file, those in `$(...)`, `sh -c` and heredocs too;
+    `assigns` every assignment, `switches` every question for the architecture, likewise.
+    """
+
+    span: Span
+    readable: bool
+    problem: str
+    body: Sequence
+    commands: tuple[ShellCommand, ...] = ()
+    assigns: tuple[Assign, ...] = ()
+    switches: tuple[ArchSwitch, ...] = ()
+    problem_span: Span | None = None
+
+    def reaching(self, command: ShellCommand, name: str) -> tuple[Assign, ...]:
+        """The assignments to `name` one of which may be in force at `command`, in the order of the file.
+
+        Empty: nothing in this script sets it before. An assignment in a skipped arm, or overwritten on every
+        way to `command`, is not among them. Whether one surely is in force: `surely`.
+        """
+        from archpatch.syntax.shell_flow import reaching
+
+        return tuple(one for one in reaching(self, command, name) if one is not None)
+
+    def surely(self, command: ShellCommand, name: str) -> bool:
+        """Whether this script sets `name` on every way to `command`."""
+        from archpatch.syntax.shell_flow import reaching
+
+        return None not in reaching(self, command, name)
+
+
+def evaluate(word: ShellWord, lookup: Callable[[str], str | None]) -> str | None:
+    """The value of a word where `lookup` gives the values of variables (None: unknown, "": unset or empty).
+
+    None when something in it is unknown, a substitution, or a pattern operator.
+    """
+    return _join(word.parts, lookup)
+
+
+def _join(parts: tuple[Part, ...], lookup: Callable[[str], str | None]) -> str | None:
+    values = [part.text if isinstance(part, Literal) else _value(part, lookup) for part in parts]
+    return None if None in values else "".join(value for value in values if value is not None)
+
+
+def _value(part: Part, lookup: Callable[[str], str | None]) -> str | None:
+    if not isinstance(part, Param) or part.operator not in ("", ":-", "-", ":+", "+"):
+        return None
+    value = lookup(part.name)
+    if value is None or not part.operator:
+        return value
+    # Unset and empty are not told apart: in a RUN an undeclared variable is unset, and "-" is rare.
+    if (part.operator[-1] == "+") == bool(value):
+        return _join(part.operand, lookup)
+    return "" if part.operator[-1] == "+" else value
