@@ -10,13 +10,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
 REQUIRED = os.environ.get("ARCHPATCH_REQUIRE_ENGINE") == "1"
 _NEEDS = ("corpus", "engine")  # fixtures and markers of one name
+_PROGRAM = (sys.executable, "-c", "from archpatch.cli import main; main()")
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,3 +70,16 @@ def engine() -> str:
         if asked.returncode != 0:
             pytest.skip(f"no Docker engine answers: {asked.stderr.strip()[:200]}")
     return asked.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def archpatch() -> Run:
+    """Runs the program as a user does: `archpatch("fix", "--unsafe", folder)`; options go to subprocess.run."""
+
+    def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+        settings = {"capture_output": True, "timeout": 120, "stdin": subprocess.DEVNULL, **options}
+        if "input" in settings:
+            del settings["stdin"]
+        return subprocess.run([*_PROGRAM, *map(str, arguments)], **settings)
+
+    return run
