@@ -207,7 +207,7 @@ def buildkit_checks(dockerfile: Path) -> Counter[str]:
     """The rules of BuildKit that a file breaks. Its images are replaced: the check needs no registry."""
     text = dockerfile.read_text()
     stages = set(re.findall(r"\bAS +(\S+)", text))
-    images = {word for word in re.findall(r"^FROM(?: +--\S+)* +(\S+)", text, re.M)} - stages - {"scratch"}
+    images = set(re.findall(r"^FROM(?: +--\S+)* +(\S+)", text, re.M)) - stages - {"scratch"}
     contexts = [f"--build-context={image}=docker-image://debian:bookworm-slim" for image in sorted(images)]
     ran = subprocess.run(
         ["docker", "buildx", "build", "--call=check,format=json", *contexts, dockerfile.parent],
