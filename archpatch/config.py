@@ -1,0 +1,171 @@
+"""archpatch.toml: where it is found, what it may say.
+
+Nothing in a config file names a command, a plugin or a URL: the file belongs to the scanned tree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from archpatch.discover import Unreadable, read, walk_up
+from archpatch.platforms import Platform, UnknownPlatform
+from archpatch.rule import Severity, Style
+
+NAMES = ("archpatch.toml", ".archpatch.toml", "pyproject.toml")
+_MAX_SIZE = 1 << 20
+
+
+class ConfigError(Exception):
+    """A config file that cannot be used; str() is one line that names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a config file says; None where it says nothing. Patterns count from `folder`."""
+
+    path: Path | None = None
+    platforms: tuple[Platform, ...] | None = None
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    style: Style | None = None
+    fail_on: Severity | None = None
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    exclude: tuple[str, ...] = ()
+    data: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file; the current one where there is no file."""
+        return self.path.parent if self.path else Path.cwd()
+
+    def ignored_for(self, path: Path) -> tuple[str, ...]:
+        """The codes that `per-file-ignores` names for a file."""
+        return tuple(
+            code for glob, codes in self.per_file_ignores if self._matches(path, glob) for code in codes
+        )
+
+    def excludes(self, path: Path) -> bool:
+        """Whether `exclude` names the file or a folder that it is in."""
+        return any(self._matches(path, glob) for glob in self.exclude)
+
+    def _matches(self, path: Path, glob: str) -> bool:
+        name = Path(os.path.relpath(path, self.folder)).as_posix()
+        glob = glob.rstrip("/")
+        return fnmatchcase(name, glob) or fnmatchcase(name, f"{glob}/*") or fnmatchcase(path.name, glob)
+
+
+def find(folder: Path) -> Config:
+    """The nearest config of a folder, searched upwards to the repository's root. Raises ConfigError."""
+    for parent in walk_up(folder):
+        for name in NAMES:
+            path = parent / name
+            if path.is_file():
+                table = _table(path)
+                if table is not None:
+                    return _config(path, table)
+    return Config()
+
+
+def load(path: Path) -> Config:
+    """The config of one file, named by the user. Raises ConfigError."""
+    return _config(path, _table(path) or {})
+
+
+def _table(path: Path) -> Mapping[str, object] | None:
+    """The keys; None for a pyproject.toml that says nothing to us."""
+    import tomllib  # dear at start-up, and most runs have no config
+
+    try:
+        text = read(path, _MAX_SIZE).decode("utf-8-sig")
+    except Unreadable as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8") from error
+    if path.name == "pyproject.toml" and "archpatch" not in text:
+        return None
+    try:
+        top: Mapping[str, object] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not TOML: {str(error) or 'nested too deep'}") from error
+    if path.name != "pyproject.toml":
+        return top
+    tool = top.get("tool", {})
+    table = tool.get("archpatch") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigError(f"{path}: tool.archpatch must be a table")
+    return table
+
+
+def _config(path: Path, table: Mapping[str, object]) -> Config:
+    values: dict[str, object] = {}
+    for key, value in table.items():
+        if key not in _READERS:
+            nearest = get_close_matches(key.lower().replace("_", "-"), _READERS, 1, 0.0)[0]
+            raise ConfigError(f"{path}: unknown key {key!r}; the nearest known one is {nearest!r}")
+        try:
+            values[key.replace("-", "_")] = _READERS[key](value)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {key}: {error}") from error
+    return Config(path, **values)  # type: ignore[arg-type]  # each reader gives the type of its field
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list of strings")
+    return tuple(value)
+
+
+def _platforms(value: object) -> tuple[Platform, ...]:
+    return read_platforms(_strings(value))
+
+
+def read_platforms(words: Sequence[str]) -> tuple[Platform, ...]:
+    """Target platforms, without repeats. Raises ValueError with one line."""
+    try:
+        platforms = tuple(dict.fromkeys(Platform.parse(word) for word in words))
+    except UnknownPlatform as error:
+        raise ValueError(str(error)) from error
+    if not platforms:
+        raise ValueError("names no platform")
+    return platforms
+
+
+def _style(value: object) -> Style:
+    if value not in (names := [style.value for style in Style]):
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return Style(value)
+
+
+def _severity(value: object) -> Severity:
+    if value not in (names := [str(severity) for severity in Severity]):
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return Severity[str(value).upper()]
+
+
+def _ignores(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((glob, _strings(codes)) for glob, codes in _plain_table(value).items())
+
+
+def _plain_table(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")
+    return value
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "platforms": _platforms,
+    "select": _strings,
+    "ignore": _strings,
+    "extend-select": _strings,
+    "style": _style,
+    "fail-on": _severity,
+    "per-file-ignores": _ignores,
+    "exclude": _strings,
+    "data": _plain_table,
+}

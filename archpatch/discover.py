@@ -1,0 +1,254 @@
+"""Which files to look at, and their bytes.
+
+A folder is searched for Dockerfiles in an order that depends on names alone; .gitignore is honoured without
+git; what is not a regular file, lies outside the searched folder or has a template's name is passed over.
+A file named by the user is always read.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archpatch.ignorefiles import IgnoreFiles
+
+MAX_SIZE = 4 << 20  # bytes of a Dockerfile; the largest of the public corpora has some 200 kB
+PATTERNS = (
+    "Dockerfile", "Dockerfile.*", "Dockerfile-*", "*.Dockerfile", "*.dockerfile", "dockerfile", "Containerfile*",
+)  # fmt: skip
+# Files that share a Dockerfile's name and are none: BuildKit's ignore file for Dockerfile.x.
+_OTHERS = (".dockerignore", ".containerignore")
+_TEMPLATES = (
+    ".ejs", ".erb", ".gotmpl", ".hbs", ".in", ".j2", ".jinja", ".jinja2", ".liquid", ".m4", ".mako", ".mustache",
+    ".template", ".tmpl", ".tpl",
+)  # fmt: skip
+_NEVER = frozenset({".git", ".hg", ".jj", ".svn"})
+_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
+
+
+class Unreadable(Exception):
+    """A file cannot be looked at; str() is one line without the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A path that could not be looked at, and why in one line."""
+
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`files` in order, without repeats; `templates` were passed over; `total` counts all shards."""
+
+    files: tuple[Path, ...] = ()
+    templates: tuple[Path, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The `number`-th of `count` parts, by a hash of the path: the same on every machine."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read `2/8`. Raises ValueError with one line."""
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise ValueError(f"{text!r} is no shard; one of eight is 1/8")
+        return cls(int(number), int(count))
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file belongs to this part."""
+        name = os.path.relpath(path, project_root(path) or Path())
+        digest = hashlib.sha256(os.fsencode(name)).digest()
+        return int.from_bytes(digest[:8]) % self.count == self.number - 1
+
+
+@dataclass(slots=True)
+class _Search:
+    """What has been found so far; `files` says of each whether it is a link that a search met."""
+
+    exclude: Sequence[str]
+    files: dict[Path, bool] = field(default_factory=dict)
+    templates: list[Path] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+def discover(paths: Sequence[Path], *, exclude: Sequence[str] = (), shard: Shard | None = None) -> Found:
+    """Every file to look at, for `paths` given by the user (none: the current folder).
+
+    `exclude` holds glob patterns, matched against a path as it is shown and against each of its names.
+    """
+    search = _Search(exclude)
+    for path in paths or (Path(),):
+        _take(path, search)
+    files = _without_twins(search.files)
+    mine = tuple(path for path in files if shard is None or shard.holds(path))
+    return Found(mine, tuple(dict.fromkeys(search.templates)), tuple(search.troubles), len(files))
+
+
+def _without_twins(found: Mapping[Path, bool]) -> tuple[Path, ...]:
+    """The files, and those links whose target was not found under its own name."""
+    real = (
+        {os.path.realpath(path) for path, is_link in found.items() if not is_link}
+        if any(found.values())
+        else set()
+    )
+    files = []
+    for path, is_link in found.items():
+        if is_link:
+            if (target := os.path.realpath(path)) in real:
+                continue
+            real.add(target)
+        files.append(path)
+    return tuple(files)
+
+
+def is_dockerfile_name(name: str) -> bool:
+    """Whether a folder's search looks at a file of that name (or counts it as a template)."""
+    return any(fnmatchcase(name, pattern) for pattern in PATTERNS) and not name.endswith(_OTHERS)
+
+
+def is_template_name(name: str) -> bool:
+    """Whether a name says that a program makes the Dockerfile from the file."""
+    return name.lower().endswith(_TEMPLATES)
+
+
+def project_root(path: Path) -> Path | None:
+    """The nearest folder at or above `path` that holds `.git`; None outside a repository."""
+    here = Path(os.path.abspath(path))
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+
+
+def read(path: Path, limit: int = MAX_SIZE) -> bytes:
+    """The bytes of a regular file that holds text. Raises Unreadable."""
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        raise Unreadable(_why(error)) from error
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise Unreadable("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+            data = file.read(limit + 1)
+        except OSError as error:
+            raise Unreadable(_why(error)) from error
+    check_text(data, limit, status.st_size)
+    return data
+
+
+def check_text(data: bytes, limit: int = MAX_SIZE, size: int = 0) -> None:
+    """Raises Unreadable for bytes that are too many or no text. `size` is that of the whole, where known."""
+    if len(data) > limit:
+        size = max(size, len(data))
+        raise Unreadable(
+            f"is too large for a Dockerfile ({size / 1e6:.1f} MB; the limit is {limit / 1e6:.1f} MB)"
+        )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unreadable("is UTF-16, which BuildKit does not read; save it as UTF-8")
+    if (at := data.find(b"\0")) >= 0:
+        raise Unreadable(f"is a binary file (a NUL byte at offset {at})")
+
+
+def read_list(data: bytes) -> list[Path]:
+    """The paths of `--files-from`: separated by NUL bytes where there is one, else by line ends."""
+    names = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [Path(os.fsdecode(name)) for name in names if name.strip()]
+
+
+def _take(path: Path, search: _Search) -> None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        search.troubles.append(Trouble(path, _why(error)))
+        return
+    if stat.S_ISDIR(status.st_mode):
+        from archpatch.ignorefiles import IgnoreFiles  # pathspec is a third of the start-up, and here only
+
+        _walk(path, os.path.realpath(path), IgnoreFiles.above(path), search)
+    else:
+        search.files[_shown(path)] = False
+
+
+def _walk(folder: Path, root: str, ignore: IgnoreFiles, search: _Search) -> None:
+    """Search a folder without following links to folders; an explicit stack holds any depth."""
+    stack = [(folder, ignore)]
+    while stack:
+        here, above = stack.pop()
+        try:
+            with os.scandir(here) as entries:
+                names = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            search.troubles.append(Trouble(_shown(here), _why(error)))
+            continue
+        rules = above.entered(here) if any(entry.name == ".gitignore" for entry in names) else above
+        folders = []
+        for entry in names:
+            path = _shown(here / entry.name)
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not is_folder and not is_dockerfile_name(entry.name):
+                continue
+            if rules.ignores(here / entry.name, is_folder=is_folder) or _is_excluded(path, search.exclude):
+                continue
+            if is_folder:
+                if entry.name not in _NEVER:
+                    folders.append((here / entry.name, rules))
+            else:
+                _sort_in(entry, path, root, search)
+        stack += reversed(folders)
+
+
+def _sort_in(entry: os.DirEntry[str], path: Path, root: str, search: _Search) -> None:
+    if is_template_name(entry.name):
+        search.templates.append(path)
+    elif entry.is_symlink():
+        target = os.path.realpath(entry.path)
+        if os.path.commonpath((target, root)) == root and os.path.isfile(target):
+            search.files.setdefault(path, True)
+    elif entry.is_file():
+        search.files[path] = False
+
+
+def _is_excluded(path: Path, patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return False
+    text = path.as_posix()
+    return any(fnmatchcase(text, pattern) or fnmatchcase(path.name, pattern) for pattern in patterns)
+
+
+def _shown(path: Path) -> Path:
+    return Path(os.path.normpath(path))
+
+
+def _why(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.ENOENT:
+        return "no such file or folder"
+    return os.strerror(number).lower() if number else str(error)
+
+
+def walk_up(folder: Path) -> Iterator[Path]:
+    """`folder` and those above, up to the repository's root; outside one, up to the current folder."""
+    here = Path(os.path.abspath(folder))
+    last = project_root(here) or Path.cwd()
+    if last != here and last not in here.parents:
+        last = here
+    for parent in (here, *here.parents):
+        yield parent
+        if parent == last:
+            return
