@@ -1,0 +1,180 @@
+"""A rule's manual page, made from its docstring and its examples: for a terminal, and as Markdown for docs/rules/.
+
+    python -m archpatch.report.manual docs/rules
+
+writes a page for each installed rule and an index, and takes away pages of rules that are gone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from archpatch import registry
+from archpatch.rule import Example, Rule, Style
+
+SHOWN = 3  # examples of each kind on a page
+_FAMILIES = {
+    "AP1": "Platform flags and arguments",
+    "AP2": "Base images",
+    "AP3": "Packages",
+    "AP4": "Downloads",
+    "AP5": "Code generators",
+    "AP6": "Compilers and toolchains",
+    "AP7": "Library and JVM paths",
+    "AP8": "Copied artefacts and entrypoints",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of an example: `text` as it is, or a diff to what the fix makes of it."""
+
+    name: str
+    text: str
+    is_diff: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An example as a page shows it."""
+
+    title: str
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a template needs to know of a rule."""
+
+    code: str
+    name: str
+    severity: str
+    fix: str
+    style: str
+    opt_in: bool
+    summary: str
+    body: str
+    errors: tuple[str, ...]
+    also: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    found: tuple[Shown, ...]
+    spared: tuple[Shown, ...]
+
+    @property
+    def family(self) -> str:
+        """The heading that the rule stands under."""
+        return _FAMILIES.get(self.code[:3], "Other packs")
+
+
+def page(rule: Rule) -> Page:
+    """The manual of a rule as data."""
+    summary, _, body = inspect.cleandoc(type(rule).__doc__ or "").partition("\n\n")
+    found, spared = ([e for e in rule.examples if (e.after is not None) is hit] for hit in (True, False))
+    return Page(
+        code=rule.code,
+        name=rule.name,
+        severity=str(rule.severity),
+        fix=_fix(rule.examples),
+        style=rule.style.value if rule.style else "",
+        opt_in=rule.opt_in,
+        summary=" ".join(summary.split()),
+        body=body,
+        errors=rule.errors,
+        also=rule.also,
+        options=tuple(_options(rule)),
+        found=tuple(map(_shown, _chosen(found))),
+        spared=tuple(map(_shown, _chosen(spared))),
+    )
+
+
+def markdown(rule: Rule) -> str:
+    """The page of docs/rules/."""
+    return _render("rule.md.j2", page=page(rule))
+
+
+def plain(rule: Rule) -> str:
+    """The page for a terminal; holds no control characters but line ends."""
+    text = _render("rule.txt.j2", page=page(rule)).expandtabs()
+    return "".join(c for c in text if c == "\n" or c.isprintable())
+
+
+def index(rules: Iterable[Rule]) -> str:
+    """docs/rules/index.md: every rule under its family."""
+    families: dict[str, list[Page]] = {}
+    for one in map(page, rules):
+        families.setdefault(one.family, []).append(one)
+    return _render("rules.md.j2", families=families)
+
+
+def files(rules: Iterable[Rule]) -> Mapping[str, str]:
+    """Every file of docs/rules/: name -> text."""
+    rules = tuple(rules)
+    return {"index.md": index(rules), **{f"{rule.code}.md": markdown(rule) for rule in rules}}
+
+
+def _fix(examples: Iterable[Example]) -> str:
+    """How far the fixes of these examples go: `safe`, `safe or unsafe`, `manual`, `none`."""
+    levels = {example.applicability for example in examples}
+    return " or ".join(level for level in ("safe", "unsafe", "manual") if level in levels) or "none"
+
+
+def _options(rule: Rule) -> Iterator[tuple[str, str]]:
+    if dataclasses.is_dataclass(rule):
+        for one in dataclasses.fields(rule):
+            yield one.name, repr(getattr(rule, one.name))
+
+
+def _chosen(examples: list[Example]) -> list[Example]:
+    """The first ones with a title; where none has one, the first."""
+    return ([example for example in examples if example.title] or examples[:1])[:SHOWN]
+
+
+def _shown(example: Example) -> Shown:
+    after = {**example.files, **example.files_after, example.name: example.after or example.before}
+    before = {**example.files, example.name: example.before}
+    files = tuple(_file(name, before.get(name, ""), text) for name, text in after.items())
+    style = " (explicit style)" if example.style is Style.EXPLICIT else ""
+    unmended = example.after is not None and not any(file.is_diff for file in files)
+    return Shown(example.title + style + (" (no fix is written)" if unmended else ""), files)
+
+
+def _file(name: str, before: str, after: str) -> File:
+    if before == after:
+        return File(name, "\n".join(before.splitlines()), is_diff=False)
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=100, lineterm="")
+    return File(name, "\n".join(list(lines)[3:]), is_diff=True)
+
+
+def _render(template: str, **values: object) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("archpatch.report"),
+        autoescape=jinja2.select_autoescape(),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def main(folder: Path) -> None:
+    """Bring `folder` up to date."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = files(registry.load())
+    for stale in folder.glob("*.md"):
+        if stale.name not in wanted:
+            stale.unlink()
+    for name, text in wanted.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
