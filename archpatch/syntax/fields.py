@@ -41,9 +41,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def strip(line: LogicalLine, start: int, end: int) -> tuple[int, int]:
     """The range without blanks at both ends."""
-    text = mask(line.text[start:end])
-    end = start + len(text.rstrip(BLANKS))
-    return max(end - len(text[: end - start].lstrip(BLANKS)), start), end
+    text = mask(line.text)
+    while start < end and text[start] in BLANKS:
+        start += 1
+    while start < end and text[end - 1] in BLANKS:
+        end -= 1
+    return start, end
 
 
 def fields(line: LogicalLine, start: int, end: int) -> tuple[Word, ...]:

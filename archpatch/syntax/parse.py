@@ -32,7 +32,6 @@ from archpatch.syntax.tree import (
     Heredoc,
     Instruction,
     Mount,
-    Piece,
     PieceKind,
     Problem,
     Run,
@@ -75,7 +74,7 @@ def parse(source: bytes, path: Path = Path("Dockerfile")) -> Document:
         path=path,
         newline=b"\r\n" if first_end > 0 and source[first_end - 1] == 0x0D else b"\n",
         escape=scanner.escape,
-        pieces=tuple(scanner.pieces),
+        layout=tuple(scanner.layout),
         directives=tuple(scanner.directives),
         comments=tuple(scanner.comments),
         globals=tuple(globals_),
@@ -87,9 +86,8 @@ def parse(source: bytes, path: Path = Path("Dockerfile")) -> Document:
 
 
 def _binary(source: bytes, path: Path) -> Document:
-    whole = Span(0, len(source))
     problem = Problem(Span(0, 0), "not a text file (it holds NUL bytes)")
-    return Document(source, path, b"\n", "\\", (Piece(PieceKind.CODE, whole),), (), (), (), (), (problem,))
+    return Document(source, path, b"\n", "\\", ((PieceKind.CODE, len(source)),), (), (), (), (), (problem,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from archpatch.syntax.tree import Directive, Piece, PieceKind, Problem, Word
+from archpatch.syntax.tree import Directive, PieceKind, Problem, Word
 from archpatch.text import Span, decode
 
 BOM = b"\xef\xbb\xbf"
@@ -21,6 +21,7 @@ _WIDE_BLANK = re.compile(
 )
 _DIRECTIVE = re.compile(rb"[ \t\v\f\r]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _SLASHES = re.compile(rb"//\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
+_HASH = ord("#")
 _KNOWN = frozenset({"syntax", "escape", "check"})
 
 
@@ -46,15 +47,19 @@ class LogicalLine:
 
     def place(self, at: int) -> int:
         """Where a byte of the text stands in the file."""
-        index = bisect_right(self.starts, at) - 1 if len(self.starts) > 1 else 0
-        return self.places[index] + at - self.starts[index]
+        places = self.places
+        if len(places) == 1:
+            return places[0] + at
+        index = bisect_right(self.starts, at) - 1
+        return places[index] + at - self.starts[index]
 
     def span(self, start: int, end: int) -> Span:
         """Where a range of the text stands in the file; it ends after its last byte, before a continuation."""
-        if start >= end:
-            place = self.place(start)
-            return Span(place, place)
-        return Span(self.place(start), self.place(end - 1) + 1)
+        places = self.places
+        if len(places) == 1:
+            return Span(places[0] + start, places[0] + end)
+        place = self.place(start)
+        return Span(place, self.place(end - 1) + 1 if start < end else place)
 
     def word(self, start: int, end: int, value: str | None = None) -> Word:
         """The range as a word; `value` where it is not the text itself."""
@@ -70,97 +75,95 @@ class Scanner:
     def __init__(self, source: bytes) -> None:
         self.source = source
         self.escape = "\\"
-        self.pieces: list[Piece] = []
+        self.layout: list[tuple[PieceKind, int]] = []
         self.comments: list[Span] = []
         self.directives: list[Directive] = []
         self.problems: list[Problem] = []
         self.at = 0  # the offset of the first byte that is not read yet
+        self._lines = source.split(b"\n")
+        self._number = 0  # of the line at the cursor
         if source.startswith(BOM):
-            self._piece(PieceKind.BOM, len(BOM))
+            self._lines[0] = self._lines[0][len(BOM) :]
+            self.at = len(BOM)
+            self.layout.append((PieceKind.BOM, self.at))
         self._read_directives()
-        self._token = self.escape.encode()
 
     def line(self) -> LogicalLine | None:
         """The next logical line; None at the end of the file."""
         while self.at < len(self.source):
-            start = self.at
-            end, stop = self._physical(start)
-            code = self.source[start:end]
-            if not self._passed_over(code, stop):
-                return self._logical(start, end, stop)
+            code = self._lines[self._number].rstrip(b"\r")
+            if not self._passed_over(code):
+                return self._logical(code)
         return None
 
     def heredoc(self, name: bytes, chomp: bool) -> tuple[Span, Span] | None:
         """Content and closing line of a heredoc that begins here; None if it never ends, and all is read."""
         start = self.at
-        at = start
-        while at < len(self.source):
-            end, stop = self._physical(at)
-            line = self.source[at:end]
+        kind = PieceKind.HEREDOC
+        while self.at < len(self.source):
+            at = self.at
+            line = self._lines[self._number].rstrip(b"\r")
+            self._step()
             if (line.lstrip(b"\t") if chomp else line) == name:
-                self._piece(PieceKind.HEREDOC, stop)
-                return Span(start, at), Span(at, end)
-            at = stop
-        self._piece(PieceKind.HEREDOC, at)
+                self.layout.append((kind, self.at))
+                return Span(start, at), Span(at, at + len(line))
+        if self.at > start:
+            self.layout.append((kind, self.at))
         return None
 
-    def _physical(self, start: int) -> tuple[int, int]:
-        """Where the line that begins at `start` ends, without and with its line end."""
-        newline = self.source.find(b"\n", start)
-        stop = len(self.source) if newline < 0 else newline + 1
-        end = stop if newline < 0 else newline
-        while end > start and self.source[end - 1] == 0x0D:
-            end -= 1
-        return end, stop
+    def _step(self) -> None:
+        """To the next physical line."""
+        self.at = min(self.at + len(self._lines[self._number]) + 1, len(self.source))
+        self._number += 1
 
-    def _piece(self, kind: PieceKind, stop: int) -> None:
-        """The bytes up to `stop` are of this kind; the cursor moves there."""
-        if stop > self.at:
-            self.pieces.append(Piece(kind, Span(self.at, stop)))
-            self.at = stop
-
-    def _passed_over(self, code: bytes, stop: int) -> bool:
+    def _passed_over(self, code: bytes) -> bool:
         """Whether the line at the cursor is a comment or blank; if so it is read."""
         bare = code.lstrip(BLANKS)
         if bare[:1] >= b"\x80":
             bare = code[len(code) - len(mask(code).lstrip(BLANKS)) :]
         if not bare:
-            self._piece(PieceKind.BLANK, stop)
-        elif bare[0] == 0x23:
+            kind = PieceKind.BLANK
+        elif bare[0] == _HASH:
             end = self.at + len(code)
             self.comments.append(Span(end - len(bare), end))
-            self._piece(PieceKind.COMMENT, stop)
+            kind = PieceKind.COMMENT
         else:
             return False
+        self._step()
+        self.layout.append((kind, self.at))
         return True
 
-    def _logical(self, start: int, end: int, stop: int) -> LogicalLine:
-        """The logical line that begins with the physical line given."""
+    def _logical(self, code: bytes) -> LogicalLine:
+        """The logical line that begins at the cursor with `code`."""
         texts: list[bytes] = []
         starts: list[int] = []
         places: list[int] = []
         length = 0
+        token = self.escape.encode()
         first_comment = len(self.comments)
         while True:
-            code = self.source[start:end]
+            place = self.at
+            end = place + len(code)
             bare = code.rstrip(b" \t")
-            token = self._token
+            # The escape character ends the line; doubled, it escapes itself.
             continued = bare.endswith(token) and not bare.endswith(token + token)
             if continued:
                 code = bare[:-1]
             texts.append(code)
             starts.append(length)
-            places.append(start)
+            places.append(place)
             length += len(code)
-            self._piece(PieceKind.CODE, start + len(code))
+            self._step()
+            if code:
+                self.layout.append((PieceKind.CODE, place + len(code)))
+            if place + len(code) < self.at:
+                self.layout.append((PieceKind.CONTINUATION if continued else PieceKind.NEWLINE, self.at))
             if not continued:
-                self._piece(PieceKind.NEWLINE, stop)
                 break
-            self._piece(PieceKind.CONTINUATION, stop)
-            while stop < len(self.source):
-                start = stop
-                end, stop = self._physical(start)
-                if not self._passed_over(self.source[start:end], stop):
+            while self.at < len(self.source):
+                code = self._lines[self._number].rstrip(b"\r")
+                end = self.at + len(code)
+                if not self._passed_over(code):
                     break
             else:
                 break
@@ -173,48 +176,47 @@ class Scanner:
         The parser allows blanks before `#` and ends the block at a shebang; the search for `syntax` and
         `check` allows no blanks and passes over a shebang first.
         """
-        parser = searcher = True
+        parser = searcher = first = True
         seen: set[str] = set()
-        first = True
         while self.at < len(self.source) and (parser or searcher):
-            end, stop = self._physical(self.at)
-            line = self.source[self.at : end]
-            if first and line.startswith(b"#!"):
-                self.comments.append(Span(self.at, end))
-                self._piece(PieceKind.COMMENT, stop)
-                parser = first = False
-                continue
+            line = self._lines[self._number].rstrip(b"\r")
             match = _DIRECTIVE.match(line)
-            if not match:
-                self._read_slashes(line, end) if first else None
+            name = match[1].decode().lower() if match else ""
+            if first and line.startswith(b"#!"):
+                parser = False
+                self._passed_over(line)
+            elif not match or name not in _KNOWN:
+                if first:
+                    self._read_slashes(line)
                 break
+            else:
+                end = self.at + len(line)
+                span = Span(self.at + line.index(b"#"), end)
+                if name in seen:
+                    self.problems.append(Problem(span, f"only one {name} directive can be used"))
+                    break
+                seen.add(name)
+                searcher = searcher and line.startswith(b"#")
+                if parser if name == "escape" else searcher:
+                    self._directive(span, name, decode(match[2]))
+                else:
+                    self._passed_over(line)
             first = False
-            name = match[1].decode().lower()
-            if name not in _KNOWN:
-                break
-            span = Span(self.at + line.index(b"#"), end)
-            if name in seen:
-                self.problems.append(Problem(span, f"only one {name} directive can be used"))
-                break
-            seen.add(name)
-            searcher = searcher and line.startswith(b"#")
-            if not (parser if name == "escape" else searcher):
-                self.comments.append(span)
-                self._piece(PieceKind.COMMENT, stop)
-                continue
-            self._directive(span, name, decode(match[2]))
-            self._piece(PieceKind.DIRECTIVE, stop)
 
     def _directive(self, span: Span, name: str, value: str) -> None:
+        """A directive that is in force; its line is read."""
         if name == "escape":
             if value not in ("\\", "`"):
                 self.problems.append(Problem(span, f"escape must be \\ or `, not {value}"))
             else:
                 self.escape = value
         self.directives.append(Directive(span, name, value))
+        self._step()
+        self.layout.append((PieceKind.DIRECTIVE, self.at))
 
-    def _read_slashes(self, line: bytes, end: int) -> None:
+    def _read_slashes(self, line: bytes) -> None:
         """`// syntax=` on the first line chooses a frontend too; to the parser it is no comment."""
         match = _SLASHES.match(line)
         if match and match[1].lower() == b"syntax":
-            self.directives.append(Directive(Span(self.at, end), "syntax", decode(match[2])))
+            span = Span(self.at, self.at + len(line))
+            self.directives.append(Directive(span, "syntax", decode(match[2])))

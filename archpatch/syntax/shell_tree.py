@@ -545,22 +545,6 @@ class Script:
     switches: tuple[ArchSwitch, ...] = ()
     problem_span: Span | None = None
 
-    def reaching(self, command: ShellCommand, name: str) -> tuple[Assign, ...]:
-        """The assignments to `name` one of which may be in force at `command`, in the order of the file.
-
-        Empty: nothing in this script sets it before. An assignment in a skipped arm, or overwritten on every
-        way to `command`, is not among them. Whether one surely is in force: `surely`.
-        """
-        from archpatch.syntax.shell_flow import reaching
-
-        return tuple(one for one in reaching(self, command, name) if one is not None)
-
-    def surely(self, command: ShellCommand, name: str) -> bool:
-        """Whether this script sets `name` on every way to `command`."""
-        from archpatch.syntax.shell_flow import reaching
-
-        return None not in reaching(self, command, name)
-
 
 def evaluate(word: ShellWord, lookup: Callable[[str], str | None]) -> str | None:
     """The value of a word where `lookup` gives the values of variables (None: unknown, "": unset or empty).

@@ -222,12 +222,20 @@ class Document:
     path: Path
     newline: bytes  # of the first line: b"\\n" or b"\\r\\n"; b"\\n" where there is none
     escape: str  # "\\" or "`"
-    pieces: tuple[Piece, ...]
+    layout: tuple[tuple[PieceKind, int], ...]  # kind and end of each piece; `pieces` says it with spans
     directives: tuple[Directive, ...]
     comments: tuple[Span, ...]  # every comment line, from `#` to its end, directives and heredocs left out
     globals: tuple[Instruction, ...]  # before the first FROM
     stages: tuple[Stage, ...]
     problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Runs of bytes that cover the source once, in order. Made when asked for: few ask."""
+        ends = [0, *(end for _, end in self.layout)]
+        return tuple(
+            Piece(kind, Span(start, end)) for (kind, end), start in zip(self.layout, ends, strict=False)
+        )
 
     @property
     def instructions(self) -> Iterator[Instruction]:
