@@ -19,9 +19,11 @@ import jinja2
 
 from archpatch import registry
 from archpatch.rule import Example, Rule, Style
+from archpatch.suppress import NOTICES, Notice
 
 SHOWN = 3  # examples of each kind on a page
 _FAMILIES = {
+    "AP0": "Suppression comments",
     "AP1": "Platform flags and arguments",
     "AP2": "Base images",
     "AP3": "Packages",
@@ -57,16 +59,16 @@ class Page:
     code: str
     name: str
     severity: str
-    fix: str
-    style: str
-    opt_in: bool
     summary: str
     body: str
-    errors: tuple[str, ...]
-    also: tuple[str, ...]
-    options: tuple[tuple[str, str], ...]
-    found: tuple[Shown, ...]
-    spared: tuple[Shown, ...]
+    fix: str = "see below"
+    style: str = ""
+    opt_in: bool = False
+    errors: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    found: tuple[Shown, ...] = ()
+    spared: tuple[Shown, ...] = ()
 
     @property
     def family(self) -> str:
@@ -74,19 +76,19 @@ class Page:
         return _FAMILIES.get(self.code[:3], "Other packs")
 
 
-def page(rule: Rule) -> Page:
-    """The manual of a rule as data."""
-    summary, _, body = inspect.cleandoc(type(rule).__doc__ or "").partition("\n\n")
+def page(rule: Rule | Notice) -> Page:
+    """The manual of a rule, or of a notice of the engine's own, as data."""
+    manual = rule.manual if isinstance(rule, Notice) else inspect.cleandoc(type(rule).__doc__ or "")
+    summary, _, body = manual.partition("\n\n")
+    head = Page(rule.code, rule.name, str(rule.severity), " ".join(summary.split()), body)
+    if isinstance(rule, Notice):
+        return head
     found, spared = ([e for e in rule.examples if (e.after is not None) is hit] for hit in (True, False))
-    return Page(
-        code=rule.code,
-        name=rule.name,
-        severity=str(rule.severity),
+    return dataclasses.replace(
+        head,
         fix=_fix(rule.examples),
         style=rule.style.value if rule.style else "",
         opt_in=rule.opt_in,
-        summary=" ".join(summary.split()),
-        body=body,
         errors=rule.errors,
         also=rule.also,
         options=tuple(_options(rule)),
@@ -95,18 +97,18 @@ def page(rule: Rule) -> Page:
     )
 
 
-def markdown(rule: Rule) -> str:
+def markdown(rule: Rule | Notice) -> str:
     """The page of docs/rules/."""
     return _render("rule.md.j2", page=page(rule))
 
 
-def plain(rule: Rule) -> str:
+def plain(rule: Rule | Notice) -> str:
     """The page for a terminal; holds no control characters but line ends."""
     text = _render("rule.txt.j2", page=page(rule)).expandtabs()
     return "".join(c for c in text if c == "\n" or c.isprintable())
 
 
-def index(rules: Iterable[Rule]) -> str:
+def index(rules: Iterable[Rule | Notice]) -> str:
     """docs/rules/index.md: every rule under its family."""
     families: dict[str, list[Page]] = {}
     for one in map(page, rules):
@@ -114,7 +116,7 @@ def index(rules: Iterable[Rule]) -> str:
     return _render("rules.md.j2", families=families)
 
 
-def files(rules: Iterable[Rule]) -> Mapping[str, str]:
+def files(rules: Iterable[Rule | Notice]) -> Mapping[str, str]:
     """Every file of docs/rules/: name -> text."""
     rules = tuple(rules)
     return {"index.md": index(rules), **{f"{rule.code}.md": markdown(rule) for rule in rules}}
@@ -168,7 +170,7 @@ def _render(template: str, **values: object) -> str:
 def main(folder: Path) -> None:
     """Bring `folder` up to date."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = files(registry.load())
+    wanted = files((*NOTICES, *registry.load()))
     for stale in folder.glob("*.md"):
         if stale.name not in wanted:
             stale.unlink()
