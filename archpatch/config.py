@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,7 +26,10 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a config file says; None where it says nothing. Patterns count from `folder`."""
+    """What a config file says; None where it says nothing. Patterns count from `folder`.
+
+    `data` are tables of the user's own, beside the built-in ones.
+    """
 
     path: Path | None = None
     platforms: tuple[Platform, ...] | None = None
@@ -37,7 +40,7 @@ class Config:
     fail_on: Severity | None = None
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     exclude: tuple[str, ...] = ()
-    data: Mapping[str, object] = field(default_factory=dict)
+    data: tuple[Path, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -112,13 +115,27 @@ def _config(path: Path, table: Mapping[str, object]) -> Config:
             values[key.replace("-", "_")] = _READERS[key](value)
         except ValueError as error:
             raise ConfigError(f"{path}: {key}: {error}") from error
-    return Config(path, **values)  # type: ignore[arg-type]  # each reader gives the type of its field
+    config = Config(path, **values)  # type: ignore[arg-type]  # each reader gives the type of its field
+    return replace(config, data=tuple(_inside(path, name) for name in config.data))
+
+
+def _inside(config: Path, name: Path) -> Path:
+    """A file that a config names, which must lie in the config's own tree."""
+    folder = os.path.realpath(config.parent)
+    real = os.path.realpath(os.path.join(folder, name))
+    if os.path.commonpath((folder, real)) != folder:
+        raise ConfigError(f"{config}: data: {str(name)!r} lies outside of its folder")
+    return Path(real)
 
 
 def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("must be a list of strings")
     return tuple(value)
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    return tuple(map(Path, _strings(value)))
 
 
 def _platforms(value: object) -> tuple[Platform, ...]:
@@ -149,13 +166,9 @@ def _severity(value: object) -> Severity:
 
 
 def _ignores(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple((glob, _strings(codes)) for glob, codes in _plain_table(value).items())
-
-
-def _plain_table(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError("must be a table")
-    return value
+    return tuple((glob, _strings(codes)) for glob, codes in value.items())
 
 
 _READERS: Mapping[str, Callable[[object], object]] = {
@@ -167,5 +180,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "fail-on": _severity,
     "per-file-ignores": _ignores,
     "exclude": _strings,
-    "data": _plain_table,
+    "data": _paths,
 }

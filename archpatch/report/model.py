@@ -1,0 +1,215 @@
+"""What a run found, as every report sees it. All of it can be pickled: files are looked at in several processes."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from archpatch.discover import project_root
+from archpatch.platforms import DEFAULT_TARGETS, Platform
+from archpatch.report.lines import Lines, Place, lines_of
+from archpatch.rule import Finding, Severity, Style
+from archpatch.syntax.tree import Document, Problem
+from archpatch.text import Applicability, Edit, Fix, Span, decode
+
+
+class State(enum.Enum):
+    """What an image needs to be right on a platform; ordered from good to bad."""
+
+    READY = "ready"
+    AFTER_FIX = "ready-after-fix"
+    AFTER_UNSAFE = "ready-after-unsafe"
+    NEEDS_YOU = "needs-you"
+    UNKNOWN = "unknown"
+
+
+class Kind(enum.Enum):
+    """What went wrong with a file; the exit code depends on it."""
+
+    READ = "read"
+    PARSE = "parse"
+    WRITE = "write"
+    CONFIG = "config"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """A file that could not be looked at or written. `message` is one line without the path."""
+
+    path: Path
+    kind: Kind
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What reports say of a rule. `manual` is its docstring, `url` the page of it."""
+
+    code: str
+    name: str
+    severity: Severity
+    manual: str
+    url: str
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the manual, on one line."""
+        return " ".join(self.manual.split("\n\n")[0].split())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finding with what reports add to it. `path` is the file it stands in, as it is shown."""
+
+    finding: Finding
+    path: Path
+    fingerprint: str
+    suppressed: bool = False
+
+    @property
+    def fix(self) -> Fix | None:
+        """The fix of the finding."""
+        return self.finding.fix
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One Dockerfile that was looked at.
+
+    `source` is the text that the entries speak of, `others` the texts of context files that entries, edits or
+    related places name. After `fix` that is the new text; `changes` then holds (old, new) of what was
+    written, or, for a diff, would be.
+    """
+
+    path: Path
+    source: bytes
+    targets: tuple[Platform, ...] = DEFAULT_TARGETS
+    entries: tuple[Entry, ...] = ()
+    suppressed: tuple[Entry, ...] = ()
+    unknown: tuple[Problem, ...] = ()
+    errors: tuple[Error, ...] = ()
+    states: Mapping[Platform, State] = field(default_factory=dict)
+    others: Mapping[Path, bytes] = field(default_factory=dict)
+    changes: Mapping[Path, tuple[bytes, bytes]] = field(default_factory=dict)
+    applied: tuple[Finding, ...] = ()
+    demoted: tuple[Finding, ...] = ()
+    failing: bool = False  # findings at or above --fail-on are left
+
+    def text(self, path: Path | None) -> bytes:
+        """The bytes of the Dockerfile, or of another file that an entry or edit names."""
+        return self.source if path is None or path == self.path else self.others.get(path, b"")
+
+    def lines(self, path: Path | None) -> Lines:
+        """The lines of that text."""
+        return lines_of(self.text(path))
+
+    def places(self, span: Span, path: Path | None) -> tuple[Place, Place]:
+        """Start and end of a span."""
+        lines = self.lines(path)
+        return lines.place(span.start), lines.place(span.end)
+
+    def edits(self, fix: Fix) -> Iterator[tuple[Path, tuple[Edit, ...]]]:
+        """The edits of a fix by file, in order of path and place."""
+        by_path: dict[Path, list[Edit]] = {}
+        for edit in fix.edits:
+            by_path.setdefault(edit.path or self.path, []).append(edit)
+        for path, edits in by_path.items():
+            yield path, tuple(edits)
+
+
+class Verb(enum.Enum):
+    """What the run was asked to do."""
+
+    CHECK = "check"
+    FIX = "fix"
+    DIFF = "diff"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A whole run."""
+
+    files: tuple[FileResult, ...] = ()
+    errors: tuple[Error, ...] = ()  # those of files that could not be looked at come here
+    rules: Mapping[str, RuleInfo] = field(default_factory=dict)
+    platforms: tuple[Platform, ...] = DEFAULT_TARGETS
+    style: Style = Style.MINIMAL
+    verb: Verb = Verb.CHECK
+    unsafe: bool = False
+    templates: int = 0
+    arguments: tuple[str, ...] = ()  # options and paths of the command line, for "the next command"
+
+    @property
+    def all_errors(self) -> tuple[Error, ...]:
+        """Every error, ordered by path and line."""
+        found = [*self.errors, *(error for file in self.files for error in file.errors)]
+        return tuple(sorted(found, key=lambda error: (str(error.path), error.line or 0, error.message)))
+
+    @property
+    def entries(self) -> Iterator[tuple[FileResult, Entry]]:
+        """Every finding that is shown, in the order of the files."""
+        for file in self.files:
+            for entry in file.entries:
+                yield file, entry
+
+    def rule(self, code: str) -> RuleInfo:
+        """What is known of a rule."""
+        return self.rules[code]
+
+
+def repository_path(path: Path) -> str:
+    """The path within its repository, with `/`; as it is shown where there is none."""
+    root = project_root(path.parent)
+    return Path(os.path.relpath(path, root)).as_posix() if root else path.as_posix()
+
+
+def entries(
+    document: Document, findings: Sequence[Finding], others: Mapping[Path, bytes], *, suppressed: bool = False
+) -> tuple[Entry, ...]:
+    """Findings with paths and fingerprints.
+
+    A fingerprint is a hash of the code, the path in the repository, the stage, the instruction with its blanks
+    folded, and how many equal ones stand above: lines may move, it stays.
+    """
+    seen: Counter[tuple[str, ...]] = Counter()
+    result = []
+    for finding in findings:
+        path = finding.path or document.path
+        stage, text = _surroundings(document, finding, others)
+        key = (finding.code, repository_path(path), stage, text)
+        seen[key] += 1
+        hashed = hashlib.sha256("\0".join((*key, str(seen[key]))).encode("utf-8", "surrogateescape"))
+        result.append(Entry(finding, path, hashed.hexdigest(), suppressed))
+    return tuple(result)
+
+
+def _surroundings(document: Document, finding: Finding, others: Mapping[Path, bytes]) -> tuple[str, str]:
+    """The name of the stage and the text of the instruction that a finding stands in."""
+    at = finding.span.start
+    if finding.path is not None and finding.path != document.path:
+        lines = lines_of(others.get(finding.path, b""))
+        return "", _folded(lines.text(lines.number(at)))
+    stages = [("", document.globals)]
+    stages += ((stage.name or str(stage.index), stage.instructions) for stage in document.stages)
+    for name, instructions in stages:
+        for instruction in instructions:
+            if instruction.span.start <= at <= instruction.span.end:
+                return name, _folded(decode(instruction.span.of(document.source)))
+    lines = lines_of(document.source)
+    return "", _folded(lines.text(lines.number(at)))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def best_fix(fix: Fix | None, level: Applicability) -> bool:
+    """Whether a fix is one that `fix` of that level writes."""
+    return fix is not None and bool(fix.edits) and fix.applicability >= level

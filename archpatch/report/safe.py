@@ -1,0 +1,48 @@
+"""What may reach a terminal: every text that a person reads goes through here.
+
+File contents, names and messages are an attacker's: an escape sequence moves the cursor, a bidirectional control
+turns a line around, a newline in a name forges a line of a log.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def safe(text: object) -> str:
+    """`text` on one line, with controls, format characters and undecodable bytes made visible.
+
+    Tabs and ordinary blanks stay.
+    """
+    plain = str(text)
+    return plain if plain.isprintable() else "".join(map(_visible, plain))
+
+
+def safe_lines(text: str) -> str:
+    """Text of several lines; only LF stands for a line end."""
+    return "\n".join(map(safe, text.split("\n")))
+
+
+def width(text: str) -> int:
+    """The columns that a safe text without tabs takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def _visible(char: str) -> str:
+    if char.isprintable() or char == "\t":
+        return char
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8 (surrogateescape)
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return _SHORT.get(char, f"\\x{code:02x}")
+    return f"<U+{code:04X}>"
+
+
+_SHORT = {"\n": "\\n", "\r": "\\r"}
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
