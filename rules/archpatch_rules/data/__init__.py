@@ -1,0 +1,1 @@
+"""Facts in tables; docs/data.md says how they are written, archpatch.tables reads them."""

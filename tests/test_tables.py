@@ -1,0 +1,173 @@
+"""The tables of facts: their form, what they claim, and how users add to them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archpatch.assets import UNKNOWN, Asset, fits, keys
+from archpatch.platforms import ARCHES
+from archpatch.tables import NAMES, BadTable, Table, Tables, builtin
+
+_DOWNLOADS = [Asset.read(row.cells) for row in builtin("downloads")]
+_FILLED = {"V": "v1.2.3", "v": "1.2.3", "*": "x1"}
+
+
+def example(asset: Asset, arch: str = "amd64") -> str:
+    """A URL of an asset, with a version and with the words of one architecture."""
+    words = asset.spell(arch) or ()
+    return re.sub(
+        r"\{([VvAB*])\}", lambda found: _FILLED.get(found[1]) or words["AB".index(found[1])], asset.template
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_is_sorted_and_states_source_and_licence(name: str) -> None:
+    table = builtin(name)
+    table.check()
+    assert table.name == name
+    assert len(table) > 40
+    assert table.about["source"]
+    assert table.about["licence"]
+    firsts = [line.cells for line in table]
+    assert len(set(firsts)) == len(firsts)
+
+
+def test_a_row_of_downloads_says_what_stands_for_every_place() -> None:
+    for asset in _DOWNLOADS:
+        places = set(re.findall(r"\{([AB])\}", asset.template))
+        assert asset.tool, asset
+        assert asset.spell("amd64") is not None, asset
+        assert {arch for arch, _ in asset.words} <= set(ARCHES), asset
+        for _, words in asset.words:
+            assert len(words) == max(1, len(places)), asset
+        assert re.fullmatch(r"(>=?[0-9][\w.+-]*|\?)?", asset.since), asset
+        assert asset.libc in {(), ("musl", "gnu")}, asset
+        if not places:
+            assert asset.spell("arm64") is None, asset
+
+
+def test_every_download_pattern_claims_its_own_example_and_no_other_pattern_does() -> None:
+    by_key: dict[str, list[Asset]] = {}
+    for asset in _DOWNLOADS:
+        host, _, path = asset.template.partition("/")
+        by_key.setdefault(
+            host if host != "github.com" else f"{host}/{path.split('/')[0]}".lower(), []
+        ).append(asset)
+    for group in by_key.values():
+        for asset in group:
+            for arch, _ in asset.words:
+                url = example(asset, arch)
+                claims = [found for other in group if (found := fits(other, url))]
+                assert asset in [claim.asset for claim in claims], url
+                # tini-arm64 belongs to the bare "tini" and to "tini-amd64" alike, and both say the same of it.
+                assert len(claims) == 1 or (
+                    arch != "amd64" and len({claim.asset.tool for claim in claims}) == 1
+                ), url
+
+
+def test_every_download_is_found_by_its_url() -> None:
+    tables = Tables()
+    for asset in _DOWNLOADS:
+        found = tables.asset("https://" + example(asset))
+        assert found is not None, asset
+        assert found.asset == asset
+        assert found.exact
+        assert all(keys(example(asset)))
+
+
+@pytest.mark.parametrize(
+    ("url", "words", "published"),
+    [
+        ("https://dl.k8s.io/release/v1.30.0/bin/linux/amd64/kubectl", ["amd64"], True),
+        ("https://github.com/krallin/tini/releases/download/v0.19.0/tini", [""], True),
+        ("https://github.com/golang/dep/releases/download/v0.5.0/dep-linux-amd64", ["amd64"], False),
+        (f"https://github.com/golang/dep/releases/download/v{UNKNOWN}/dep-linux-amd64", ["amd64"], None),
+        ("https://github.com/stedolan/jq/releases/download/jq-1.6/jq-linux64", ["linux64"], False),
+        ("https://github.com/CLI/cli/releases/download/v2.0.0/gh_2.0.0_linux_amd64.tar.gz", ["amd64"], True),
+        ("https://github.com/hadolint/hadolint/releases/latest/download/hadolint-Linux-x86_64", ["x86_64"], True),
+        ("https://repo.anaconda.com/miniconda/Miniconda3-py38_4.9.2-Linux-x86_64.sh", ["x86_64"], True),
+        ("https://repo.anaconda.com/miniconda/Miniconda3-4.5.1-Linux-x86_64.sh", ["x86_64"], False),
+        ("https://julialang-s3.julialang.org/bin/linux/x64/1.9/julia-1.9.3-linux-x86_64.tar.gz", ["x64", "x86_64"], True),
+        ("https://github.com/tianon/gosu/releases/download/1.17/gosu-amd64.asc", ["amd64"], True),
+    ],
+)  # fmt: skip
+def test_a_url_tells_tool_words_and_whether_arm64_has_it(
+    url: str, words: list[str], published: bool | None
+) -> None:
+    found = Tables().asset(url)
+    assert found is not None
+    assert [url[token.start : token.end] for token in found.tokens] == words
+    assert found.published("arm64") is published
+
+
+def test_another_archive_of_a_known_publisher_is_spelled_alike_but_not_exact() -> None:
+    url = "https://github.com/goreleaser/goreleaser/releases/download/v1.2.3/goreleaser_Linux_x86_64.tar.zst"
+    found = Tables().asset(url)
+    assert found is not None
+    assert not found.exact
+    assert found.asset.spell("arm64") == ("arm64",)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/x-amd64", "x", "", "https://github.com/a/b", f"https://{UNKNOWN}/a"]
+)
+def test_a_url_that_no_row_claims_gives_none(url: str) -> None:
+    assert Tables().asset(url) is None
+
+
+def test_images_and_packages_without_arm64_are_found_by_name() -> None:
+    tables = Tables()
+    assert tables.image_lacks_arm64("library/adminer", "4.2-fastcgi")
+    assert tables.image_lacks_arm64("adminer", "4.2")
+    assert not tables.image_lacks_arm64("adminer", "4.8.1")
+    assert tables.debian_lacks_arm64("gcc-multilib", "bookworm")
+    assert not tables.debian_lacks_arm64("curl")
+    row = tables.package_lacks_arm64("pip", "mkl")
+    assert row is not None
+    assert row["note"]
+    assert tables.package_lacks_arm64("apt", "mkl") is None
+
+
+def test_the_example_of_the_manual_is_a_table_that_wins(tmp_path: Path) -> None:
+    manual = Path(__file__).parents[1].joinpath("docs", "data.md").read_text(encoding="utf-8")
+    text = re.search(r"```tsv\n(.*?)```", manual, re.DOTALL)
+    url = re.search(r"`(https://downloads\.example\.org/\S+)`", manual)
+    assert text
+    assert url
+    path = tmp_path / "own.tsv"
+    path.write_text(text[1], encoding="utf-8")
+    found = Tables((path,)).asset(url[1])
+    assert found is not None
+    assert found.asset.spell("arm64") == ("aarch64",)
+    assert found.published("arm64")
+    for column in builtin("downloads").columns:
+        assert f"| `{column}` |" in manual
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", ":1: a table begins"),
+        ("a\tb\n", ":1: a table begins"),
+        ("# archpatch table: nonsense\n# columns: a\n", ":1: there is no table 'nonsense'"),
+        ("# archpatch table: downloads\nx\n", "no line '# columns:'"),
+        ("# archpatch table: downloads\n# columns: a\nb\na\n", ":4: not sorted"),
+        ("# archpatch table: downloads\n# columns: a\na\tb\n", ":3: more than 1 cells"),
+    ],
+)
+def test_a_bad_table_names_file_line_and_problem(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "own.tsv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadTable, match=re.escape(f"{path}")) as caught:
+        Tables((path,)).asset("https://example.com/x")
+    assert problem in str(caught.value)
+
+
+def test_a_table_is_found_by_bisection_whatever_the_letter_case() -> None:
+    table = Table("# archpatch table: x\n# columns: a b\nA\t1\na\t2\nB\t3\n", "x")
+    assert [row["b"] for row in table.get("a")] == ["1", "2"]
+    assert [row["b"] for row in table.get("b")] == ["3"]
+    assert not list(table.get("c"))
