@@ -1,9 +1,9 @@
 """The docs are true: their commands run, their outputs are what comes, their links lead somewhere.
 
 A fenced block of language `console` holds commands (lines that begin with `$ `) and what they print; a line `...`
-stands for any lines. All blocks of a document run in order in one scratch copy of fixtures/. `console engine` needs
-a Docker engine. A `python` block whose first line is a comment that ends in `.py` is a file of an installed
-rule pack. `pytest tests/test_docs.py --force-regen` writes the real outputs into the documents.
+stands for any lines. All blocks of a document run in order in one scratch folder with a copy of fixtures/. `console
+engine` needs a Docker engine. A `python` block whose first line names a `.py` file is a file of an installed rule
+pack, or a test of it. `pytest tests/test_docs.py --force-regen` writes the real outputs into the documents.
 """
 
 from __future__ import annotations
@@ -102,11 +102,11 @@ def scratch(document: str, tmp_path: Path) -> Scratch:
     for block in BLOCK.finditer(document):
         name = re.match(r"# (\S+\.py)\n", block["text"])
         if block["info"] == "python" and name:
-            path = packs / name[1]
+            path = (folder if name[1].startswith("test_") else packs) / name[1]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block["text"])
     if any(packs.iterdir()):
-        (pack,) = {path.relative_to(packs).parts[0] for path in packs.iterdir()}
+        (pack,) = (path.name for path in packs.iterdir())
         info = packs / f"{pack}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {pack}\nVersion: 1.0\n")
@@ -160,12 +160,13 @@ def test_the_readme_s_two_commands_are_the_ones_that_ci_runs() -> None:
 
 
 def archpatch_commands(document: str) -> Iterator[list[str]]:
-    """Every `archpatch ...` in code, as words."""
-    for code in re.findall(
-        r"(?<![\w/.-])archpatch [a-z][^`\n|>#]*",
-        "\n".join(re.findall(r"`[^`\n]+`|^.*\barchpatch .*$", document, re.M)),
-    ):
-        yield code.split()[1:]
+    """Every `archpatch COMMAND ...` in blocks and inline code, as words without `archpatch`."""
+    code = [block["text"] for block in BLOCK.finditer(document)] + re.findall(
+        r"`(archpatch [^`\n]+)`", document
+    )
+    for text in code:
+        for line in re.findall(r"(?<![\w/.-])archpatch ([a-z].*)", text.replace("\\\n", " ")):
+            yield re.split(r" [|>#] ?|[;&()]", line)[0].split()
 
 
 def test_every_option_of_archpatch_that_the_docs_name_exists() -> None:
@@ -176,15 +177,14 @@ def test_every_option_of_archpatch_that_the_docs_name_exists() -> None:
     unknown = []
     for path in DOCUMENTS:
         for name, *words in archpatch_commands(path.read_text()):
-            command = main.get_command(context, name.strip("`'\""))
-            if command is None:
-                continue
+            command = main.get_command(context, name)
+            assert command is not None, f"{path.name}: archpatch {name}"
             known = {
                 option
                 for parameter in command.params
                 for option in (*parameter.opts, *parameter.secondary_opts)
             }
-            named = {re.split(r"[=,'\"`)]", word)[0] for word in words if re.match(r"--[a-z]", word)}
+            named = {word.split("=")[0].rstrip("'\".,") for word in words if re.match(r"--[a-z]", word)}
             unknown += [
                 f"{path.name}: archpatch {name} {option}"
                 for option in named - known - {"--help", "--version"}

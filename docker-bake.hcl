@@ -1,0 +1,13 @@
+variable "TAG" {
+  default = "archpatch:dev"
+}
+
+group "default" {
+  targets = ["archpatch"]
+}
+
+target "archpatch" {
+  context   = "."
+  platforms = ["linux/amd64", "linux/arm64"]
+  tags      = [TAG]
+}
