@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from operator import itemgetter
 
+from archpatch.syntax.lines import line_ends, line_number
 from archpatch.syntax.tree import Document
 from archpatch.text import Edit, Span, moved
 
@@ -96,12 +97,12 @@ def compare(before: Document, after: Document, edits: Iterable[Edit]) -> Verdict
 
 def _own(document: Document) -> tuple[Line, ...]:
     """The instructions of our tree; the value is made of all that BuildKit reads."""
-    ends = _line_ends(document.source)
+    ends = line_ends(document.source)
     return tuple(
         Line(
             "ONBUILD" if node.onbuild else node.keyword,
-            _number(ends, node.span.start),
-            _number(ends, node.span.end),
+            line_number(ends, node.span.start),
+            line_number(ends, node.span.end),
             "\n".join(
                 [
                     node.keyword,
@@ -158,16 +159,16 @@ def _untouched(lines: Iterable[Line], ranges: Sequence[tuple[int, int]]) -> Iter
 
 def _regions(before: bytes, after: bytes, edits: Iterable[Edit]) -> list[_Region]:
     """The lines that edits touch, before and after, in order and apart from each other."""
-    old_ends, new_ends = _line_ends(before), _line_ends(after)
+    old_ends, new_ends = line_ends(before), line_ends(after)
     regions: list[_Region] = []
     for edit, span in moved(edits):
         start, stop = _whole_lines(before, edit)
         new = Span(span.start - (edit.span.start - start), span.end + stop - edit.span.end)
         region = _Region(
-            _number(old_ends, start),
-            _number(old_ends, start) + _lines_of(before, start, stop),
-            _number(new_ends, new.start),
-            _number(new_ends, new.start) + _lines_of(after, new.start, new.end),
+            line_number(old_ends, start),
+            line_number(old_ends, start) + _lines_of(before, start, stop),
+            line_number(new_ends, new.start),
+            line_number(new_ends, new.start) + _lines_of(after, new.start, new.end),
         )
         if regions and region.start < regions[-1].stop:
             last = regions.pop()
@@ -193,17 +194,3 @@ def _whole_lines(source: bytes, edit: Edit) -> tuple[int, int]:
 def _lines_of(source: bytes, start: int, stop: int) -> int:
     """How many lines a range of whole lines has; the last may lack its end."""
     return source.count(b"\n", start, stop) + (stop > start and source[stop - 1 : stop] != b"\n")
-
-
-def _line_ends(source: bytes) -> list[int]:
-    ends = []
-    at = source.find(b"\n")
-    while at >= 0:
-        ends.append(at)
-        at = source.find(b"\n", at + 1)
-    return ends
-
-
-def _number(ends: list[int], offset: int) -> int:
-    """The line, from 1, that holds the byte at `offset`; a line end belongs to its line."""
-    return bisect_right(ends, offset - 1) + 1
