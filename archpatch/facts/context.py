@@ -1,0 +1,196 @@
+"""The build context: the files beside a Dockerfile that rules may look at.
+
+Files are read and never executed; none larger than 1 MiB, none outside of the folder (symbolic links are
+followed inside it), none but regular ones, none that `.dockerignore` leaves out. The folder of the Dockerfile is
+taken for the root of its context: which folder a build uses is said on the command line, not in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from archpatch.facts.ignore import Ignore, matches
+
+LARGEST = 1 << 20
+"""Bytes of the largest file that is read."""
+_DEEPEST = 8
+_MOST = 20_000
+_LONGEST_PATH = 16  # parts
+_SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"})
+
+
+class Context(ABC):
+    """A build context. Paths are relative to `root` and use `/`."""
+
+    root: Path
+    complete: bool = True
+    """False once a search stopped at its bounds: then a file that was not found may exist."""
+
+    @abstractmethod
+    def _listing(self, depth: int) -> tuple[str, ...]:
+        """Every file down to this depth (0: the root alone), ignored ones included."""
+
+    @abstractmethod
+    def _content(self, path: str) -> bytes | None:
+        """The bytes of a regular file inside the root that is not too large."""
+
+    @property
+    @abstractmethod
+    def siblings(self) -> tuple[str, ...]:
+        """The names of the files in the root, ignored ones included."""
+
+    @property
+    @abstractmethod
+    def ignore(self) -> Ignore:
+        """The `.dockerignore` in force."""
+
+    def files(self, *patterns: str) -> tuple[Path, ...]:
+        """The files that fit one of the patterns (`requirements*.txt`, `**/*.csproj`), sorted.
+
+        `*` stays within a folder, `**/` is any number of folders. Folders of tools (`.git`, `node_modules`) are
+        not searched.
+        """
+        depth = (
+            _DEEPEST if any("**" in pattern for pattern in patterns) else max(p.count("/") for p in patterns)
+        )
+        found = (path for path in self._listing(depth) if matches(path, patterns))
+        return tuple(Path(path) for path in sorted(found) if not self.ignore.ignores(path))
+
+    def read(self, path: Path | str) -> bytes | None:
+        """The bytes of a file; None where there is none, or none that may be read."""
+        relative = inside(str(path))
+        if relative is None or self.ignore.ignores(relative):
+            return None
+        return self._content(relative)
+
+    def exists(self, path: Path | str) -> bool:
+        """Whether `read` would give a file's bytes."""
+        return self.read(path) is not None
+
+
+def inside(path: str) -> str | None:
+    """The path in its plain form; None when it is absolute or leads out."""
+    plain = PurePosixPath(path.replace("\\", "/") if os.sep == "\\" else path)
+    parts: list[str] = []
+    for part in plain.parts:
+        if part == "..":
+            if not parts:
+                return None
+            parts.pop()
+        else:
+            parts.append(part)
+    return None if plain.is_absolute() or not 0 < len(parts) <= _LONGEST_PATH else "/".join(parts)
+
+
+class FolderContext(Context):
+    """A folder on disk. `dockerfile` is the file's name: `<name>.dockerignore` beside it wins over `.dockerignore`."""
+
+    def __init__(self, root: Path, dockerfile: str = "Dockerfile") -> None:
+        self.root = root
+        self.dockerfile = dockerfile
+        self._listings: dict[int, tuple[str, ...]] = {}
+
+    @cached_property
+    def ignore(self) -> Ignore:
+        """The `.dockerignore` in force."""
+        for name in (f"{self.dockerfile}.dockerignore", ".dockerignore"):
+            content = self._content(name)
+            if content is not None:
+                return Ignore.parse(content.decode("utf-8", "surrogateescape"))
+        return Ignore()
+
+    @property
+    def siblings(self) -> tuple[str, ...]:
+        """The names of the files in the root, ignored ones included."""
+        return self._listing(0)
+
+    def _listing(self, depth: int) -> tuple[str, ...]:
+        if depth not in self._listings:
+            self._listings[depth] = tuple(self._walk(depth))
+        return self._listings[depth]
+
+    def _walk(self, depth: int) -> Iterator[str]:
+        seen = 0
+        pending = [("", 0)]
+        prune = not self.ignore.has_exceptions if depth else False
+        while pending:
+            prefix, level = pending.pop()
+            for entry in _entries(self.root / prefix):
+                seen += 1
+                if seen > _MOST:
+                    self.complete = False
+                    return
+                path = prefix + entry.name
+                if not entry.is_dir(follow_symlinks=False):
+                    yield path
+                elif level >= depth or entry.name in _SKIPPED or (prune and self.ignore.ignores(path)):
+                    if level >= depth == _DEEPEST:
+                        self.complete = False
+                else:
+                    pending.append((f"{path}/", level + 1))
+
+    def _content(self, path: str) -> bytes | None:
+        try:
+            root = os.path.realpath(self.root)
+            real = os.path.realpath(os.path.join(root, path))
+            if os.path.commonpath((root, real)) != root:
+                return None
+            # Not to hang on a pipe, nor to follow a link that was put there since.
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            descriptor = os.open(real, flags | getattr(os, "O_BINARY", 0))
+        except (OSError, ValueError):
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+                return None
+            try:
+                content = file.read(LARGEST + 1)
+            except OSError:
+                return None
+        return content if len(content) <= LARGEST else None
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+class MemoryContext(Context):
+    """A context of texts, for examples and tests: `MemoryContext({"requirements.txt": "grpcio\\n"})`."""
+
+    def __init__(self, files: Mapping[str, str | bytes], dockerfile: str = "Dockerfile") -> None:
+        self.root = Path()
+        self.dockerfile = dockerfile
+        self._files = {
+            path: content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
+            for path, content in files.items()
+        }
+
+    @cached_property
+    def ignore(self) -> Ignore:
+        """The `.dockerignore` in force."""
+        for name in (f"{self.dockerfile}.dockerignore", ".dockerignore"):
+            if name in self._files:
+                return Ignore.parse(self._files[name].decode("utf-8", "surrogateescape"))
+        return Ignore()
+
+    @property
+    def siblings(self) -> tuple[str, ...]:
+        """The names of the files in the root, ignored ones included."""
+        return self._listing(0)
+
+    def _listing(self, depth: int) -> tuple[str, ...]:
+        return tuple(path for path in sorted(self._files) if path.count("/") <= depth)
+
+    def _content(self, path: str) -> bytes | None:
+        content = self._files.get(path)
+        return None if content is None or len(content) > LARGEST else content

@@ -1,0 +1,327 @@
+"""Everything that is derived from one Dockerfile, each answer when it is asked for and once."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+
+from archpatch.facts.context import Context
+from archpatch.facts.distro import Family
+from archpatch.facts.graph import CopyOut, ImageUse
+from archpatch.facts.packages import Install, install_of
+from archpatch.facts.shells import Command, Setting, Shell, settings
+from archpatch.facts.stages import StageFacts
+from archpatch.facts.uses import Use, uses_in
+from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, global_scope
+from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform, arch_of
+from archpatch.syntax import shell
+from archpatch.syntax.shell import Script, ShellWord
+from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
+from archpatch.syntax.words import BadWord, Literal, split_parts
+
+
+class Facts:
+    """The facts of a document for some target platforms.
+
+    `context` is the build context, None where there is none (standard input). `build` is the platform of the machine
+    that builds: what `$BUILDPLATFORM` holds. A question with a `target` of None leaves automatic values unknown.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        targets: tuple[Platform, ...] = DEFAULT_TARGETS,
+        context: Context | None = None,
+        build: Platform = AMD64,
+    ) -> None:
+        if not targets:
+            raise ValueError("no target platform")
+        self.document = document
+        self.targets = targets
+        self.context = context
+        self.build = build
+        self.escape = document.escape
+        self.stages = tuple(StageFacts(self, stage) for stage in document.stages)
+        self.final = self.stages[-1] if self.stages else None
+        self._globals: dict[tuple[Platform | None, Platform], Scope] = {}
+        self._roots: dict[Platform | None, tuple[int, ...]] = {}
+        self._reached: dict[Platform, frozenset[int]] = {}
+        self._scripts: dict[int, Script] = {}
+        self._settings: dict[int, dict[str, list[Setting]]] = {}
+        self._shells: dict[tuple[int, Platform | None], Shell] = {}
+        self._uses: dict[tuple[int, frozenset[str]], tuple[Use, ...]] = {}
+
+    # Scopes
+
+    def global_scope(self, target: Platform | None = None) -> Scope:
+        """What FROM sees: automatic arguments and the ARGs before the first FROM."""
+        return self.global_scope_of(target, self.build)
+
+    def global_scope_of(self, target: Platform | None, build: Platform) -> Scope:
+        """`global_scope` on another builder."""
+        key = (target, build)
+        if key not in self._globals:
+            self._globals[key] = global_scope(self.document.globals, target, build, self.escape)
+        return self._globals[key]
+
+    @property
+    def globals(self) -> Scope:
+        """`global_scope` without a target."""
+        return self.global_scope()
+
+    def stage_of(self, instruction: Instruction) -> StageFacts | None:
+        """The stage that holds an instruction; None before the first FROM."""
+        at = bisect_right(self._starts, instruction.span.start)
+        return self.stages[at - 1] if at else None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [stage.head.span.start for stage in self.stages]
+
+    def scope(self, instruction: Instruction, target: Platform | None = None) -> Scope:
+        """The variables visible just before an instruction; for FROM and global ARGs the global scope so far."""
+        stage = self.stage_of(instruction)
+        if stage is None:
+            outer = self.global_scope(target)
+            return Scope(outer.history, instruction.span.start, None, self.escape, closed=True)
+        if instruction is stage.head or instruction.span == stage.head.span:
+            return self.global_scope(target)
+        if instruction.onbuild:
+            return stage.onbuild_scope_at(instruction.span.start, target)
+        return stage.scope_at(instruction.span.start, target)
+
+    def declared_before(self, instruction: Instruction, name: str) -> Variable | None:
+        """The ARG or ENV that gives `name` its value for an instruction, also one of a parent stage."""
+        return self.scope(instruction).get(name)
+
+    def declared_later(self, instruction: Instruction, name: str) -> Arg | Env | None:
+        """The first ARG or ENV of `name` after an instruction, in the same stage."""
+        stage = self.stage_of(instruction)
+        for step in () if stage is None else stage.body:
+            if step.span.start > instruction.span.start and isinstance(step, Arg | Env):
+                declares = any(declaration.name.value == name for declaration in step.declarations)
+                if declares and step.keyword != "LABEL" and step.onbuild == instruction.onbuild:
+                    return step
+        return None
+
+    def uses(self, *names: str, stage: StageFacts | None = None) -> tuple[Use, ...]:
+        """Every use of these variables (none named: of the automatic ones) in a stage or in all of them."""
+        wanted = frozenset(names) or AUTOMATIC
+        found: list[Use] = []
+        for one in self.stages if stage is None else (stage,):
+            key = (one.index, wanted)
+            if key not in self._uses:
+                self._uses[key] = tuple(use for step in one.body for use in uses_in(self, one, step, wanted))
+            found += self._uses[key]
+        return tuple(found)
+
+    def partly(self, word: Word, target: Platform | None) -> str:
+        """A word of FROM with the known variables put in and the others as written."""
+        scope = self.global_scope(target)
+        try:
+            parts = split_parts(word.value, self.escape)
+        except BadWord:
+            return word.value
+        pieces = []
+        for part in parts:
+            if isinstance(part, Literal):
+                pieces.append(part.text)
+            else:
+                written = word.value[part.start : part.end]
+                value = scope.expand(written)
+                pieces.append(written if value.text is None else value.text)
+        return "".join(pieces)
+
+    # Stages among each other
+
+    @cached_property
+    def _named(self) -> Mapping[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for stage in self.stages:
+            if stage.name:
+                found.setdefault(stage.name, []).append(stage.index)
+        return found
+
+    def stage_named(self, text: str, before: int) -> StageFacts | None:
+        """The stage that `FROM text` means in stage number `before`: the last earlier one of exactly that name."""
+        indices = self._named.get(text, [])
+        at = bisect_left(indices, before)
+        return self.stages[indices[at - 1]] if at else None
+
+    def stage_referred(self, text: str, numbers: bool) -> StageFacts | None:
+        """The stage that `COPY --from` means, by name in any case or, with `numbers`, by its number."""
+        if numbers and text.isascii() and text.isdecimal():
+            return self.stages[int(text)] if len(text) < 9 and int(text) < len(self.stages) else None
+        indices = self._named.get(text.lower())
+        return self.stages[indices[-1]] if indices else None
+
+    def roots(self, target: Platform | None) -> tuple[int, ...]:
+        """For each stage the number of the stage at the end of its chain of FROMs."""
+        if target not in self._roots:
+            roots: list[int] = []
+            for stage in self.stages:
+                parent = stage.parent_for(target)
+                roots.append(stage.index if parent is None else roots[parent.index])
+            self._roots[target] = tuple(roots)
+        return self._roots[target]
+
+    @cached_property
+    def children(self) -> Mapping[int, tuple[StageFacts, ...]]:
+        """By number of a stage, those whose FROM names it."""
+        found: dict[int, dict[int, StageFacts]] = {}
+        for stage in self.stages:
+            for target in self.targets:
+                parent = stage.parent_for(target)
+                if parent is not None:
+                    found.setdefault(parent.index, {})[stage.index] = stage
+        return {index: tuple(stages.values()) for index, stages in found.items()}
+
+    @cached_property
+    def copies(self) -> Mapping[int, tuple[CopyOut, ...]]:
+        """By number of a stage, what others take from it."""
+        found: dict[int, list[CopyOut]] = {}
+        for stage in self.stages:
+            for copy in stage.copies_in:
+                found.setdefault(copy.source.index, []).append(copy)
+        return {index: tuple(copies) for index, copies in found.items()}
+
+    @cached_property
+    def family_arches(self) -> Mapping[int, str]:
+        """By number of a stage, the one architecture for which a `FROM x-${TARGETARCH}` picks it."""
+        found: dict[int, set[str]] = {}
+        for stage in self.stages:
+            for arch, member in stage.every_member.items():
+                found.setdefault(member.index, set()).add(arch)
+        return {index: next(iter(arches)) for index, arches in found.items() if len(arches) == 1}
+
+    def reached(self, target: Platform) -> frozenset[int]:
+        """The numbers of the stages that a build of the last one needs."""
+        if target not in self._reached:
+            pending = [] if self.final is None else [self.final]
+            found = {stage.index for stage in pending}
+            while pending:
+                for needed in pending.pop().needs(target):
+                    if needed.index not in found:
+                        found.add(needed.index)
+                        pending.append(needed)
+            self._reached[target] = frozenset(found)
+        return self._reached[target]
+
+    @cached_property
+    def images(self) -> tuple[ImageUse, ...]:
+        """Every image that the file names, in the order of the stages."""
+        return tuple(use for stage in self.stages for use in stage.images)
+
+    # Shells
+
+    def shell(self, run: Run) -> Script:
+        """The script of a RUN, read by the rules of the shell that is in force there."""
+        key = run.span.start
+        if key not in self._scripts:
+            self._scripts[key] = shell.read_run(self.document, run, self.shell_words(run), self._aliases(run))
+        return self._scripts[key]
+
+    def shell_words(self, instruction: Instruction) -> tuple[str, ...] | None:
+        """The SHELL in force for an instruction; None where that is the default of the platform."""
+        stage = self.stage_of(instruction)
+        position = instruction.span.start
+        while stage is not None:
+            for start, words in reversed(stage.shells):
+                if start < position:
+                    return words
+            stage, position = stage.parent, len(self.document.source) + 1
+        return None
+
+    def commands(self, stage: StageFacts | None = None) -> Iterator[Command]:
+        """Every simple command of the RUNs of a stage or of all, nested ones too, in the order of the file."""
+        for one in self.stages if stage is None else (stage,):
+            for run in one.runs:
+                script = self.shell(run)
+                for command in script.commands:
+                    yield Command(command, run, one, script)
+
+    def value(self, command: Command, word: ShellWord, target: Platform | None = None) -> Value:
+        """What a word of a command comes to: variables of the Dockerfile and of the script, and `$(uname -m)` and
+        its like as the stage's platform answers."""
+        return self._shell(command, target).value(word)
+
+    def _shell(self, command: Command, target: Platform | None) -> Shell:
+        key = (command.run.span.start, target)
+        if key not in self._shells:
+            if key[0] not in self._settings:
+                self._settings[key[0]] = settings(command.script)
+            host = None if target is None else command.stage.platform(target).platform
+            scope = self.scope(command.run, target)
+            self._shells[key] = Shell(self.document.source, scope, self._settings[key[0]], target, host)
+        return self._shells[key]
+
+    def installs_of(self, stage: StageFacts) -> Iterator[Install]:
+        """The installations of a stage, with variables that are the same for all targets put in."""
+        for command in stage.commands:
+            install = install_of(command, self._shell(command, None).render)
+            if install is not None:
+                yield install
+
+    def _aliases(self, run: Run) -> dict[str, str]:
+        """The ARGs and ENVs that hold just what an automatic argument holds: `ARG ARCH=$TARGETARCH`."""
+        scope = self.scope(run)
+        found = {}
+        for name in scope.every_name():
+            variable = scope.get(name)
+            if variable is None or name in AUTOMATIC or variable.declaration is None:
+                continue
+            written = variable.declaration.value
+            match = _ALIAS.fullmatch(written.value) if written is not None else None
+            if match and variable.value.names == {match[1]}:
+                found[name] = match[1]
+        return found
+
+    # The file among others
+
+    @cached_property
+    def named_arch(self) -> str | None:
+        """The architecture in the file's own name, as in `Platform.arch`: `arm` of `Dockerfile-arm`."""
+        return _arch_in(self.document.path.name)
+
+    @cached_property
+    def family(self) -> tuple[str, ...]:
+        """The names of the files beside it that differ from its name in the architecture alone."""
+        name = self.document.path.name
+        if self.named_arch is None or self.context is None:
+            return ()
+        stem = _stem(name)
+        return tuple(
+            other
+            for other in self.context.siblings
+            if other != name and _arch_in(other) is not None and _stem(other) == stem
+        )
+
+    @cached_property
+    def windows(self) -> bool:
+        """Whether a stage is on Windows."""
+        return any(stage.distro.family is Family.WINDOWS for stage in self.stages)
+
+
+_ALIAS = re.compile(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")
+_NAME_PARTS = re.compile(r"[-._]+")
+_NOT_ARCH = frozenset({"linux", "x64dbg", "wasm", "intel"})
+
+
+def _arch_in(name: str) -> str | None:
+    return next((arch for _, arch in _arch_parts(name)), None)
+
+
+def _arch_parts(name: str) -> Iterable[tuple[str, str]]:
+    """The parts of a file's name that name an architecture."""
+    for word in _NAME_PARTS.split(name.lower().replace("x86_64", "x86-64").replace("x86-64", "amd64")):
+        arch = None if word in _NOT_ARCH else arch_of(word)
+        if arch is not None:
+            yield word, arch
+
+
+def _stem(name: str) -> str:
+    """A file's name without the parts that name an architecture."""
+    words = _NAME_PARTS.split(name.lower().replace("x86_64", "x86-64").replace("x86-64", "amd64"))
+    return "-".join(word for word in words if word in _NOT_ARCH or arch_of(word) is None)

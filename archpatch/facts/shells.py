@@ -1,0 +1,229 @@
+"""Commands of RUN instructions, and the values of their words on a platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archpatch.facts.values import AUTOMATIC, UNKNOWN, Scope, Value
+from archpatch.platforms import Platform
+from archpatch.syntax.shell import (
+    AndOr,
+    Assign,
+    Case,
+    Function,
+    Group,
+    If,
+    Literal,
+    Loop,
+    Node,
+    Param,
+    Part,
+    Pipeline,
+    Script,
+    Selector,
+    Sequence,
+    ShellCommand,
+    ShellWord,
+    Substitution,
+)
+from archpatch.syntax.shell_select import origin_of_script
+from archpatch.syntax.tree import Run
+from archpatch.syntax.words import BadWord, expand
+from archpatch.text import Span, decode
+
+if TYPE_CHECKING:
+    from archpatch.facts.stages import StageFacts
+
+_TESTS = frozenset({"[", "[[", "test"})
+_DEEPEST = 12  # variables that are set from variables
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A simple command, the RUN and the stage that it stands in, and the script that holds it."""
+
+    shell: ShellCommand
+    run: Run
+    stage: StageFacts
+    script: Script
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An assignment of a script; `region` is the part of the script within which it has certainly happened once it
+    was passed (None: everywhere)."""
+
+    assign: Assign
+    region: Span | None
+
+
+def settings(script: Script) -> dict[str, list[Setting]]:
+    """The assignments of a script by name, in the order of the file; those for one command alone left out."""
+    regions: dict[int, Span] = {}
+    _regions(script.body, None, regions)
+    found: dict[str, list[Setting]] = {}
+    for assign in script.assigns:
+        if not assign.prefix:
+            found.setdefault(assign.name, []).append(Setting(assign, regions.get(assign.span.start)))
+    return found
+
+
+def _regions(node: Node, region: Span | None, found: dict[int, Span]) -> None:
+    """For each assignment below a condition, the part of the script that shares the condition."""
+    match node:
+        case ShellCommand():
+            if region is not None:
+                found.update((assign.span.start, region) for assign in node.assigns)
+        case Sequence():
+            for item in node.items:
+                _regions(item.node, region, found)
+        case AndOr():
+            for index, item in enumerate(node.items):
+                if index and _conditional(node.items[index - 1].node, node.items[index - 1].operator):
+                    region = node.span
+                _regions(item.node, region, found)
+        case Pipeline():
+            for command in node.commands:  # each side is a subshell of its own
+                _regions(command, command.span, found)
+        case If():
+            for arm in node.arms:
+                _regions(arm.condition, region, found)
+                _regions(arm.body, arm.body.span, found)
+            if node.otherwise is not None:
+                _regions(node.otherwise, node.otherwise.span, found)
+        case Case():
+            for case_arm in node.arms:
+                _regions(case_arm.body, case_arm.body.span, found)
+        case Loop() | Function():
+            _regions(node.body, node.body.span, found)
+        case Group():
+            _regions(node.body, node.body.span if node.subshell else region, found)
+
+
+def _conditional(before: Node, operator: str) -> bool:
+    """Whether what follows `before` and this operator may not run although the script goes on."""
+    return operator == "||" or (isinstance(before, ShellCommand) and before.name in _TESTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the variables of one script hold on one platform.
+
+    `target` is what is built, `host` the platform that the stage runs on: what `uname -m` answers. None: unknown.
+    """
+
+    source: bytes
+    scope: Scope
+    settings: dict[str, list[Setting]]
+    target: Platform | None
+    host: Platform | None
+
+    def value(self, word: ShellWord, depth: int = 0) -> Value:
+        """What a word comes to; unknown when any part of it is."""
+        return self._parts(word.parts, word.span.start, depth)
+
+    def render(self, word: ShellWord) -> str:
+        """The word with what is known put in, the rest as written."""
+        if (literal := word.literal) is not None:
+            return literal
+        pieces = []
+        for part in word.parts:
+            text = part.text if isinstance(part, Literal) else self._part(part, word.span.start, 0).text
+            pieces.append(decode(part.span.of(self.source)) if text is None else text)
+        return "".join(pieces)
+
+    def _parts(self, parts: tuple[Part, ...], position: int, depth: int) -> Value:
+        values = [self._part(part, position, depth) for part in parts]
+        texts = [value.text for value in values]
+        return Value(
+            None if None in texts else "".join(text for text in texts if text is not None),
+            frozenset().union(*(value.names for value in values)),
+            frozenset().union(*(value.missing for value in values)),
+        )
+
+    def _part(self, part: Part, position: int, depth: int) -> Value:
+        match part:
+            case Literal():
+                return Value(part.text)
+            case Substitution():
+                return self._substitution(part.script)
+            case Param():
+                return self._param(part, position, depth)
+            case _:
+                return UNKNOWN
+
+    def _substitution(self, script: Script) -> Value:
+        """`$(uname -m)` and its like, asked on the platform of the stage."""
+        origin = origin_of_script(script, {})
+        if origin is None or origin.translated or len(script.commands) != 1:
+            return UNKNOWN
+        platform = self.target if origin.selector is Selector.XX else self.host
+        if origin.selector is Selector.GO and self.scope.get("GOARCH") is not None:
+            return self.scope.value("GOARCH")
+        convention = origin.selector.convention
+        return Value(None if platform is None or convention is None else convention.spell(platform.arch))
+
+    def _param(self, param: Param, position: int, depth: int) -> Value:
+        own = self.variable(param.name, position, depth)
+        if not param.operator:
+            return own
+        operand = self._parts(param.operand, position, depth)
+        names, missing = own.names | operand.names, own.missing | operand.missing
+        if own.text is None:
+            return Value(None, names, missing)
+        if param.operator in (":-", "-", ":=", "="):
+            empty = own.text == "" if param.operator[0] == ":" else own.unset
+            return Value(operand.text if empty else own.text, names, missing)
+        if param.operator in (":+", "+"):
+            empty = own.text == "" if param.operator[0] == ":" else own.unset
+            return Value("" if empty else operand.text, names, missing)
+        return Value(self._pattern(param, own.text), names, missing)
+
+    def _pattern(self, param: Param, text: str) -> str | None:
+        """`${x#p}`, `${x/p/r}`: those that the Dockerfile's own words share with the shell."""
+        written = decode(param.span.of(self.source))
+        constant = all(isinstance(part, Literal) for part in param.operand)
+        if not constant or "[" in written or "\n" in written or param.operator.startswith(("#x", "!")):
+            return None
+        try:
+            return expand(written, lambda _: text)
+        except BadWord:
+            return None
+
+    def variable(self, name: str, position: int, depth: int = 0) -> Value:
+        """What a variable holds for a word at byte `position`."""
+        values: list[Value] = []
+        for setting in reversed(self.settings.get(name, ())):
+            if setting.assign.span.end > position:
+                continue
+            taken = self._taken(setting.assign)
+            if taken is False:
+                continue
+            values.append(self._assigned(setting.assign, depth))
+            region = setting.region
+            if taken or region is None or region.start <= position <= region.end:
+                break  # it has certainly happened
+        else:
+            values.append(self._outer(name))
+        first = values[0]
+        return first if all(value == first for value in values) else UNKNOWN
+
+    def _outer(self, name: str) -> Value:
+        """The value that comes into the script from the Dockerfile."""
+        found = self.scope.get(name)
+        if found is not None or name in AUTOMATIC:
+            return self.scope.value(name)
+        return UNKNOWN  # the image's environment, or the shell's own (`$PWD`)
+
+    def _assigned(self, assign: Assign, depth: int) -> Value:
+        if assign.value is None or assign.append or depth >= _DEEPEST:
+            return UNKNOWN
+        return self.value(assign.value, depth + 1)
+
+    def _taken(self, assign: Assign) -> bool | None:
+        """Whether the arm around an assignment is that of the platform; None without one, or when unknown."""
+        if assign.only_on is None or self.target is None or self.host is None:
+            return None
+        meant = {platform.arch in assign.only_on for platform in (self.target, self.host)}
+        return meant.pop() if len(meant) == 1 else None

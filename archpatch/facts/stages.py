@@ -1,0 +1,359 @@
+"""A stage of a build: what it stands on, for which platform it runs, who uses it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from archpatch.facts.distro import SCRATCH, UNKNOWN, Distro, distro_of_image, distro_of_managers
+from archpatch.facts.graph import (
+    CopyOut,
+    ImageUse,
+    ImageUseKind,
+    PlatformKind,
+    StagePlatform,
+    classify,
+)
+from archpatch.facts.images import ImageRef, parse_image
+from archpatch.facts.packages import Install
+from archpatch.facts.values import History, Scope, Value, declare
+from archpatch.platforms import ARCHES, Platform
+from archpatch.syntax.tree import Copy, Flag, From, Instruction, Run, Stage, Word
+from archpatch.syntax.words import BadWord, Literal, split_parts
+
+if TYPE_CHECKING:
+    from archpatch.facts.facts import Facts
+    from archpatch.facts.shells import Command
+
+_END = sys.maxsize  # a position after everything
+
+
+class StageFacts:
+    """What holds for one stage. One object a stage: compare them with `is` or `==`."""
+
+    def __init__(self, facts: Facts, stage: Stage) -> None:
+        self.facts = facts
+        self.stage = stage
+        self.index = stage.index
+        self.name = stage.name
+        self.head: From = stage.head
+        self.body = stage.body
+        self._bases: dict[Platform | None, StageFacts | None] = {}
+        self._platforms: dict[Platform, StagePlatform] = {}
+        self._ends: dict[Platform | None, Scope] = {}  # the scope after its last instruction
+
+    def __repr__(self) -> str:
+        return f"StageFacts({self.index}, {self.name!r})"
+
+    # What it stands on
+
+    def base(self, target: Platform | None = None) -> Value:
+        """What `FROM` names once variables are in."""
+        return self.facts.global_scope(target).expand(self.head.image)
+
+    def parent_for(self, target: Platform | None) -> StageFacts | None:
+        """The stage its FROM names for this target."""
+        if target not in self._bases:
+            text = self.base(target).text
+            self._bases[target] = self.facts.stage_named(text, self.index) if text else None
+        return self._bases[target]
+
+    @cached_property
+    def parent(self) -> StageFacts | None:
+        """The stage its FROM names, when that is one for all targets."""
+        found = {self.parent_for(target) for target in self.facts.targets}
+        return next(iter(found)) if len(found) == 1 else None
+
+    @cached_property
+    def is_scratch(self) -> bool:
+        """`FROM scratch`, itself."""
+        return self.parent is None and self.base(self.facts.targets[0]).text == "scratch"
+
+    def image_for(self, target: Platform | None) -> ImageRef | None:
+        """The image its FROM names for this target; None for a stage or scratch."""
+        if self.parent_for(target) is not None:
+            return None
+        text = self.base(target).text
+        if text is None:
+            text = self.facts.partly(self.head.image, target)
+        return None if text in ("", "scratch") else parse_image(text, self.head.image)
+
+    @cached_property
+    def image(self) -> ImageRef | None:
+        """The image its FROM names; with variables as written in it where targets differ."""
+        refs = {self.image_for(target) for target in self.facts.targets}
+        return next(iter(refs)) if len(refs) == 1 else self.image_for(None)
+
+    def chain_for(self, target: Platform | None) -> tuple[StageFacts, ...]:
+        """Itself, its parent, ... to the stage whose FROM names an image or scratch."""
+        found = [self]
+        while (parent := found[-1].parent_for(target)) is not None:
+            found.append(parent)
+        return tuple(found)
+
+    @cached_property
+    def chain(self) -> tuple[StageFacts, ...]:
+        """`chain_for` the first target."""
+        return self.chain_for(self.facts.targets[0])
+
+    def root_for(self, target: Platform | None) -> StageFacts:
+        """The last of the chain: its FROM names an image or scratch."""
+        return self.facts.stages[self.facts.roots(target)[self.index]]
+
+    @property
+    def root(self) -> StageFacts:
+        """`root_for` the first target."""
+        return self.root_for(self.facts.targets[0])
+
+    @cached_property
+    def children(self) -> tuple[StageFacts, ...]:
+        """The stages whose FROM names this one, for some target."""
+        return self.facts.children.get(self.index, ())
+
+    # Families of `FROM x-${TARGETARCH}`
+
+    @cached_property
+    def members(self) -> Mapping[Platform, StageFacts]:
+        """The stage that FROM picks for each target, when it depends on the target; else empty."""
+        if not self.base(None).names:
+            return MappingProxyType({})
+        picked = {target: self.parent_for(target) for target in self.facts.targets}
+        return MappingProxyType({target: stage for target, stage in picked.items() if stage is not None})
+
+    @cached_property
+    def missing_members(self) -> tuple[Platform, ...]:
+        """The targets for which such a family has no stage, while it has one for another architecture."""
+        if not self.base(None).names or not self.every_member:
+            return ()
+        return tuple(target for target in self.facts.targets if self.parent_for(target) is None)
+
+    @cached_property
+    def every_member(self) -> Mapping[str, StageFacts]:
+        """As `members`, for every architecture there is, by architecture."""
+        if not self.base(None).names:
+            return {}
+        picked = {arch: self.parent_for(Platform("linux", arch)) for arch in ARCHES}
+        return {arch: stage for arch, stage in picked.items() if stage is not None}
+
+    @cached_property
+    def family_arch(self) -> str | None:
+        """The architecture for which this stage is picked by a `FROM x-${TARGETARCH}`; None outside of families."""
+        return self.facts.family_arches.get(self.index)
+
+    # The platform
+
+    def platform(self, target: Platform) -> StagePlatform:
+        """For which platform it is resolved and run when `target` is built."""
+        root = self.root_for(target)
+        if target not in root._platforms:
+            root._platforms[target] = root._own_platform(target)
+        return root._platforms[target]
+
+    def _own_platform(self, target: Platform) -> StagePlatform:
+        flag: Flag | None = self.head.platform
+        if flag is None or flag.value is None or not flag.value.value:
+            return StagePlatform(PlatformKind.TARGET, target, self, flag)
+        if self.base(target).text == "scratch":
+            return StagePlatform(PlatformKind.TARGET, target, self, flag)
+        if self.base(target).text is None and self.candidates:
+            return StagePlatform(PlatformKind.UNKNOWN, None, self, flag)
+        kind, platform, origin = classify(flag.value, self.facts.global_scope_of, target, self.facts.build)
+        return StagePlatform(kind, platform, self, flag, origin)
+
+    @cached_property
+    def kind(self) -> PlatformKind:
+        """What decides its platform, when that is the same for all targets; else UNKNOWN."""
+        kinds = {self.platform(target).kind for target in self.facts.targets}
+        return next(iter(kinds)) if len(kinds) == 1 else PlatformKind.UNKNOWN
+
+    # Who uses it
+
+    @cached_property
+    def targets(self) -> frozenset[Platform]:
+        """The targets for which the default build, that of the last stage, reaches it (S16)."""
+        return frozenset(target for target in self.facts.targets if self.index in self.facts.reached(target))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the default build reaches it for some target."""
+        return bool(self.targets)
+
+    @cached_property
+    def candidates(self) -> tuple[StageFacts, ...]:
+        """The earlier stages that an unknown variable in FROM may mean: those whose name fits the rest of it."""
+        if self.base(self.facts.targets[0]).text is not None:
+            return ()
+        try:
+            parts = split_parts(self.facts.partly(self.head.image, self.facts.targets[0]), self.facts.escape)
+        except BadWord:
+            return ()
+        pattern = "".join(re.escape(part.text) if isinstance(part, Literal) else ".*" for part in parts)
+        if pattern == ".*":
+            return ()  # the name of an image, as far as anyone can tell
+        matching = re.compile(pattern).fullmatch
+        return tuple(
+            stage for stage in self.facts.stages[: self.index] if stage.name and matching(stage.name)
+        )
+
+    @cached_property
+    def copies_in(self) -> tuple[CopyOut, ...]:
+        """What it takes from other stages, in the order of the file."""
+        return tuple(self._copies_in())
+
+    def _copies_in(self) -> Iterator[CopyOut]:
+        for instruction, word, kind in self._references():
+            source = self.facts.stage_referred(word.value, numbers=kind is ImageUseKind.COPY)
+            if source is None or source is self:
+                continue
+            if isinstance(instruction, Copy):
+                yield CopyOut(source, self, instruction, word, instruction.sources, instruction.destination)
+            elif isinstance(instruction, Run):
+                for mount in instruction.mounts:
+                    if mount.get("from") == word:
+                        path, goal = mount.get("source", "src"), mount.get("target", "dst", "destination")
+                        yield CopyOut(source, self, instruction, word, (path,) if path else (), goal, mount)
+
+    @cached_property
+    def copies_out(self) -> tuple[CopyOut, ...]:
+        """What other stages take from it, in the order of the file."""
+        return self.facts.copies.get(self.index, ())
+
+    @cached_property
+    def feeds(self) -> tuple[StageFacts, ...]:
+        """Every stage that gets its base or files from it, directly or through others, in the order of the file."""
+        found: set[int] = set()
+        pending = [self]
+        while pending:
+            stage = pending.pop()
+            for following in (*stage.children, *(copy.by for copy in stage.copies_out)):
+                if following.index not in found:
+                    found.add(following.index)
+                    pending.append(following)
+        return tuple(self.facts.stages[index] for index in sorted(found))
+
+    def needs(self, target: Platform) -> Iterator[StageFacts]:
+        """The stages that it needs for this target."""
+        parent = self.parent_for(target)
+        yield from (parent,) if parent is not None else self.candidates
+        yield from (copy.source for copy in self.copies_in)
+
+    @cached_property
+    def images(self) -> tuple[ImageUse, ...]:
+        """The images it names: in FROM (for the first target where targets differ), COPY and mounts."""
+        found = []
+        if self.image is not None:
+            found.append(ImageUse(self.image, self, self.head, self.head.image, ImageUseKind.FROM))
+        for instruction, word, kind in self._references():
+            if (
+                self.facts.stage_referred(word.value, numbers=kind is ImageUseKind.COPY) is None
+                and word.value
+            ):
+                found.append(ImageUse(parse_image(word.value, word), self, instruction, word, kind))
+        return tuple(found)
+
+    def _references(self) -> Iterator[tuple[Instruction, Word, ImageUseKind]]:
+        """Every `--from` and `from=` of its instructions."""
+        for instruction in self.body:
+            if isinstance(instruction, Copy) and instruction.source_stage is not None:
+                yield instruction, instruction.source_stage, ImageUseKind.COPY
+            elif isinstance(instruction, Run):
+                for mount in instruction.mounts:
+                    word = mount.get("from")
+                    if word is not None:
+                        yield instruction, word, ImageUseKind.MOUNT
+
+    # Variables
+
+    def scope_at(self, position: int, target: Platform | None = None) -> Scope:
+        """The variables visible just before byte `position` of the stage."""
+        return replace(self.end_scope(target), position=position)
+
+    def end_scope(self, target: Platform | None = None) -> Scope:
+        """The variables visible after its last instruction, which are those that its children inherit."""
+        if target not in self._ends:
+            for stage in reversed(
+                self.chain_for(target)
+            ):  # parents first: no recursion however long the chain
+                if target not in stage._ends:
+                    stage._ends[target] = stage._read(target)
+        return self._ends[target]
+
+    def onbuild_scope_at(self, position: int, target: Platform | None = None) -> Scope:
+        """What an ONBUILD instruction will see in the later build that runs it: the ENVs, and ONBUILD's own ARGs."""
+        history = History()
+        scope = Scope(history, _END, self.end_scope(target), self.facts.escape, closed=False, env_only=True)
+        for instruction in self.body:
+            if instruction.onbuild and instruction.span.start < position:
+                declare(instruction, instruction.span.start, history, scope, self.facts.global_scope(target))
+        return scope
+
+    def _read(self, target: Platform | None) -> Scope:
+        """Its end scope, where that of its parent is known."""
+        parent = self.parent_for(target)
+        inherited = None if parent is None else parent._ends[target]
+        history = History()
+        scope = Scope(history, _END, inherited, self.facts.escape, self.root_for(target).is_scratch)
+        outer = self.facts.global_scope(target)
+        for instruction in () if parent is None else parent.body:
+            if instruction.onbuild:  # triggers of the parent run right after FROM
+                declare(instruction, self.head.span.start, history, scope, outer)
+        for instruction in self.body:
+            if not instruction.onbuild:
+                declare(instruction, instruction.span.start, history, scope, outer)
+        return scope
+
+    # Contents
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Its RUN instructions, those under ONBUILD left out."""
+        return tuple(step for step in self.body if isinstance(step, Run) and not step.onbuild)
+
+    @cached_property
+    def commands(self) -> tuple[Command, ...]:
+        """Every simple command of its RUNs."""
+        return tuple(self.facts.commands(self))
+
+    @cached_property
+    def installs(self) -> tuple[Install, ...]:
+        """Every installation of packages in it, in the order of the file; parents are left out."""
+        return tuple(self.facts.installs_of(self))
+
+    @property
+    def all_installs(self) -> tuple[Install, ...]:
+        """Those of its parents (for the first target) and its own."""
+        return tuple(install for stage in reversed(self.chain) for install in stage.installs)
+
+    @cached_property
+    def distro(self) -> Distro:
+        """Its distribution: by the image's name, else by the package managers it calls."""
+        root = self.root
+        if root.is_scratch:
+            return SCRATCH
+        found = UNKNOWN if root.image is None else distro_of_image(root.image)
+        if found is not UNKNOWN:
+            return found
+        return distro_of_managers(install.manager for stage in self.chain for install in stage.installs)
+
+    @cached_property
+    def user(self) -> Word | None:
+        """The USER in force at its end, as written; None where neither it nor a parent names one."""
+        for stage in self.chain:
+            for step in reversed(stage.body):
+                if step.keyword == "USER" and step.words and not step.onbuild:
+                    return step.words[0]
+        return None
+
+    @cached_property
+    def shells(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """Its SHELL instructions: where each stands and its words."""
+        return tuple(
+            (step.span.start, tuple(word.value for word in step.words))
+            for step in self.body
+            if step.keyword == "SHELL" and not step.onbuild
+        )

@@ -1,0 +1,269 @@
+"""Variables of a Dockerfile and what words mean under them.
+
+A value may be unknown (`text` None): an ARG without a default, the environment of a base image, an automatic
+argument where no target was named. Unknown is never taken for empty.
+Source: BuildKit's dockerfile2llb (ARG and ENV dispatch), observed as S1-S6 and S18 of docs/how-it-works.md.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from archpatch.platforms import Platform
+from archpatch.syntax.tree import Arg, Declaration, Env, Instruction, Word
+from archpatch.syntax.words import BadWord, expand, names
+
+AUTOMATIC = frozenset(
+    side + part for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT", "OSVERSION")
+) | {"TARGETSTAGE"}
+"""The arguments that BuildKit sets itself."""
+
+_LONGEST = 1 << 16  # `ENV A=$A$A` doubles; a longer value is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a word comes to. `text` None: unknown.
+
+    `names` are the automatic arguments it depends on, through any chain of ARG and ENV. `missing` are the names in
+    it that nothing has set and that therefore read as empty.
+    """
+
+    text: str | None
+    names: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+
+    @property
+    def unset(self) -> bool:
+        """Whether a variable in it was not set."""
+        return bool(self.missing)
+
+
+UNKNOWN = Value(None)
+
+
+class VariableKind(enum.Enum):
+    """Who gave a variable its value: ARG or ENV of a stage, ARG before the first FROM, or BuildKit."""
+
+    ARG = "arg"
+    ENV = "env"
+    GLOBAL = "global"
+    AUTOMATIC = "automatic"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable that is in force. `instruction` and `declaration` are None for AUTOMATIC alone.
+
+    `inherited`: declared in a parent stage.
+    """
+
+    name: str
+    value: Value
+    kind: VariableKind
+    instruction: Instruction | None = None
+    declaration: Declaration | None = None
+    inherited: bool = False
+
+
+def names_in(text: str, escape: str) -> frozenset[str]:
+    """The variables that a word uses; none in a word that cannot be read."""
+    try:
+        return names(text, escape)
+    except BadWord:
+        return frozenset()
+
+
+class _Unknown(Exception):
+    """A variable whose value is not known was asked for."""
+
+
+class History:
+    """Who set each name where, in the order of the file. Grown while a stage is read, then only looked at."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[str, list[tuple[int, Variable]]] = {}
+
+    def add(self, position: int, variable: Variable) -> None:
+        """`variable` is in force for what stands after byte `position`, which never decreases."""
+        self._entries.setdefault(variable.name, []).append((position, variable))
+
+    def before(self, position: int, name: str) -> Variable | None:
+        """The last one of that name that was set before byte `position`."""
+        entries = self._entries.get(name)
+        if not entries:
+            return None
+        at = bisect_left(entries, position, key=lambda entry: entry[0])
+        return entries[at - 1][1] if at else None
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name that is set anywhere."""
+        return self._entries.keys()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """The variables that are visible just before byte `position`, those of parent stages included.
+
+    `closed`: a name that nothing declares is certainly empty (global scope, stages on scratch); otherwise the
+    environment of the base image may set it, and only the automatic names, which no image sets, are empty.
+    `env_only`: of the parents, ENV alone is seen (ONBUILD runs in a later build).
+    """
+
+    history: History
+    position: int
+    parent: Scope | None
+    escape: str
+    closed: bool
+    env_only: bool = False
+
+    def get(self, name: str) -> Variable | None:
+        """The variable of that name; None where nothing declares it."""
+        scope: Scope | None = self
+        env_only = False
+        while scope is not None:
+            found = scope.history.before(scope.position, name)
+            if found is not None and not (env_only and found.kind is not VariableKind.ENV):
+                return found if scope is self or found.inherited else replace(found, inherited=True)
+            env_only = env_only or scope.env_only
+            scope = scope.parent
+        return None
+
+    def every_name(self) -> frozenset[str]:
+        """Every name that some ARG or ENV of the stage or a parent sets, before this position or after it."""
+        found: set[str] = set()
+        scope: Scope | None = self
+        while scope is not None:
+            found.update(scope.history.names)
+            scope = scope.parent
+        return frozenset(found)
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+    def value(self, name: str) -> Value:
+        """The value of a variable; of one that nothing declares, empty and `missing`, or unknown."""
+        found = self.get(name)
+        if found is not None:
+            return found.value
+        return Value("", missing=frozenset({name})) if self._empty(name) else UNKNOWN
+
+    def expand(self, word: Word | str) -> Value:
+        """What BuildKit reads in `word` here; unknown as soon as an unknown variable matters, or the word is bad."""
+        text = word if isinstance(word, str) else word.value
+        if "$" not in text and not any(mark in text for mark in _QUOTES) and self.escape not in text:
+            return Value(text)
+        try:
+            used = {name: self.get(name) for name in names(text, self.escape)}
+            result: str | None = expand(text, self._lookup, self.escape)
+        except BadWord:
+            return UNKNOWN
+        except _Unknown:
+            result = None
+        if result is not None and len(result) > _LONGEST:
+            result = None
+        return Value(
+            result,
+            frozenset().union(*(found.value.names for found in used.values() if found is not None)),
+            frozenset(name for name, found in used.items() if found is None and self._empty(name)),
+        )
+
+    def _empty(self, name: str) -> bool:
+        """Whether a name that nothing declares is certainly not set."""
+        return self.closed or name in AUTOMATIC
+
+    def _lookup(self, name: str) -> str | None:
+        found = self.get(name)
+        if found is None and self._empty(name):
+            return None
+        if found is None or found.value.text is None:
+            raise _Unknown
+        return found.value.text
+
+
+_QUOTES = ("'", '"')
+
+
+def automatic(target: Platform | None, build: Platform) -> History:
+    """What BuildKit itself sets for one target; every value unknown where no target is named."""
+    history = History()
+    for name in sorted(AUTOMATIC):
+        platform = build if name.startswith("BUILD") else target
+        text = None if target is None or platform is None else _part(platform, name)
+        history.add(-1, Variable(name, Value(text, frozenset({name})), VariableKind.AUTOMATIC))
+    return history
+
+
+def _part(platform: Platform, name: str) -> str | None:
+    match name.removeprefix("BUILD").removeprefix("TARGET"):
+        case "PLATFORM":
+            return str(platform)
+        case "OS":
+            return platform.os
+        case "ARCH":
+            return platform.arch
+        case "VARIANT":
+            return platform.variant
+        case "OSVERSION":
+            return ""
+        case _:  # TARGETSTAGE: what `--target` names
+            return None
+
+
+def global_scope(
+    instructions: Iterable[Instruction], target: Platform | None, build: Platform, escape: str
+) -> Scope:
+    """The scope of FROM: the automatic arguments and the ARGs before the first FROM.
+
+    A default there replaces the automatic value, in every stage that declares the name too (S3).
+    """
+    history = automatic(target, build)
+    scope = Scope(history, sys.maxsize, None, escape, closed=True)
+    for instruction in instructions:
+        if not isinstance(instruction, Arg):
+            continue
+        for declaration in instruction.declarations:
+            name = declaration.name.value
+            if declaration.value is not None:
+                value = scope.expand(declaration.value)
+            elif scope.get(name) is not None:
+                continue
+            else:
+                value = UNKNOWN  # only --build-arg can set it
+            history.add(
+                instruction.span.start, Variable(name, value, VariableKind.GLOBAL, instruction, declaration)
+            )
+    return scope
+
+
+def declare(instruction: Instruction, position: int, history: History, scope: Scope, outer: Scope) -> None:
+    """Add what an ARG or ENV of a stage sets. `scope` looks at the end of `history`, `outer` is the global scope."""
+    if isinstance(instruction, Arg):
+        for declaration in instruction.declarations:
+            name = declaration.name.value
+            value = _argument(declaration, scope, outer)
+            history.add(position, Variable(name, value, VariableKind.ARG, instruction, declaration))
+    elif isinstance(instruction, Env) and instruction.keyword == "ENV":
+        # All values of one ENV are read before any of them is set.
+        values = [scope.expand(declaration.value or "") for declaration in instruction.declarations]
+        for declaration, value in zip(instruction.declarations, values, strict=True):
+            name = declaration.name.value
+            history.add(position, Variable(name, value, VariableKind.ENV, instruction, declaration))
+
+
+def _argument(declaration: Declaration, scope: Scope, outer: Scope) -> Value:
+    """The value of an ARG of a stage: its default, else the global or automatic one, else what was there (S4, S6)."""
+    if declaration.value is not None:
+        return scope.expand(declaration.value)
+    known = outer.get(declaration.name.value)
+    if known is not None and known.value != UNKNOWN:
+        return known.value
+    earlier = scope.get(declaration.name.value)
+    return earlier.value if earlier is not None else UNKNOWN
