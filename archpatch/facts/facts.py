@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -14,7 +15,7 @@ from archpatch.facts.packages import Install, install_of
 from archpatch.facts.shells import Command, Setting, Shell, settings
 from archpatch.facts.stages import StageFacts
 from archpatch.facts.uses import Use, uses_in
-from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, global_scope
+from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, automatic, global_scope
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform, arch_of
 from archpatch.syntax import shell
 from archpatch.syntax.shell import Script, ShellWord
@@ -70,6 +71,11 @@ class Facts:
     def globals(self) -> Scope:
         """`global_scope` without a target."""
         return self.global_scope()
+
+    def automatic(self, name: str, target: Platform) -> str | None:
+        """What BuildKit sets an automatic argument to for a target, before any default in the file wins over it."""
+        variable = automatic(target, self.build).before(sys.maxsize, name)
+        return variable.value.text if variable else None
 
     def stage_of(self, instruction: Instruction) -> StageFacts | None:
         """The stage that holds an instruction; None before the first FROM."""
@@ -220,19 +226,26 @@ class Facts:
         """The script of a RUN, read by the rules of the shell that is in force there."""
         key = run.span.start
         if key not in self._scripts:
-            self._scripts[key] = shell.read_run(self.document, run, self.shell_words(run), self._aliases(run))
+            self._scripts[key] = shell.read_run(
+                self.document, run, shell=self.shell_words(run), aliases=self._aliases(run)
+            )
         return self._scripts[key]
 
-    def shell_words(self, instruction: Instruction) -> tuple[str, ...] | None:
-        """The SHELL in force for an instruction; None where that is the default of the platform."""
+    def shell_words(self, instruction: Instruction) -> tuple[str, ...]:
+        """The SHELL in force for an instruction, by default `/bin/sh -c`, on Windows `cmd /S /C`."""
         stage = self.stage_of(instruction)
         position = instruction.span.start
         while stage is not None:
             for start, words in reversed(stage.shells):
                 if start < position:
                     return words
+            if stage.parent is None:
+                family = stage.image_distro.family
+                # A backquote as escape character is there for the paths of Windows.
+                windows = family is Family.WINDOWS or (self.escape == "`" and family is Family.UNKNOWN)
+                return _CMD if windows else _SH
             stage, position = stage.parent, len(self.document.source) + 1
-        return None
+        return _SH
 
     def commands(self, stage: StageFacts | None = None) -> Iterator[Command]:
         """Every simple command of the RUNs of a stage or of all, nested ones too, in the order of the file."""
@@ -298,12 +311,9 @@ class Facts:
             if other != name and _arch_in(other) is not None and _stem(other) == stem
         )
 
-    @cached_property
-    def windows(self) -> bool:
-        """Whether a stage is on Windows."""
-        return any(stage.distro.family is Family.WINDOWS for stage in self.stages)
 
-
+_SH = ("/bin/sh", "-c")
+_CMD = ("cmd", "/S", "/C")
 _ALIAS = re.compile(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")
 _NAME_PARTS = re.compile(r"[-._]+")
 _NOT_ARCH = frozenset({"linux", "x64dbg", "wasm", "intel"})

@@ -151,7 +151,7 @@ _NPM_VALUES = words_of(
     " --cache-folder --cwd --filter -F --dir --store-dir --mutex --network-concurrency --tag --maxsockets"
 )
 
-_DNF = {"verbs": words_of("install reinstall localinstall groupinstall"), "values": _DNF_VALUES, "read": _rpm}
+_DNF_VERBS = words_of("install reinstall localinstall groupinstall")
 
 _APK = Manager(
     "apk",
@@ -200,11 +200,11 @@ MANAGERS: dict[str, Manager] = {
         words_of("--root --dbpath --prefix --relocate -r --excludepath -D --define -E"),
         _rpm,
     ),
-    "yum": Manager("yum", _DNF["verbs"], _DNF["values"], _rpm),
-    "dnf": Manager("dnf", _DNF["verbs"], _DNF["values"], _rpm),
-    "dnf5": Manager("dnf", _DNF["verbs"], _DNF["values"], _rpm),
-    "microdnf": Manager("microdnf", _DNF["verbs"], _DNF["values"], _rpm),
-    "tdnf": Manager("tdnf", _DNF["verbs"], _DNF["values"], _rpm),
+    "yum": Manager("yum", _DNF_VERBS, _DNF_VALUES, _rpm),
+    "dnf": Manager("dnf", _DNF_VERBS, _DNF_VALUES, _rpm),
+    "dnf5": Manager("dnf", _DNF_VERBS, _DNF_VALUES, _rpm),
+    "microdnf": Manager("microdnf", _DNF_VERBS, _DNF_VALUES, _rpm),
+    "tdnf": Manager("tdnf", _DNF_VERBS, _DNF_VALUES, _rpm),
     "zypper": Manager(
         "zypper",
         words_of("install in"),

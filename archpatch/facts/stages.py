@@ -330,12 +330,17 @@ class StageFacts:
         return tuple(install for stage in reversed(self.chain) for install in stage.installs)
 
     @cached_property
-    def distro(self) -> Distro:
-        """Its distribution: by the image's name, else by the package managers it calls."""
+    def image_distro(self) -> Distro:
+        """Its distribution as far as the name of its image says."""
         root = self.root
         if root.is_scratch:
             return SCRATCH
-        found = UNKNOWN if root.image is None else distro_of_image(root.image)
+        return UNKNOWN if root.image is None else distro_of_image(root.image)
+
+    @cached_property
+    def distro(self) -> Distro:
+        """Its distribution: by the image's name, else by the package managers it calls."""
+        found = self.image_distro
         if found is not UNKNOWN:
             return found
         return distro_of_managers(install.manager for stage in self.chain for install in stage.installs)
