@@ -1,0 +1,196 @@
+"""check(): asks the rules, and takes style, selection and suppression comments into account.
+
+No rule is known here by its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archpatch import suppress
+from archpatch.facts import Context, Facts
+from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
+from archpatch.rule import Finding, Rule, Severity, Style
+from archpatch.suppress import Notice, Suppression, Suppressions, means
+from archpatch.syntax.tree import Document, Problem, Run
+from archpatch.text import Span
+
+
+class InternalError(Exception):
+    """A rule that fails, or whose fix breaks the file. The file is as it was; str() names the rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is asked for. `select` empty: every rule that is no opt-in; all three hold codes, prefixes or names."""
+
+    targets: tuple[Platform, ...] = DEFAULT_TARGETS
+    style: Style = Style.MINIMAL
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+
+    def named(self, rule: Rule | Notice) -> bool:
+        """Whether a selection names this very rule; a prefix names a family, no rule."""
+        return any(code in (rule.code, rule.name) for code in (*self.select, *self.extend_select))
+
+    def asks(self, rule: Rule | Notice) -> bool:
+        """Whether findings of the rule are wanted."""
+        if isinstance(rule, Rule):
+            if rule.style is Style.MINIMAL and self.style is not Style.MINIMAL:
+                return False
+            if rule.opt_in and not self.named(rule):
+                return False
+        if any(means(code, rule) for code in self.ignore):
+            return False
+        chosen = (*self.select, *self.extend_select) if self.select else ()
+        return not chosen or any(means(code, rule) for code in chosen)
+
+    def writes(self, rule: Rule | Notice, finding: Finding) -> bool:
+        """Whether `fix` takes the fix of this finding, as far as severity and style decide."""
+        if finding.severity > Severity.NOTE or self.named(rule):
+            return True
+        return isinstance(rule, Rule) and rule.style is self.style
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one look at a file gave. `errors`: it does not parse; no fix is offered then.
+
+    `unknown`: what could not be looked at. `targets`: the platforms that were looked at, which a comment of the
+    file may have named.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
+    unknown: tuple[Problem, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    targets: tuple[Platform, ...] = DEFAULT_TARGETS
+
+
+def check(
+    document: Document,
+    rules: Sequence[Rule],
+    settings: Settings | None = None,
+    context: Context | None = None,
+) -> Report:
+    """Every finding of the asked rules in a file, suppressions taken into account.
+
+    Raises InternalError when a rule fails.
+    """
+    settings = settings or Settings()
+    comments = suppress.read(document)
+    targets = comments.platforms or settings.targets
+    errors = document.problems
+    if all(target == AMD64 for target in targets):
+        about_comments = (finding for finding in comments.findings if _wanted(settings, finding))
+        return Report(tuple(about_comments), errors=errors, targets=targets)
+    facts = Facts(document, targets=targets, context=context)
+    raw = list(_ask(_needed(document, rules, settings, comments), document, facts))
+    kept, hidden, used = _sift(raw, comments, context, document)
+    unknown = tuple(_unread(document, facts))
+    findings = [_styled(finding, rule, settings) for rule, finding in kept if settings.asks(rule)]
+    own = list(comments.findings)
+    if not errors and settings.asks(suppress.UNUSED):
+        known: tuple[Rule | Notice, ...] = (*rules, *suppress.NOTICES)
+        own += comments.unused(used, known, (problem.span for problem in unknown))
+    findings += (
+        finding for finding in own if _wanted(settings, finding) and not _hidden_notice(comments, finding)
+    )
+    if errors:
+        findings = [dataclasses.replace(finding, fix=None) for finding in findings]
+    return Report(
+        tuple(sorted(dict.fromkeys(findings), key=_place)),
+        tuple(sorted((finding for rule, finding in hidden if settings.asks(rule)), key=_place)),
+        unknown,
+        errors,
+        targets,
+    )
+
+
+def _place(finding: Finding) -> tuple[str, Span, str, str]:
+    return (str(finding.path or ""), finding.span, finding.code, finding.message)
+
+
+_NOTICES = {notice.code: notice for notice in suppress.NOTICES}
+
+
+def _wanted(settings: Settings, finding: Finding) -> bool:
+    return settings.asks(_NOTICES[finding.code])
+
+
+def _hidden_notice(comments: Suppressions, finding: Finding) -> bool:
+    return any(comments.covering(finding.span, _NOTICES[finding.code]))
+
+
+def _needed(
+    document: Document, rules: Sequence[Rule], settings: Settings, comments: Suppressions
+) -> Iterator[Rule]:
+    """The rules that must be asked: those wanted, and those that a suppression names, to judge it."""
+    text = document.source.lower()
+    judging = comments.entries if settings.asks(suppress.UNUSED) else ()
+    for rule in rules:
+        if rule.hints and not any(hint.encode() in text for hint in rule.hints):
+            continue
+        if settings.asks(rule) or any(entry.judged and entry.names(rule) for entry in judging):
+            yield rule
+
+
+def _ask(rules: Iterable[Rule], document: Document, facts: Facts) -> Iterator[tuple[Rule, Finding]]:
+    for rule in rules:
+        try:
+            findings = tuple(rule.check(document, facts))
+        except Exception as error:  # a rule may be anyone's code; no other may suffer, nor the file
+            raise InternalError(
+                f"{document.path}: rule {rule.code} ({rule.name}) failed: {type(error).__name__}: {error}; "
+                "the file is as it was"
+            ) from error
+        for finding in findings:
+            yield rule, finding
+
+
+def _sift(
+    raw: Iterable[tuple[Rule, Finding]],
+    comments: Suppressions,
+    context: Context | None,
+    document: Document,
+) -> tuple[list[tuple[Rule, Finding]], list[tuple[Rule, Finding]], frozenset[tuple[Suppression, str]]]:
+    """Findings that stay, findings that a comment hides, and the codes that hid one."""
+    kept: list[tuple[Rule, Finding]] = []
+    hidden: list[tuple[Rule, Finding]] = []
+    used: set[tuple[Suppression, str]] = set()
+    for rule, finding in raw:
+        covering = frozenset(comments.covering(None if finding.path else finding.span, rule))
+        used |= covering
+        elsewhere = finding.path is not None and _covered_there(finding, rule, context, document)
+        (hidden if covering or elsewhere else kept).append((rule, finding))
+    return kept, hidden, frozenset(used)
+
+
+def _covered_there(finding: Finding, rule: Rule, context: Context | None, document: Document) -> bool:
+    source = context.read(inside_context(finding.path, document)) if context and finding.path else None
+    return source is not None and suppress.covered_in_context(source, finding.span, rule)
+
+
+def inside_context(path: Path, document: Document) -> Path:
+    """The path of a context file as the context names it: relative to the Dockerfile's folder."""
+    folder = document.path.parent
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def _styled(finding: Finding, rule: Rule, settings: Settings) -> Finding:
+    """Outside of a rule's own style its findings are notes."""
+    if rule.style in (None, settings.style) or finding.severity is Severity.NOTE:
+        return finding
+    return dataclasses.replace(finding, severity=Severity.NOTE)
+
+
+def _unread(document: Document, facts: Facts) -> Iterator[Problem]:
+    """RUNs whose shell could not be read: rules may have missed something there."""
+    for instruction in document.instructions:
+        if isinstance(instruction, Run) and not instruction.json and not facts.shell(instruction).readable:
+            line = document.source.count(b"\n", 0, instruction.span.start) + 1
+            yield Problem(instruction.span, f"RUN at line {line} could not be read as shell")

@@ -1,0 +1,279 @@
+"""fix(): writes fixes round by round up to a fixed point, and proves each round.
+
+Fixes are ordered by their place in the file and nothing else; no rule is known here by its name.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn
+
+from archpatch.checking import InternalError, Report, Settings, check, inside_context
+from archpatch.facts import Context, Facts
+from archpatch.facts.ignore import Ignore
+from archpatch.platforms import AMD64
+from archpatch.rule import Finding, Rule
+from archpatch.suppress import NOTICES, Notice
+from archpatch.syntax import second
+from archpatch.syntax.parse import parse
+from archpatch.syntax.second import Opinion
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Edit, Fix, Span, apply
+from archpatch.view import View, same, view
+
+__all__ = ["ROUNDS", "InternalError", "Outcome", "Report", "Settings", "Unstable", "check", "fix"]
+
+ROUNDS = 20
+
+
+class Unstable(Exception):
+    """Fixes that keep rewriting each other. The file is as it was; `codes` are the rules at it."""
+
+    def __init__(self, path: Path, codes: Iterable[str]) -> None:
+        self.codes = tuple(sorted(set(codes)))
+        super().__init__(
+            f"{path}: the fixes of {', '.join(self.codes)} do not settle; the file is as it was. "
+            "Please report it with this Dockerfile."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What fix() made of a file. Nothing is written to disk.
+
+    `files`: changed files of the context, by path. `applied`: the findings whose fixes went in, round by round;
+    their spans are those of their round. `report`: what is left. `demoted`: findings of the last round whose fix
+    claims to be SAFE and changes what amd64 gets. `abstained`: rounds in which the second reader had no opinion.
+    """
+
+    source: bytes
+    report: Report
+    files: Mapping[Path, bytes] = field(default_factory=dict)
+    applied: tuple[Finding, ...] = ()
+    demoted: tuple[Finding, ...] = ()
+    abstained: int = 0
+
+
+def fix(
+    document: Document,
+    rules: Sequence[Rule],
+    settings: Settings | None = None,
+    context: Context | None = None,
+    level: Applicability = Applicability.SAFE,
+    wanted: Callable[[Finding], bool] | None = None,
+) -> Outcome:
+    """Write the fixes of `level` and above until nothing is left to write.
+
+    Whole fixes go in, in the order of their place; one that meets another waits a round. `wanted` may refuse a
+    finding. Raises Unstable when the rounds do not end, InternalError when a rule fails or its fix breaks the
+    file: then the file must stay as it was.
+    """
+    settings = settings or Settings()
+    everything: tuple[Rule | Notice, ...] = (*rules, *NOTICES)
+    names = {rule.code: rule for rule in everything}
+    state = _State(document, context)
+    seen = [state.texts]
+    rounds: list[list[Finding]] = []
+    abstained = 0
+    for _ in range(ROUNDS):
+        report = check(state.document, rules, settings, state.context)
+        asked = [
+            finding
+            for finding in report.findings
+            if _mends(finding, level)
+            and settings.writes(names[finding.code], finding)
+            and (wanted is None or wanted(finding))
+        ]
+        chosen, demoted = _prove(state, asked, level)
+        if not chosen:
+            return Outcome(
+                state.document.source,
+                report,
+                state.files,
+                tuple(finding for round_ in rounds for finding in round_),
+                tuple(demoted),
+                abstained,
+            )
+        state, agreed = state.after(chosen)
+        abstained += not agreed
+        rounds.append(chosen)
+        if state.texts in seen:  # those that led from this text back to it are to blame
+            del rounds[: seen.index(state.texts)]
+            break
+        seen.append(state.texts)
+    raise Unstable(document.path, (finding.code for round_ in rounds for finding in round_))
+
+
+def _mends(finding: Finding, level: Applicability) -> bool:
+    fix = finding.fix
+    return fix is not None and bool(fix.edits) and fix.applicability >= max(level, Applicability.UNSAFE)
+
+
+def _prove(state: _State, asked: list[Finding], level: Applicability) -> tuple[list[Finding], list[Finding]]:
+    """The findings to mend in this round, and those whose SAFE fix does not keep what amd64 gets.
+
+    The latter are mended all the same where UNSAFE is good enough.
+    """
+    demoted: list[Finding] = []
+    while True:
+        chosen = _compatible(asked)
+        safe = [finding for finding in chosen if _is_safe(finding) and finding not in demoted]
+        if state.keeps_view(safe):
+            return chosen, demoted
+        culprits = [finding for finding in safe if not state.keeps_view([finding])]
+        if not culprits:  # each for itself is right, together they are not: one at a time
+            culprits = []
+            asked = [finding for finding in asked if not _is_safe(finding) or finding is safe[0]]
+            continue
+        demoted += culprits
+        if level is Applicability.SAFE:
+            asked = [finding for finding in asked if finding not in culprits]
+
+
+def _is_safe(finding: Finding) -> bool:
+    return finding.fix is not None and finding.fix.applicability is Applicability.SAFE
+
+
+def _fix(finding: Finding) -> Fix:
+    assert finding.fix is not None
+    return finding.fix
+
+
+def _compatible(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings whose fixes go in together: first come in the order of place, first served."""
+    taken: dict[Path | None, list[Edit]] = {}
+    chosen: list[Finding] = []
+    for finding in sorted(findings, key=lambda finding: [edit.order for edit in _fix(finding).edits]):
+        edits = _fix(finding).edits
+        if any(_meets(edit, taken.get(edit.path, ())) for edit in edits):
+            continue
+        for edit in edits:
+            others = taken.setdefault(edit.path, [])
+            at = bisect_left(others, edit.span, key=_span)
+            if edit not in others[at : at + 1]:
+                others.insert(at, edit)
+        chosen.append(finding)
+    return chosen
+
+
+def _span(edit: Edit) -> Span:
+    return edit.span
+
+
+def _meets(edit: Edit, taken: Sequence[Edit]) -> bool:
+    """Whether an edit clashes with one of `taken`, which are in order and clash with none of each other."""
+    at = bisect_left(taken, edit.span, key=_span)
+    if taken[at : at + 1] == (edit,) or taken[at : at + 1] == [edit]:
+        return False
+    return any(edit.clashes(other) for other in taken[max(at - 1, 0) : at + 1])
+
+
+class _Edited(Context):
+    """A context some of whose files have been mended."""
+
+    def __init__(self, base: Context, files: Mapping[str, bytes]) -> None:
+        self.root = base.root
+        self.complete = base.complete
+        self._base = base
+        self._files = files
+
+    @property
+    def siblings(self) -> tuple[str, ...]:
+        return self._base.siblings
+
+    @property
+    def ignore(self) -> Ignore:
+        return self._base.ignore
+
+    def _listing(self, depth: int) -> tuple[str, ...]:
+        return self._base._listing(depth)
+
+    def _content(self, path: str) -> bytes | None:
+        return self._files[path] if path in self._files else self._base._content(path)
+
+
+@dataclass(frozen=True)
+class _State:
+    """A Dockerfile and the mended files of its context, between two rounds. `files` by the paths of edits."""
+
+    document: Document
+    base: Context | None
+    files: Mapping[Path, bytes] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[object, ...]:
+        """What the rounds compare: all that was written."""
+        return (self.document.source, tuple(sorted(self.files.items())))
+
+    @property
+    def context(self) -> Context | None:
+        """The context as the rules shall see it."""
+        if not self.files or self.base is None:
+            return self.base
+        inner = {inside_context(path, self.document).as_posix(): text for path, text in self.files.items()}
+        return _Edited(self.base, inner)
+
+    @cached_property
+    def view(self) -> View:
+        """What amd64 gets from this text."""
+        return view(Facts(self.document, targets=(AMD64,), context=self.context))
+
+    def keeps_view(self, findings: list[Finding]) -> bool:
+        """Whether their fixes, made together, leave amd64 what it gets. Of other files nobody can say that."""
+        if not findings:
+            return True
+        if any(edit.path is not None for finding in findings for edit in _fix(finding).edits):
+            return False
+        after = parse(self._written(findings), self.document.path)
+        return not after.problems and same(
+            self.view, view(Facts(after, targets=(AMD64,), context=self.context))
+        )
+
+    def after(self, findings: list[Finding]) -> tuple[_State, bool]:
+        """The next state, and whether the second reader agreed (False: it had no opinion).
+
+        Raises InternalError when the file does not read as it should.
+        """
+        document = parse(self._written(findings), self.document.path)
+        if document.problems:
+            self._refuse(findings, document.problems[0].message)
+        verdict = second.compare(self.document, document, _edits_of(findings, None))
+        if verdict.opinion is Opinion.DISAGREES:
+            self._refuse(findings, verdict.reason)
+        files = {**self.files, **dict(self._other_files(findings))}
+        return _State(document, self.base, files), verdict.opinion is Opinion.AGREES
+
+    def _written(self, findings: list[Finding]) -> bytes:
+        try:
+            return apply(self.document.source, _edits_of(findings, None))
+        except ValueError as error:
+            self._refuse(findings, str(error))
+
+    def _other_files(self, findings: list[Finding]) -> Iterator[tuple[Path, bytes]]:
+        paths = {edit.path for finding in findings for edit in _fix(finding).edits if edit.path is not None}
+        for path in sorted(paths):
+            source = self.files.get(path)
+            if source is None and self.base is not None:
+                source = self.base.read(inside_context(path, self.document))
+            if source is None:
+                self._refuse(findings, f"{path} is not in the build context")
+            try:
+                yield path, apply(source, _edits_of(findings, path))
+            except ValueError as error:
+                self._refuse(findings, f"{path}: {error}")
+
+    def _refuse(self, findings: list[Finding], reason: str) -> NoReturn:
+        codes = ", ".join(sorted({finding.code for finding in findings}))
+        raise InternalError(
+            f"{self.document.path}: the fixes of {codes} break the file ({reason}); it is as it was. "
+            "Please report it with this Dockerfile."
+        )
+
+
+def _edits_of(findings: Iterable[Finding], path: Path | None) -> list[Edit]:
+    """The edits of one file; None is the Dockerfile."""
+    return [edit for finding in findings for edit in _fix(finding).edits if edit.path == path]
