@@ -1,0 +1,162 @@
+"""One layer of an image as values: what it adds, what it takes away, what the headers of its files say."""
+
+from __future__ import annotations
+
+import posixpath
+import sys
+import zipfile
+from dataclasses import dataclass, field
+
+from archpatch.verify import elf
+from archpatch.verify.tar import Body, Kind, Source, Unreadable, members
+
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_ARCHIVES = (".jar", ".war", ".ear", ".whl", ".egg")
+_NATIVE = (".so", ".node", ".jnilib", ".pyd")
+_TEXT_LIMIT = 1 << 16
+_PATH_LIMIT = 4096
+_ARCHIVE_MEMBERS = 100_000
+# Small files whose text decides where a loader looks.
+_LOADER_FILES = ("etc/ld.so.conf", "etc/ld.so.preload")
+_LOADER_FOLDER = "etc/ld.so.conf.d/"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The ELF files inside a .jar or .whl: machine -> the name of one member."""
+
+    natives: tuple[tuple[elf.Machine, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One file, symlink, folder or device of a layer.
+
+    `link` is a symlink's text, `shebang` what follows `#!`; `unread`: the bytes could not be looked at.
+    """
+
+    kind: Kind
+    mode: int
+    link: str = ""
+    elf: elf.Elf | None = None
+    shebang: str | None = None
+    archive: Archive | None = None
+    text: str | None = None
+    layer: int = 0
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A path (relative, normal form) and what the layer puts there; `hard_link` names the other name's path."""
+
+    path: str
+    node: Node
+    hard_link: str | None = None
+
+
+@dataclass(slots=True)
+class Layer:
+    """What one layer does to the file system below it."""
+
+    added: list[Added] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    emptied: list[str] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)  # path, why
+
+
+def normal(path: str) -> str | None:
+    """A path of a tar relative to the root, without `.` and `..`; None where no system would take it."""
+    if len(path) > _PATH_LIMIT:
+        return None
+    path = posixpath.normpath("/" + path.lstrip("/")) if ".." not in path.split("/") else ""
+    return path.lstrip("/") if path else None
+
+
+def read(source: Source, number: int) -> Layer:
+    """Everything that layer `number` says. Raises Unreadable where the stream is broken."""
+    layer = Layer()
+    for member, body in members(source):
+        path = normal(member.path)
+        if path is None:
+            layer.unread.append((member.path, "the name leaves the image or is too long"))
+            continue
+        folder, _, name = path.rpartition("/")
+        if name == _OPAQUE:
+            layer.emptied.append(folder)
+        elif name.startswith(_WHITEOUT):
+            layer.removed.append(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
+        elif not path:
+            continue  # the root itself
+        elif member.kind is Kind.HARD_LINK:
+            if (target := normal(member.link)) is None:
+                layer.unread.append((path, "a hard link that leaves the image"))
+            else:
+                layer.added.append(Added(path, Node(Kind.FILE, member.mode, layer=number), target))
+        elif member.kind is Kind.FILE:
+            layer.added.append(Added(path, _file(layer, path, member.mode, member.sparse, body, number)))
+        else:
+            layer.added.append(Added(path, Node(member.kind, member.mode, member.link, layer=number)))
+    return layer
+
+
+def _file(layer: Layer, path: str, mode: int, sparse: bool, body: Body, number: int) -> Node:
+    head = body.head(64)
+    if sparse:
+        # Its bytes in the tar are a map and pieces, not the file's own.
+        layer.unread.append((path, "a sparse file"))
+        return Node(Kind.FILE, mode, layer=number, unread=True)
+    if head[:4] == elf.MAGIC:
+        return _elf_file(layer, path, mode, body, number)
+    if head[:2] == b"#!":
+        line = body.head(256)[2:].split(b"\n", 1)[0]
+        return Node(Kind.FILE, mode, shebang=sys.intern(_text(line)), layer=number)
+    archive = text = None
+    if head[:4] == b"PK\3\4" and path.lower().endswith(_ARCHIVES):
+        try:
+            archive = _archive(body)
+        except Unreadable as error:
+            layer.unread.append((path, str(error)))
+    elif path in _LOADER_FILES or path.startswith(_LOADER_FOLDER) or _is_musl_path_file(path):
+        text = _text(body.head(_TEXT_LIMIT))
+    return Node(Kind.FILE, mode, archive=archive, text=text, layer=number)
+
+
+def _elf_file(layer: Layer, path: str, mode: int, body: Body, number: int) -> Node:
+    headers = elf.read(body)
+    problem = headers.problem if headers else "broken ELF headers (too short)"
+    if problem:
+        layer.unread.append((path, problem))
+    return Node(Kind.FILE, mode, elf=headers, layer=number, unread=bool(problem))
+
+
+def _is_musl_path_file(path: str) -> bool:
+    return path.startswith("etc/ld-musl-") and path.endswith(".path")
+
+
+def _archive(body: Body) -> Archive | None:
+    """The machines of the native code in a zip file; None where it holds none."""
+    natives: dict[elf.Machine, str] = {}
+    try:
+        with zipfile.ZipFile(body) as archive:
+            names = archive.infolist()
+            if len(names) > _ARCHIVE_MEMBERS:
+                raise Unreadable("an archive of more than 100,000 files")
+            for info in names:
+                if not info.filename.endswith(_NATIVE) and ".so." not in info.filename:
+                    continue
+                with archive.open(info) as file:
+                    machine = elf.machine_of(file.read(20))
+                if machine:
+                    natives.setdefault(machine, info.filename)
+    except Unreadable:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
+        raise Unreadable(f"broken or locked archive ({type(error).__name__})") from error
+    except Exception as error:  # zlib.error and struct.error have no common base
+        raise Unreadable(f"broken archive ({type(error).__name__})") from error
+    return Archive(tuple(sorted(natives.items()))) if natives else None
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

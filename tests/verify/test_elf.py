@@ -1,0 +1,101 @@
+"""ELF headers, read from the first bytes of a file; broken ones never stop an inspection."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archpatch.verify import elf
+from archpatch.verify.tar import Body, PlainSource
+from tests.verify.images import elf as made
+from tests.verify.images import elf32
+
+
+def read(data: bytes) -> elf.Elf | None:
+    return elf.read(Body(PlainSource(io.BytesIO(data), 0, len(data)), len(data)))
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64", "s390x"])
+def test_machine_class_and_byte_order_are_those_of_the_table(arch: str) -> None:
+    found = read(made(arch))
+    assert found is not None
+    assert (found.machine, found.problem, found.dynamic) == (elf.MACHINES[arch], "", False)
+
+
+@pytest.mark.parametrize("arch", ["386", "arm"])
+def test_32_bit_files_are_read(arch: str) -> None:
+    found = read(elf32(arch))
+    assert found is not None
+    assert found.machine == elf.MACHINES[arch]
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64", "s390x"])
+def test_the_dynamic_segment_is_read(arch: str) -> None:
+    found = read(
+        made(
+            arch,
+            interpreter="/lib/ld.so",
+            needed=["libc.so.6", "libz.so.1"],
+            runpath="$ORIGIN/../lib:/opt/lib",
+        )
+    )
+    assert found is not None
+    assert found.interpreter == "/lib/ld.so"
+    assert found.needed == ("libc.so.6", "libz.so.1")
+    assert (found.rpath, found.runpath) == ((), ("$ORIGIN/../lib", "/opt/lib"))
+
+
+def test_a_static_file_is_known_by_its_first_bytes_whatever_its_size() -> None:
+    data = made("arm64") + bytes(1 << 20)
+    body = Body(PlainSource(io.BytesIO(data), 0, len(data)), len(data))
+    elf.read(body)
+    assert body.taken <= 4096
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "why"),
+    [
+        pytest.param(32, struct.pack("<Q", 1 << 60), "program headers", id="program headers far outside"),
+        pytest.param(54, struct.pack("<HH", 1, 3), "program headers", id="program headers of one byte"),
+        pytest.param(56, struct.pack("<H", 0xFFFF), "program headers", id="65,535 program headers"),
+        pytest.param(64 + 56 * 2 + 32, struct.pack("<Q", 1 << 50), "dynamic", id="dynamic segment too large"),
+        pytest.param(64 + 56 + 8, struct.pack("<Q", 1 << 50), "interpreter", id="interpreter far outside"),
+    ],
+)
+def test_a_broken_header_is_named_and_the_machine_still_known(at: int, value: bytes, why: str) -> None:
+    data = bytearray(made("arm64", interpreter="/lib/ld.so", needed=["libc.so.6"]))
+    data[at : at + len(value)] = value
+    found = read(bytes(data))
+    assert found is not None
+    assert why in found.problem
+    assert found.machine == elf.MACHINES["arm64"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x7fELF", b"\x7fELF" + bytes(60), b"MZ" + bytes(100), b"\x7fELF\x07\x09" + bytes(60)],
+    ids=["empty", "magic alone", "zeros", "a Windows program", "no such class"],
+)
+def test_what_is_no_elf_file_is_none(data: bytes) -> None:
+    assert read(data) is None
+
+
+def test_a_string_table_without_an_end_is_left() -> None:
+    data = made("amd64", needed=["x"])[:-16] + b"A" * (1 << 23)
+    start = data.index(b"\0x\0")
+    data = data[:start] + b"A" * (len(data) - start)
+    assert read(data) is not None
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_flipped_byte_brings_the_reader_down(data: st.DataObject) -> None:
+    good = bytearray(made("arm64", interpreter="/lib/ld.so", needed=["libc.so.6"], rpath="/x"))
+    for _ in range(data.draw(st.integers(1, 8))):
+        good[data.draw(st.integers(4, len(good) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(20, len(good)))
+    read(bytes(good[:cut]))
