@@ -3,6 +3,8 @@ script is read."""
 
 from __future__ import annotations
 
+from archpatch.syntax.shell_flow import reaching
+from archpatch.syntax.shell_run import read, read_run, read_script
 from archpatch.syntax.shell_tree import (
     AndOr,
     ArchSwitch,
@@ -66,5 +68,9 @@ __all__ = [
     "SwitchArm",
     "evaluate",
     "params",
+    "reaching",
+    "read",
+    "read_run",
+    "read_script",
     "tail",
 ]
