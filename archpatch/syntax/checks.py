@@ -6,9 +6,10 @@ Source: moby/buildkit frontend/dockerfile/instructions/parse.go and bflag.go.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from archpatch.syntax.tree import Arg, Env, Flag, From, Instruction, Problem
+from archpatch.syntax.tree import Arg, Env, Flag, From, Instruction, Problem, Word
+from archpatch.syntax.words import BadWord, split_parts
 from archpatch.text import Span
 
 _LONGEST_LINE = 65_535  # bytes; Go's scanner gives up beyond
@@ -18,6 +19,11 @@ _TRUTH = frozenset({"true", "false"})
 
 _SWITCHES = frozenset({"link", "keep-git-dir", "parents", "unpack"})
 _REPEATED = frozenset({"mount", "device", "exclude"})
+_FIRST = frozenset({"ARG", "FROM"})  # what may stand before the first FROM
+_NOT_UNDER_ONBUILD = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
+_EXPANDED = frozenset(
+    {"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+)
 _NONE: frozenset[str] = frozenset()
 _ANY = None  # instructions whose flags BuildKit never looks at
 _FLAGS: dict[str, frozenset[str] | None] = {
@@ -55,22 +61,44 @@ def check_file(source: bytes, any_instruction: bool, any_stage: bool) -> Iterato
         yield Problem(Span(0, 0), "there is no FROM in this file")
 
 
-def check_instruction(node: Instruction, after_from: bool) -> Iterator[Problem]:
+def check_instruction(node: Instruction, after_from: bool, escape: str) -> Iterator[Problem]:
     """What is wrong with one instruction; `after_from` says whether a FROM stands at or before it."""
     keyword = node.keyword
+    if not after_from and (node.onbuild or keyword not in _FIRST):
+        name = "ONBUILD" if node.onbuild else keyword
+        yield Problem(node.keyword_span, f"{name} stands before the first FROM")
+    if node.onbuild:
+        # The rest is looked at when another build takes this image as its base.
+        if keyword in _NOT_UNDER_ONBUILD:
+            yield Problem(node.keyword_span, f"{keyword} is not allowed under ONBUILD")
+        elif isinstance(node, Env) and any(item.value is None for item in node.declarations):
+            yield Problem(node.body, f"{keyword} has a name without a value")
+        return
     if keyword not in _FLAGS:
         yield Problem(node.keyword_span, f"unknown instruction: {keyword}")
         return
-    if not after_from and keyword not in ("ARG", "FROM"):
-        yield Problem(node.keyword_span, f"{keyword} stands before the first FROM")
-    if node.onbuild and keyword in ("FROM", "MAINTAINER", "ONBUILD"):
-        yield Problem(node.keyword_span, f"{keyword} is not allowed under ONBUILD")
     known = _FLAGS[keyword]
     if known is not _ANY:
         yield from _check_flags(node.flags, known)
     message = _arguments(node)
     if message:
         yield Problem(node.body if len(node.body) else node.keyword_span, message)
+    elif keyword in _EXPANDED:
+        yield from _check_words(node, escape)
+
+
+def _check_words(node: Instruction, escape: str) -> Iterator[Problem]:
+    """Words whose quotes or substitutions BuildKit cannot read."""
+    words: Iterable[Word | None] = node.words
+    if isinstance(node, Env):
+        words = (word for item in node.declarations for word in (item.name, item.value))
+    elif isinstance(node, Arg):
+        words = (item.value for item in node.declarations)
+    for word in filter(None, (*words, *(flag.value for flag in node.flags))):
+        try:
+            split_parts(word.value, escape)
+        except BadWord as error:
+            yield Problem(word.span, f"BuildKit cannot read this word: {error}")
 
 
 def _check_flags(flags: tuple[Flag, ...], known: frozenset[str]) -> Iterator[Problem]:

@@ -96,7 +96,7 @@ class _Writer:
     def instruction(self, node: Instruction) -> Data:
         """An instruction with all its parts."""
         data: Data = {
-            "keyword": node.keyword,
+            **_text("keyword", node.keyword),
             **self.place(node.span),
             "onbuild": node.onbuild,
             "json": node.json,
@@ -179,7 +179,7 @@ def _text(key: str, text: str) -> Data:
 def _lines(label: str, data: Data, indent: str) -> Iterator[str]:
     """A node, its scalars on one line, its parts below it."""
     named = data.get("keyword", label)
-    yield " ".join([indent + named, *_where(data), *_scalars(data)])
+    yield " ".join([indent + (named if named.isprintable() else repr(named)), *_where(data), *_scalars(data)])
     for key, value in data.items():
         if isinstance(value, dict):
             yield from _lines(key, value, indent + "  ")

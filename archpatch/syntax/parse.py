@@ -66,7 +66,7 @@ def parse(source: bytes, path: Path = Path("Dockerfile")) -> Document:
             bodies.append([])
         else:
             (bodies[-1] if bodies else globals_).append(node)
-        problems += check_instruction(node, after_from=bool(heads))
+        problems += check_instruction(node, bool(heads), scanner.escape)
     problems += check_file(source, bool(globals_ or heads), bool(heads))
     first_end = source.find(b"\n")
     return Document(
@@ -118,6 +118,7 @@ def _instruction(line: LogicalLine, scanner: Scanner) -> Instruction:
     head = _read_head(line, start, end)
     onbuild = head.keyword == "ONBUILD" and head.start < end
     if onbuild:
+        scanner.problems += (Problem(flag.span, f"unknown flag: --{flag.name}") for flag in head.flags)
         head = _read_head(line, head.start, end)
     body = line.span(head.start, head.end)
     pairs = _pairs(head, line, scanner.escape) if head.keyword in _PAIRS else []
