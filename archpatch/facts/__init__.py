@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archpatch.facts.context import Context, FolderContext, MemoryContext
 from archpatch.facts.distro import Distro, Family
+from archpatch.facts.downloads import Download, UrlToken
 from archpatch.facts.facts import Facts
 from archpatch.facts.graph import CopyOut, ImageUse, ImageUseKind, PlatformKind, StagePlatform
 from archpatch.facts.images import ImageRef, parse_image
@@ -19,6 +20,7 @@ __all__ = [
     "Context",
     "CopyOut",
     "Distro",
+    "Download",
     "Facts",
     "Family",
     "FolderContext",
@@ -33,6 +35,7 @@ __all__ = [
     "Scope",
     "StageFacts",
     "StagePlatform",
+    "UrlToken",
     "Use",
     "Value",
     "Variable",

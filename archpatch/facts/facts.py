@@ -10,6 +10,7 @@ from functools import cached_property
 
 from archpatch.facts.context import Context
 from archpatch.facts.distro import Family
+from archpatch.facts.downloads import Download, find_downloads
 from archpatch.facts.graph import CopyOut, ImageUse
 from archpatch.facts.packages import Install, install_of
 from archpatch.facts.shells import Command, Setting, Shell, settings
@@ -21,13 +22,14 @@ from archpatch.syntax import shell
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
+from archpatch.tables import Tables
 
 
 class Facts:
     """The facts of a document for some target platforms.
 
     `context` is the build context, None where there is none (standard input). `build` is the platform of the machine
-    that builds: what `$BUILDPLATFORM` holds. A question with a `target` of None leaves automatic values unknown.
+    that builds: what `$BUILDPLATFORM` holds. `tables` are the built-in ones unless the user adds some. A question with a `target` of None leaves automatic values unknown.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Facts:
         targets: tuple[Platform, ...] = DEFAULT_TARGETS,
         context: Context | None = None,
         build: Platform = AMD64,
+        tables: Tables | None = None,
     ) -> None:
         if not targets:
             raise ValueError("no target platform")
@@ -43,6 +46,7 @@ class Facts:
         self.targets = targets
         self.context = context
         self.build = build
+        self.tables = Tables() if tables is None else tables
         self.escape = document.escape
         self.stages = tuple(StageFacts(self, stage) for stage in document.stages)
         self.final = self.stages[-1] if self.stages else None
@@ -219,6 +223,11 @@ class Facts:
     def images(self) -> tuple[ImageUse, ...]:
         """Every image that the file names, in the order of the stages."""
         return tuple(use for stage in self.stages for use in stage.images)
+
+    @cached_property
+    def downloads(self) -> tuple[Download, ...]:
+        """Every file that is fetched by URL."""
+        return tuple(find_downloads(self))
 
     # Shells
 

@@ -1,0 +1,367 @@
+"""Downloads: what a Dockerfile fetches by URL, where its architecture is written, and what hangs on the file name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archpatch.assets import UNKNOWN, Match
+from archpatch.facts.checksums import Digest, digests_of
+from archpatch.facts.graph import PlatformKind
+from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
+from archpatch.platforms import AMD64, Platform, arch_words
+from archpatch.syntax.shell import ShellWord, params
+from archpatch.syntax.tree import Copy, Instruction, Run, Word
+from archpatch.text import Span
+
+if TYPE_CHECKING:
+    from archpatch.facts.facts import Facts
+    from archpatch.facts.shells import Command
+    from archpatch.facts.stages import StageFacts
+
+FETCHERS = frozenset({"curl", "wget", "wget2", "aria2c", "fetch", "axel", "ADD"})
+"""Commands (and ADD) that do nothing but fetch."""
+
+INSTALLERS = frozenset(
+    [
+        "pip",
+        "pip3",
+        "uv",
+        "npm",
+        "yarn",
+        "pnpm",
+        "go",
+        "cargo",
+        "gem",
+        "rpm",
+        "yum",
+        "dnf",
+        "microdnf",
+        "tdnf",
+        "zypper",
+        "apt",
+        "apt-get",
+    ]
+)
+"""Package managers that also take a URL."""
+
+# Commands whose URLs are no files to fetch: text, pages, repositories, registries.
+_OTHERS = frozenset(
+    [
+        "echo",
+        "printf",
+        "git",
+        "sed",
+        "awk",
+        "grep",
+        "egrep",
+        "cat",
+        "tee",
+        "test",
+        "[",
+        "[[",
+        "export",
+        "set",
+        "svn",
+        "hg",
+        "apt-key",
+        "add-apt-repository",
+        "rpmkeys",
+        "yum-config-manager",
+        "dnf-config-manager",
+        "docker",
+        "podman",
+        "helm",
+        "kubectl",
+        "terraform",
+        "poetry",
+        "conda",
+        "mamba",
+        "bundle",
+        "composer",
+        "mvn",
+        "gradle",
+        "sbt",
+        "php",
+        "ruby",
+        "sh",
+        "bash",
+        "ash",
+        "env",
+        "ssh",
+        "rsync",
+        "R",
+        "Rscript",
+        "julia",
+        "cpan",
+        "cpanm",
+        "luarocks",
+        "npx",
+    ]
+)
+
+_URL = re.compile(r"(?:https?|ftp)://[^/\s]+/\S")
+# Files of another system, or for every architecture: no word in their URL is one of Linux.
+_FOREIGN = re.compile(
+    r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)|\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
+    re.IGNORECASE,
+)
+_ANY = re.compile(
+    r"noarch|_all\.deb|-any\.whl|\.(?:gpg|key|repo|list|pem|crt|patch|diff|html?|md|ya?ml|json)(?:$|\?)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlToken:
+    """An architecture spelled in a URL. `start` and `end` count characters of the URL on amd64.
+
+    `text` is what stands there on amd64; `span` its bytes where it is written out, None where it is computed.
+    `piece` is the part of the value that holds it, None where it lies across parts. `place`: 0 is {A} of the
+    table's template, 1 is {B}.
+    """
+
+    text: str
+    start: int
+    end: int
+    span: Span | None
+    piece: Piece | None
+    place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is fetched. `url` is what amd64 fetches, UNKNOWN for what nobody knows.
+
+    `kind` is the command's name, or "ADD". `word` is the argument that gives the URL, `pieces` what it is put
+    together of. `tokens` are the architectures in the URL that amd64 asks for; none for a file that has none or
+    is of another system. `match` is what the table says. `urls` are the URLs of the other targets where they differ.
+    `output` is the local name as far as known, `explicit` whether the command names it. `digests` are literal
+    checksums that the file is held against.
+    """
+
+    kind: str
+    instruction: Run | Copy
+    stage: StageFacts
+    command: Command | None
+    word: ShellWord | Word
+    pieces: tuple[Piece, ...]
+    url: str
+    tokens: tuple[UrlToken, ...]
+    match: Match | None
+    urls: tuple[tuple[Platform, str], ...]
+    output: str | None
+    explicit: bool
+    digests: tuple[Digest, ...]
+
+    @property
+    def only_on(self) -> frozenset[str] | None:
+        """The architectures whose arm of a `case` or `if` it stands in; None: everywhere."""
+        return self.command.shell.only_on if self.command else None
+
+    @property
+    def varies(self) -> bool:
+        """Whether some target fetches another file than amd64."""
+        return bool(self.urls)
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the URL's path."""
+        return self.url.partition("?")[0].partition("#")[0].rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def span(self) -> Span:
+        """What a finding points at: the hard-coded architecture where it stands in this instruction, else the URL."""
+        for token in self.tokens:
+            if token.span is not None and len(token.span) and token.span in self.instruction.span:
+                return token.span
+        return self.word.span
+
+    @property
+    def hard_coded(self) -> bool:
+        """Whether every target fetches what amd64 fetches, by an architecture that this instruction writes out.
+
+        One that stands in an ARG or ENV as its whole value is that declaration's matter.
+        """
+        return (
+            bool(self.tokens)
+            and not self.varies
+            and all(token.span is not None and self._own(token) for token in self.tokens)
+        )
+
+    def _own(self, token: UrlToken) -> bool:
+        declaration = token.piece.declaration if token.piece else None
+        value = declaration.value if declaration else None
+        return value is None or value.value.strip("\"'") != token.text
+
+    @property
+    def fails_loudly(self) -> bool:
+        """Whether a missing file stops the fetch: curl saves the error page unless told otherwise."""
+        if self.kind != "curl" or self.command is None:
+            return True
+        return self.command.shell.has("-f", "--fail", "--fail-with-body") or any(
+            "fail" in word.raw for word in self.command.shell.arguments if word.raw.startswith("--")
+        )
+
+    @property
+    def argument(self) -> str | None:
+        """The automatic argument that names the machine which runs the file (N10): TARGETARCH, or BUILDARCH for a
+        tool that a build-platform stage runs itself; None where it is both, or where the platform is fixed."""
+        if self.stage.kind is PlatformKind.TARGET:
+            return "TARGETARCH"
+        if self.stage.kind is not PlatformKind.BUILD:
+            return None
+        copied, used = self._copied_out(), self._used_later()
+        if copied and used:
+            return None
+        return "TARGETARCH" if copied else "BUILDARCH"
+
+    def _names(self) -> set[str]:
+        tool = self.match.asset.tool if self.match else ""
+        output = (self.output or "").rsplit("/", 1)[-1]
+        return {name for name in (tool, output) if len(name) > 1 and UNKNOWN not in name}
+
+    def _copied_out(self) -> bool:
+        sources = [word.value for copy in self.stage.copies_out for word in copy.sources]
+        return any(source.rstrip("/").endswith(name) for source in sources for name in self._names())
+
+    def _used_later(self) -> bool:
+        return any(
+            command.shell.name in self._names()
+            for command in self.stage.commands
+            if command.shell.span.start > self.word.span.start
+        )
+
+
+def find_downloads(facts: Facts) -> Iterator[Download]:
+    """Every download of a file, in its order. Stages on Windows are left out."""
+    for stage in facts.stages:
+        for instruction in stage.body:
+            if isinstance(instruction, Copy) and instruction.keyword == "ADD" and not instruction.onbuild:
+                yield from _added(facts, stage, instruction)
+        if any(_may_fetch(facts, run) for run in stage.runs):
+            yield from _fetched(facts, stage)
+
+
+def _may_fetch(facts: Facts, run: Run) -> bool:
+    body = run.span.of(facts.document.source)
+    return b"://" in body or (b"$" in body and any(name in body for name in (b"curl", b"wget", b"aria2c")))
+
+
+def _added(facts: Facts, stage: StageFacts, instruction: Copy) -> Iterator[Download]:
+    for word in instruction.sources:
+        pieces = trace_word(facts, instruction, word, AMD64)
+        if not _URL.match(text_of(pieces)):
+            continue
+        urls = {target: text_of(trace_word(facts, instruction, word, target)) for target in facts.targets}
+        flag = instruction.flag("checksum")
+        value = flag.value if flag else None
+        digests = (Digest(value.span, value.value),) if value and "$" not in value.value else ()
+        output = instruction.destination.value if instruction.destination else None
+        yield _download(facts, "ADD", instruction, stage, None, word, pieces, urls, (output, True), digests)
+
+
+def _fetched(facts: Facts, stage: StageFacts) -> Iterator[Download]:
+    for command in stage.commands:
+        name = command.shell.name
+        if name in _OTHERS:
+            continue
+        for word in _url_words(command):
+            pieces = trace(facts, command, word, AMD64)
+            if not _URL.match(text_of(pieces)) or (
+                name not in FETCHERS | INSTALLERS and not _is_file(pieces)
+            ):
+                continue
+            constant = all(piece.span is not None for piece in pieces)
+            urls = {
+                target: text_of(pieces) if constant else text_of(trace(facts, command, word, target))
+                for target in facts.targets
+            }
+            digests = digests_of(facts, command, text_of(pieces), _output(command, text_of(pieces))[0])
+            output = _output(command, text_of(pieces))
+            yield _download(facts, name, command.run, stage, command, word, pieces, urls, output, digests)
+
+
+def _url_words(command: Command) -> Iterator[ShellWord]:
+    """The arguments that may be URLs; `--url=https://...` counts."""
+    for word in command.shell.arguments:
+        raw = word.raw.lstrip("\"'")
+        if raw.startswith(("http://", "https://", "ftp://")) or (
+            raw.startswith("$") and next(params(word.parts), None) is not None
+        ):
+            yield word
+    if command.shell.name == "curl" and (option := command.shell.option("--url")) is not None:
+        yield option
+
+
+def _is_file(pieces: Sequence[Piece]) -> bool:
+    """Whether a URL that goes to a script or function of the file's own looks like a file to fetch."""
+    name = text_of(pieces).rsplit("/", 1)[-1]
+    return (next(arch_words(text_of(pieces)), None) is not None and "." in name) or next(
+        arch_words(name), None
+    ) is not None
+
+
+def _output(command: Command, url: str) -> tuple[str | None, bool]:
+    """The local name of a fetched file, and whether the command names it."""
+    shell = command.shell
+    if shell.name in ("wget", "wget2"):
+        named = shell.option("-O", "--output-document")
+    elif shell.name in ("curl", "aria2c", "fetch", "axel"):
+        named = shell.option("-o", "--output", "--out")
+    else:
+        return None, False
+    if named is None:
+        named = next(
+            (r.target for r in shell.redirects if r.operator in (">", ">|") and r.fd in (None, 1)), None
+        )
+    if named is not None:
+        return (None, True) if named.raw == "-" else (named.literal, True)
+    if shell.name == "curl" and not shell.has("-O", "--remote-name", "-J", "--remote-name-all"):
+        return None, True  # to standard output
+    return url.partition("?")[0].rsplit("/", 1)[-1], False
+
+
+def _download(
+    facts: Facts,
+    kind: str,
+    instruction: Run | Copy,
+    stage: StageFacts,
+    command: Command | None,
+    word: ShellWord | Word,
+    pieces: tuple[Piece, ...],
+    urls: dict[Platform, str],
+    output: tuple[str | None, bool],
+    digests: tuple[Digest, ...],
+) -> Download:
+    url = text_of(pieces)
+    match = facts.tables.asset(url)
+    others = tuple((target, text) for target, text in urls.items() if text != url and target != AMD64)
+    tokens = tuple(_tokens(url, pieces, match))
+    return Download(
+        kind, instruction, stage, command, word, pieces, url, tokens, match, others, *output, digests
+    )
+
+
+def _tokens(url: str, pieces: Sequence[Piece], match: Match | None) -> Iterator[UrlToken]:
+    if match is not None:
+        places = [(token.start, token.end, token.place) for token in match.tokens]
+    elif _FOREIGN.search(url) or _ANY.search(url.rsplit("/", 1)[-1]):
+        return
+    else:
+        path = url.find("/", url.find("://") + 3)
+        words = [word for word in arch_words(url) if word.start > path]
+        if any(word.arch != "amd64" for word in words):  # an asset of another machine, or one for many
+            return
+        places = [(word.start, word.end, 0) for word in words]
+    for start, end, place in places:
+        found = piece_at(pieces, start, end)
+        piece, span = found if found else (None, None)
+        yield UrlToken(url[start:end], start, end, span, piece, place)
+
+
+def holder_of(token: UrlToken) -> Instruction | None:
+    """The instruction that writes a token out."""
+    return token.piece.instruction if token.piece else None

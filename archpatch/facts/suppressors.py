@@ -1,0 +1,329 @@
+"""Why an architecture that is written out may be just right: N1 to N10 of the catalogue, as facts with names.
+
+A rule asks `why_fine` before it reports a word like `amd64`. The other questions stand for themselves.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from archpatch.facts.graph import PlatformKind
+from archpatch.facts.values import AUTOMATIC, Scope
+from archpatch.platforms import arch_words
+from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord, Substitution
+from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
+from archpatch.syntax.words import BadWord, Variable, split_parts, variables
+from archpatch.text import Span, decode, encode
+
+if TYPE_CHECKING:
+    from archpatch.facts.downloads import Download
+    from archpatch.facts.facts import Facts
+    from archpatch.facts.shells import Command
+    from archpatch.facts.stages import StageFacts
+
+
+class Suppressor(enum.Enum):
+    """Why a word that names an architecture is no pitfall."""
+
+    GUARDED_BY_SELECTOR = "it stands in a branch that is taken on this architecture alone"  # N1
+    FALLBACK_OF_AUTOMATIC = "it is the fallback of an automatic argument that is declared"  # N2
+    TRANSLATION = "it is what a translation of architecture names looks for"  # N3
+    ENUMERATES_ARCHES = "the other architecture is named beside it"  # N4
+    NOT_AN_ARCH = "it names no architecture of the image: text, a label, another system"  # N5
+    PER_ARCH_FAMILY = "the stage, or the file, is one of a family with a member for each architecture"  # N6
+    UNREACHABLE = "no build for another architecture reaches the stage"  # N6
+    DELIBERATE = "the stage is pinned to the architecture and says so in its name"  # N7
+    ARCH_INDEPENDENT_OUTPUT = "what is taken from the pinned stage runs anywhere"  # N8
+    USER_ARG = "the value is given by a build argument without a default"  # N9
+    BUILD_TOOL = "the tool runs on the machine that builds"  # N10
+
+
+_TRANSLATORS = frozenset(
+    [
+        "sed",
+        "gsed",
+        "tr",
+        "awk",
+        "gawk",
+        "mawk",
+        "jq",
+        "yq",
+        "grep",
+        "egrep",
+        "fgrep",
+        "rg",
+        "perl",
+        "python",
+        "python3",
+    ]
+)
+_SPEAKERS = frozenset({"echo", "printf", ":", "LABEL"})
+_FOREIGN = re.compile(r"windows|darwin|macos|osx|android|arm64-v8a|\.exe\b|x64dbg|freebsd", re.IGNORECASE)
+_TEXT_ONLY = frozenset({"LABEL", "MAINTAINER", "EXPOSE", "STOPSIGNAL"})
+_ARCH_NAME = re.compile(r"amd64|x86|x64|intel|64bit")
+
+
+def why_fine(
+    facts: Facts, instruction: Instruction, span: Span, command: Command | None = None
+) -> Suppressor | None:
+    """Why the architecture written at `span` of `instruction` is right; None where nothing speaks for it.
+
+    `command` is the command that holds it, where the caller knows it; else it is looked up in a RUN.
+    """
+    stage = facts.stage_of(instruction)
+    if stage is not None and (found := why_stage_is_fine(stage)) is not None:
+        return found
+    if instruction.keyword in _TEXT_ONLY:
+        return Suppressor.NOT_AN_ARCH
+    if isinstance(instruction, Run):
+        script = command.script if command else facts.shell(instruction)
+        shell = command.shell if command else command_at(script, span)
+        return _why_in_script(facts, instruction, script, shell, span)
+    return _why_in_word(facts, instruction, span)
+
+
+def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
+    """Why a stage as a whole may be for one architecture."""
+    if stage.family_arch is not None or any(child.family_arch for child in stage.children):
+        return Suppressor.PER_ARCH_FAMILY
+    if stage.facts.named_arch is not None and stage.facts.family:
+        return Suppressor.PER_ARCH_FAMILY
+    if stage.targets and all(target.arch == "amd64" for target in stage.targets):
+        return Suppressor.UNREACHABLE
+    if stage.kind is PlatformKind.CONSTANT:
+        if any(_ARCH_NAME.search(one.name or "") for one in stage.chain):
+            return Suppressor.DELIBERATE
+        if outputs_run_anywhere(stage):
+            return Suppressor.ARCH_INDEPENDENT_OUTPUT
+    return None
+
+
+def _why_in_script(
+    facts: Facts, run: Run, script: Script, shell: ShellCommand | None, span: Span
+) -> Suppressor | None:
+    if shell is not None and shell.only_on is not None:
+        return Suppressor.GUARDED_BY_SELECTOR
+    if any(assign.only_on is not None and span in assign.span for assign in script.assigns):
+        return Suppressor.GUARDED_BY_SELECTOR
+    if any(_asks(switch_words, span) for switch_words in _tested(script)):
+        return Suppressor.GUARDED_BY_SELECTOR
+    words = list(_words_at(script, span))
+    scope = facts.scope(run)
+    for word in words:
+        for param in _params_of(word):
+            if span in param.span and param.operator in (":-", "-", ":=", "="):
+                return Suppressor.FALLBACK_OF_AUTOMATIC if _automatic(param.name, scope) else None
+            if span in param.span and param.operator[:1] in ("/", "#", "%"):
+                return Suppressor.TRANSLATION
+    if shell is None:
+        return _enumerated(words)
+    if shell.name in _TRANSLATORS:
+        return Suppressor.TRANSLATION
+    if shell.over:
+        return Suppressor.ENUMERATES_ARCHES
+    if shell.name in _SPEAKERS and not shell.redirects and not _piped(facts, shell):
+        return Suppressor.NOT_AN_ARCH
+    if any(_FOREIGN.search(word.raw) for word in words):
+        return Suppressor.NOT_AN_ARCH
+    return _enumerated(shell.words)
+
+
+def _automatic(name: str, scope: Scope) -> bool:
+    return name in AUTOMATIC and name in scope
+
+
+def _piped(facts: Facts, shell: ShellCommand) -> bool:
+    after = facts.document.source[shell.span.end : shell.span.end + 200].lstrip(b" \t\\\r\n")
+    return after.startswith(b"|") and not after.startswith(b"||")
+
+
+def _tested(script: Script) -> Iterator[tuple[Span, ...]]:
+    """The words that the script's own questions for the architecture compare with."""
+    for switch in script.switches:
+        yield tuple(word.span for arm in switch.arms for word in arm.words)
+
+
+def _asks(words: Iterable[Span], span: Span) -> bool:
+    return any(span in word or word in span for word in words)
+
+
+def _enumerated(words: Iterable[ShellWord]) -> Suppressor | None:
+    """Whether one command names amd64 and another architecture: `--platform linux/amd64,linux/arm64`."""
+    arches = {found.arch for word in words for found in arch_words(word.raw)}
+    return Suppressor.ENUMERATES_ARCHES if "amd64" in arches and len(arches - {"386"}) > 1 else None
+
+
+def command_at(script: Script, span: Span) -> ShellCommand | None:
+    """The innermost command that holds a place."""
+    holding = [command for command in script.commands if span in command.span]
+    return min(holding, key=lambda command: len(command.span), default=None)
+
+
+def _words_at(script: Script, span: Span) -> Iterator[ShellWord]:
+    for command in script.commands:
+        yield from (word for word in command.words if span in word.span)
+        yield from (r.target for r in command.redirects if r.target is not None and span in r.target.span)
+    for assign in script.assigns:
+        if assign.value is not None and span in assign.value.span:
+            yield assign.value
+
+
+def _params_of(word: ShellWord) -> Iterator[Param]:
+    pending = list(word.parts)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Param):
+            yield part
+            pending += part.operand
+        elif isinstance(part, Substitution):
+            pending += (
+                inner for command in part.script.commands for one in command.words for inner in one.parts
+            )
+
+
+def _why_in_word(facts: Facts, instruction: Instruction, span: Span) -> Suppressor | None:
+    scope = facts.scope(instruction)
+    word = next((word for word in _dockerfile_words(instruction) if span in word.span), None)
+    if word is None:
+        return None
+    for variable, place in _variables(word, facts.escape):
+        if span not in place:
+            continue
+        if variable.operator in (":-", "-"):
+            known = variable.name in AUTOMATIC and (variable.name in scope or instruction.keyword == "FROM")
+            return Suppressor.FALLBACK_OF_AUTOMATIC if known else None
+        if variable.operator[:1] in ("/", "#", "%"):
+            return Suppressor.TRANSLATION
+        held = scope.get(variable.name)
+        if (
+            held is not None
+            and held.declaration is not None
+            and held.value.text is None
+            and not held.value.names
+        ):
+            return Suppressor.USER_ARG
+    if _FOREIGN.search(word.value):
+        return Suppressor.NOT_AN_ARCH
+    arches = {found.arch for found in arch_words(word.value)}
+    return Suppressor.ENUMERATES_ARCHES if "amd64" in arches and len(arches - {"386"}) > 1 else None
+
+
+def _dockerfile_words(instruction: Instruction) -> Iterator[Word]:
+    yield from (flag.value for flag in instruction.flags if flag.value is not None)
+    if isinstance(instruction, Arg | Env):
+        yield from (
+            declaration.value for declaration in instruction.declarations if declaration.value is not None
+        )
+    else:
+        yield from instruction.words
+
+
+def _variables(word: Word, escape: str) -> Iterator[tuple[Variable, Span]]:
+    try:
+        parts = split_parts(word.value, escape)
+    except BadWord:
+        return
+    for variable in variables(parts):
+        at = decode(encode(word.verbatim)).find(word.value[variable.start : variable.end])
+        if at >= 0:
+            start = word.span.start + len(encode(word.verbatim[:at]))
+            written = encode(word.value[variable.start : variable.end])
+            yield variable, Span(start, start + len(written))
+
+
+# N8: what is taken from a stage
+
+_NEUTRAL_FOLDERS = frozenset(
+    [
+        "dist",
+        "build",
+        "public",
+        "static",
+        "assets",
+        "www",
+        "site",
+        "html",
+        "resources",
+        "docs",
+        "migrations",
+        "locale",
+        "fonts",
+        "images",
+        "templates",
+        "views",
+        "storybook-static",
+        "_site",
+        ".next",
+    ]
+)
+_NEUTRAL_FILES = re.compile(
+    r"\.(?:m?js|css|html?|json|ya?ml|toml|md|txt|wasm|jar|war|ear|class|py|php|rb|erb|proto|pb|pb\.go|ts|tsx|svg|png"
+    r"|jpe?g|gif|ico|ttf|woff2?|po|mo|xml|sql|csv|crt|pem|conf|cfg|ini|properties|whl|gpg|asc|sh)$|pb2?(?:_grpc)?\.py$"
+)
+
+
+def outputs_run_anywhere(stage: StageFacts) -> bool:
+    """Whether everything that other stages take from a stage is of no architecture (N8).
+
+    False for a stage that is built upon, that is the last, or from which nothing is taken.
+    """
+    if stage.children or stage is stage.facts.final or not stage.copies_out:
+        return False
+    return all(
+        copy.sources and all(runs_anywhere(source.value) for source in copy.sources)
+        for copy in stage.copies_out
+    )
+
+
+def runs_anywhere(path: str) -> bool:
+    """Whether a path names what has no architecture, as far as its name tells: `/app/dist`, `app.jar`."""
+    parts = [part for part in path.strip("\"'").rstrip("/").split("/") if part not in ("", ".", "*")]
+    if not parts:
+        return False
+    return parts[-1] in _NEUTRAL_FOLDERS or bool(_NEUTRAL_FILES.search(parts[-1]))
+
+
+# N9 and N10, for downloads
+
+
+def why_download_is_fine(facts: Facts, download: Download) -> Suppressor | None:
+    """Why a download that names one architecture is right, N4 among downloads included."""
+    for token in download.tokens:
+        if token.span is not None:
+            command = download.command if token.span in download.instruction.span else None
+            holder = (
+                token.piece.instruction if token.piece and token.piece.instruction else download.instruction
+            )
+            if (found := why_fine(facts, holder, token.span, command)) is not None:
+                return found
+    if (found := why_fine(facts, download.instruction, download.word.span, download.command)) is not None:
+        return found
+    if not download.tokens and download.varies:
+        return Suppressor.USER_ARG
+    return Suppressor.ENUMERATES_ARCHES if _has_sibling(facts, download) else None
+
+
+def _has_sibling(facts: Facts, download: Download) -> bool:
+    """Whether the stage fetches the same file for another architecture too."""
+    mine = _shape(download.url)
+    return any(
+        other.stage is download.stage and other.url != download.url and _shape(other.url) == mine
+        for other in facts.downloads
+    )
+
+
+def _shape(url: str) -> str:
+    pieces: list[str] = []
+    at = 0
+    for word in arch_words(url):
+        pieces += (url[at : word.start], "{A}")
+        at = word.end
+    return "".join((*pieces, url[at:]))
+
+
+def is_build_tool(download: Download) -> bool:
+    """Whether the file runs on the machine that builds, so that BUILDARCH names its architecture (N10)."""
+    return download.argument == "BUILDARCH"
