@@ -48,9 +48,13 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`files` in order, without repeats; `templates` were passed over; `total` counts all shards."""
+    """`files` in order, without repeats; `templates` were passed over; `total` counts all shards.
+
+    `named` are those that the user named, which no exclusion hides.
+    """
 
     files: tuple[Path, ...] = ()
+    named: frozenset[Path] = frozenset()
     templates: tuple[Path, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     total: int = 0
@@ -82,23 +86,21 @@ class Shard:
 class _Search:
     """What has been found so far; `files` says of each whether it is a link that a search met."""
 
-    exclude: Sequence[str]
     files: dict[Path, bool] = field(default_factory=dict)
+    named: set[Path] = field(default_factory=set)
     templates: list[Path] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
 
 
-def discover(paths: Sequence[Path], *, exclude: Sequence[str] = (), shard: Shard | None = None) -> Found:
-    """Every file to look at, for `paths` given by the user (none: the current folder).
-
-    `exclude` holds glob patterns, matched against a path as it is shown and against each of its names.
-    """
-    search = _Search(exclude)
+def discover(paths: Sequence[Path], *, shard: Shard | None = None) -> Found:
+    """Every file to look at, for `paths` given by the user (none: the current folder)."""
+    search = _Search()
     for path in paths or (Path(),):
         _take(path, search)
     files = _without_twins(search.files)
     mine = tuple(path for path in files if shard is None or shard.holds(path))
-    return Found(mine, tuple(dict.fromkeys(search.templates)), tuple(search.troubles), len(files))
+    templates = tuple(dict.fromkeys(search.templates))
+    return Found(mine, frozenset(search.named), templates, tuple(search.troubles), len(files))
 
 
 def _without_twins(found: Mapping[Path, bool]) -> tuple[Path, ...]:
@@ -134,8 +136,8 @@ def project_root(path: Path) -> Path | None:
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
 
 
-def read(path: Path, limit: int = MAX_SIZE) -> bytes:
-    """The bytes of a regular file that holds text. Raises Unreadable."""
+def read(path: Path, limit: int = MAX_SIZE, *, nul: bool = False) -> bytes:
+    """The bytes of a regular file that holds text, NUL bytes among it if `nul`. Raises Unreadable."""
     try:
         descriptor = os.open(path, _READ)
     except OSError as error:
@@ -148,11 +150,11 @@ def read(path: Path, limit: int = MAX_SIZE) -> bytes:
             data = file.read(limit + 1)
         except OSError as error:
             raise Unreadable(_why(error)) from error
-    check_text(data, limit, status.st_size)
+    check_text(data, limit, status.st_size, nul=nul)
     return data
 
 
-def check_text(data: bytes, limit: int = MAX_SIZE, size: int = 0) -> None:
+def check_text(data: bytes, limit: int = MAX_SIZE, size: int = 0, *, nul: bool = False) -> None:
     """Raises Unreadable for bytes that are too many or no text. `size` is that of the whole, where known."""
     if len(data) > limit:
         size = max(size, len(data))
@@ -161,7 +163,7 @@ def check_text(data: bytes, limit: int = MAX_SIZE, size: int = 0) -> None:
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Unreadable("is UTF-16, which BuildKit does not read; save it as UTF-8")
-    if (at := data.find(b"\0")) >= 0:
+    if not nul and (at := data.find(b"\0")) >= 0:
         raise Unreadable(f"is a binary file (a NUL byte at offset {at})")
 
 
@@ -183,6 +185,7 @@ def _take(path: Path, search: _Search) -> None:
         _walk(path, os.path.realpath(path), IgnoreFiles.above(path), search)
     else:
         search.files[_shown(path)] = False
+        search.named.add(_shown(path))
 
 
 def _walk(folder: Path, root: str, ignore: IgnoreFiles, search: _Search) -> None:
@@ -203,7 +206,7 @@ def _walk(folder: Path, root: str, ignore: IgnoreFiles, search: _Search) -> None
             is_folder = entry.is_dir(follow_symlinks=False)
             if not is_folder and not is_dockerfile_name(entry.name):
                 continue
-            if rules.ignores(here / entry.name, is_folder=is_folder) or _is_excluded(path, search.exclude):
+            if rules.ignores(here / entry.name, is_folder=is_folder):
                 continue
             if is_folder:
                 if entry.name not in _NEVER:
@@ -222,13 +225,6 @@ def _sort_in(entry: os.DirEntry[str], path: Path, root: str, search: _Search) ->
             search.files.setdefault(path, True)
     elif entry.is_file():
         search.files[path] = False
-
-
-def _is_excluded(path: Path, patterns: Sequence[str]) -> bool:
-    if not patterns:
-        return False
-    text = path.as_posix()
-    return any(fnmatchcase(text, pattern) or fnmatchcase(path.name, pattern) for pattern in patterns)
 
 
 def _shown(path: Path) -> Path:

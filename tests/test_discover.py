@@ -67,6 +67,7 @@ def test_a_file_named_on_the_line_is_read_whatever_its_name(tree: Path) -> None:
     put("build.txt", "Dockerfile.j2", ".gitignored/Dockerfile")
     Path(".gitignore").write_text("*\n")
     assert names("build.txt", "./Dockerfile.j2") == ["build.txt", "Dockerfile.j2"]
+    assert discover([Path("build.txt")]).named == {Path("build.txt")}
 
 
 def test_the_order_depends_on_names_alone(tree: Path) -> None:
@@ -186,12 +187,6 @@ def test_a_very_deep_tree_is_searched(tree: Path) -> None:
     Path("Dockerfile").write_bytes(b"FROM a\n")
     os.chdir(here)
     assert names() == [f"{deep}/Dockerfile"]
-
-
-@pytest.mark.parametrize("pattern", ["vendor", "vendor/*", "*/Dockerfile.x", "Dockerfile.x"])
-def test_excluded_files_are_passed_over(tree: Path, pattern: str) -> None:
-    put("vendor/Dockerfile.x", "src/Dockerfile")
-    assert names(exclude=[pattern]) == ["src/Dockerfile"]
 
 
 def test_shards_part_the_files_and_leave_none_out(tree: Path) -> None:

@@ -6,8 +6,9 @@ import enum
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from archpatch.discover import project_root
@@ -66,17 +67,25 @@ class RuleInfo:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finding with what reports add to it. `path` is the file it stands in, as it is shown."""
+    """A finding with what reports add to it.
+
+    `path` is the file it stands in, as it is shown. `written`: `fix` writes its fix, if that is trusted enough
+    (a note's only in the rule's own style or when the rule is named).
+    """
 
     finding: Finding
     path: Path
     fingerprint: str
+    written: bool = True
     suppressed: bool = False
 
     @property
-    def fix(self) -> Fix | None:
-        """The fix of the finding."""
-        return self.finding.fix
+    def level(self) -> Applicability | None:
+        """How far `fix` must be trusted to write the fix; None where it never does."""
+        fix = self.finding.fix
+        if not self.written or fix is None or not fix.edits or fix.applicability is Applicability.MANUAL:
+            return None
+        return fix.applicability
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +175,22 @@ class Result:
 
 def repository_path(path: Path) -> str:
     """The path within its repository, with `/`; as it is shown where there is none."""
-    root = project_root(path.parent)
+    root = _root(os.path.abspath(path.parent))
     return Path(os.path.relpath(path, root)).as_posix() if root else path.as_posix()
 
 
+@lru_cache(maxsize=4096)
+def _root(folder: str) -> Path | None:
+    return project_root(Path(folder))
+
+
 def entries(
-    document: Document, findings: Sequence[Finding], others: Mapping[Path, bytes], *, suppressed: bool = False
+    document: Document,
+    findings: Sequence[Finding],
+    others: Mapping[Path, bytes],
+    *,
+    writes: Callable[[Finding], bool] = lambda finding: True,
+    suppressed: bool = False,
 ) -> tuple[Entry, ...]:
     """Findings with paths and fingerprints.
 
@@ -186,7 +205,7 @@ def entries(
         key = (finding.code, repository_path(path), stage, text)
         seen[key] += 1
         hashed = hashlib.sha256("\0".join((*key, str(seen[key]))).encode("utf-8", "surrogateescape"))
-        result.append(Entry(finding, path, hashed.hexdigest(), suppressed))
+        result.append(Entry(finding, path, hashed.hexdigest(), writes(finding), suppressed))
     return tuple(result)
 
 
@@ -208,8 +227,3 @@ def _surroundings(document: Document, finding: Finding, others: Mapping[Path, by
 
 def _folded(text: str) -> str:
     return " ".join(text.split())
-
-
-def best_fix(fix: Fix | None, level: Applicability) -> bool:
-    """Whether a fix is one that `fix` of that level writes."""
-    return fix is not None and bool(fix.edits) and fix.applicability >= level

@@ -1,0 +1,5 @@
+"""`python -m archpatch`."""
+
+from archpatch.cli import main
+
+main()

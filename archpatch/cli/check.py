@@ -1,0 +1,182 @@
+"""archpatch check, fix and diff."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from archpatch import write
+from archpatch.cli import output
+from archpatch.cli.app import FAILED, FOUND, NOTHING, OK, USAGE, complain
+from archpatch.cli.options import Output, arguments_for_next, flat, shared_options
+from archpatch.cli.progress import Progress
+from archpatch.config import ConfigError
+from archpatch.discover import MAX_SIZE, Found, Shard, Unreadable, discover, read, read_list
+from archpatch.platforms import Platform
+from archpatch.registry import BrokenPack
+from archpatch.report.model import Kind, Result, Verb
+from archpatch.rule import Severity, Style
+from archpatch.session import BadOption, Options, run
+from archpatch.text import Applicability
+
+_STDIN = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for; the names are those of the options."""
+
+    verb: Verb
+    paths: tuple[Path, ...]
+    platforms: tuple[Platform, ...] | None
+    select: tuple[tuple[str, ...], ...]
+    ignore: tuple[tuple[str, ...], ...]
+    extend_select: tuple[tuple[str, ...], ...]
+    style: str | None
+    fail_on: str | None
+    config: Path | None
+    isolated: bool
+    jobs: int | None
+    no_cache: bool
+    outputs: tuple[Output, ...]
+    exit_zero: bool
+    statistics: bool
+    color: str
+    quiet: bool
+    stdin_filename: Path | None
+    files_from: Path | None
+    shard: Shard | None
+    unsafe: bool = False
+    exit_non_zero_on_fix: bool = False
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the text comes by standard input."""
+        return self.paths == (_STDIN,)
+
+    @property
+    def options(self) -> Options:
+        """The part that decides what is found and written."""
+        return Options(
+            verb=self.verb,
+            level=Applicability.UNSAFE if self.unsafe else Applicability.SAFE,
+            platforms=self.platforms,
+            select=flat(self.select) or None,
+            ignore=flat(self.ignore),
+            extend_select=flat(self.extend_select),
+            style=Style(self.style) if self.style else None,
+            fail_on=Severity[self.fail_on.upper()] if self.fail_on else None,
+            config=self.config,
+            isolated=self.isolated,
+            jobs=self.jobs or 0,
+            arguments=arguments_for_next(),
+        )
+
+
+@click.command()
+@shared_options
+def check(**values: object) -> int:
+    """Find what makes Dockerfiles work on one architecture only. Changes nothing.
+
+    PATHS are files and folders; none: the current folder; -: standard input.
+    """
+    return _run(_request(Verb.CHECK, values))
+
+
+@click.command()
+@shared_options
+@click.option(
+    "--unsafe", is_flag=True, help="Write the unsafe fixes too: right as far as one can tell; read them."
+)
+@click.option("--diff", "as_diff", is_flag=True, help="Write nothing; print a patch that `git apply` takes.")
+@click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit with 1 if something was written.")
+def fix(*, as_diff: bool, **values: object) -> int:
+    """Write the safe fixes: those that leave the linux/amd64 image as it is.
+
+    PATHS are files and folders; none: the current folder; -: standard input, mended to standard output.
+    """
+    return _run(_request(Verb.DIFF if as_diff else Verb.FIX, values))
+
+
+@click.command()
+@shared_options
+@click.option("--unsafe", is_flag=True, help="Show the unsafe fixes too.")
+def diff(**values: object) -> int:
+    """Print what `fix` would write, as a patch that `git apply` takes. Exit with 1 if there is one."""
+    return _run(_request(Verb.DIFF, values))
+
+
+def _request(verb: Verb, values: dict[str, object]) -> Request:
+    request = Request(verb, **values)  # type: ignore[arg-type]  # click gives what the options' callbacks return
+    if _STDIN in request.paths and len(request.paths) > 1:
+        raise click.UsageError("standard input (-) stands alone")
+    if sum(output.file is None for output in request.outputs) > 1:
+        raise click.UsageError("two reports cannot share standard output; give one a file: FORMAT:FILE")
+    return request
+
+
+def _run(request: Request) -> int:
+    try:
+        result, found = _result(request)
+    except (BadOption, BrokenPack, ConfigError) as error:
+        raise click.UsageError(str(error)) from error
+    output.show(request, result)
+    for trouble in result.all_errors:
+        place = f"{trouble.path}:{trouble.line}" if trouble.line else str(trouble.path)
+        # A config's message names the config, which is what must be mended.
+        complain(trouble.message if trouble.kind is Kind.CONFIG else f"{place}: {trouble.message}")
+    code = _exit_code(request, result, found)
+    if code == NOTHING and not request.quiet:
+        passed = f" ({len(found.templates)} templates passed over)" if found.templates else ""
+        complain(f"no Dockerfile to look at{passed}", "note")
+    return code
+
+
+def _result(request: Request) -> tuple[Result, Found]:
+    if request.is_stdin:
+        path = request.stdin_filename or Path("Dockerfile")
+        source = sys.stdin.buffer.read(MAX_SIZE + 1)
+        return run(Found((path,), named=frozenset({path}), total=1), request.options, stdin=source), Found(
+            total=1
+        )
+    found = _found(request)
+    if request.verb is Verb.FIX:
+        for folder in {path.parent for path in found.files}:
+            write.sweep(folder)
+    with Progress(sys.stderr, quiet=request.quiet) as progress:
+        return run(found, request.options, progress=progress.step), found
+
+
+def _found(request: Request) -> Found:
+    paths = list(request.paths)
+    if request.files_from:
+        try:
+            data = (
+                sys.stdin.buffer.read()
+                if request.files_from == _STDIN
+                else read(request.files_from, nul=True)
+            )
+        except Unreadable as error:
+            raise click.UsageError(f"--files-from {request.files_from}: {error}") from error
+        paths += read_list(data)
+        if not paths:
+            return Found()
+    return discover(paths, shard=request.shard)
+
+
+def _exit_code(request: Request, result: Result, found: Found) -> int:
+    """The highest that applies, in the order 2, 4, 1, as the manual says."""
+    kinds = {error.kind for error in result.all_errors}
+    if kinds & {Kind.CONFIG, Kind.INTERNAL}:
+        return USAGE
+    if kinds:
+        return FAILED
+    if not result.files:
+        return OK if request.shard and found.total else NOTHING
+    changed = any(file.changes for file in result.files)
+    if changed and (request.verb is Verb.DIFF or (request.verb is Verb.FIX and request.exit_non_zero_on_fix)):
+        return FOUND
+    return FOUND if any(file.failing for file in result.files) and not request.exit_zero else OK

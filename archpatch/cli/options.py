@@ -1,0 +1,144 @@
+"""The options that check, fix and diff share, and how words of the command line become values."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from archpatch.config import read_platforms
+from archpatch.discover import Shard
+from archpatch.platforms import Platform
+from archpatch.report import FORMATS
+from archpatch.rule import Severity, Style
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A format and where it goes; None: standard output."""
+
+    format: str
+    file: Path | None
+
+
+def _converted(convert: Callable[[str], object]) -> Callable[..., object]:
+    """A callback of an option, for each of its values; a ValueError is the user's."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: object) -> object:
+        try:
+            if isinstance(value, tuple):
+                return tuple(convert(str(one)) for one in value)
+            return None if value is None else convert(str(value))
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words with commas between: `AP101,AP2`."""
+    return tuple(filter(None, (word.strip() for word in text.split(","))))
+
+
+def _platforms(text: str) -> tuple[Platform, ...]:
+    return read_platforms(_words(text))
+
+
+def _output(text: str) -> Output:
+    """`FORMAT` or `FORMAT:FILE`."""
+    name, colon, file = text.partition(":")
+    if name not in FORMATS:
+        raise ValueError(f"{name!r} is no format; there are {', '.join(FORMATS)}")
+    if colon and not file:
+        raise ValueError(f"{text!r} names no file")
+    return Output(name, Path(file) if file else None)
+
+
+_OPTIONS = (
+    click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),
+    click.option("--platform", "platforms", callback=_converted(_platforms), metavar="PLATFORMS", help="Target platforms [linux/amd64,linux/arm64]."),
+    click.option("--select", callback=_converted(_words), metavar="CODES", multiple=True, help="Only these rules: codes, prefixes, names."),
+    click.option("--ignore", callback=_converted(_words), metavar="CODES", multiple=True, help="Not these rules."),
+    click.option("--extend-select", callback=_converted(_words), metavar="CODES", multiple=True, help="These rules too."),
+    click.option(
+        "--style",
+        type=click.Choice([style.value for style in Style]),
+        help="minimal: what changes the result; explicit: what the build relies on is written out.",
+    ),
+    click.option("--fail-on", type=click.Choice([str(one) for one in reversed(Severity)]), help="[warning]"),
+    click.option("--config", type=click.Path(path_type=Path), help="This config file, no other."),
+    click.option("--isolated", is_flag=True, help="Heed no config file."),
+    click.option("--jobs", type=click.IntRange(1, 256), help="Processes [one per processor]."),
+    click.option("--no-cache", is_flag=True, help="Look at every file anew."),
+    click.option(
+        "--output-format",
+        "outputs",
+        callback=_converted(_output),
+        metavar="FORMAT[:FILE]",
+        multiple=True,
+        help=f"One or more of {', '.join(FORMATS)}; FORMAT:FILE writes to a file. [full]",
+    ),
+    click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings."),
+    click.option("--statistics", is_flag=True, help="Count the findings of each rule."),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
+    click.option("--quiet", "-q", is_flag=True, help="Findings and errors alone, no summary."),
+    click.option("--stdin-filename", type=click.Path(path_type=Path), help="The name of what comes by `-`."),
+    click.option("--files-from", type=click.Path(path_type=Path), help="A file with paths, or `-`."),
+    click.option("--shard", callback=_converted(Shard.parse), metavar="K/N", help="One part of the files, such as 1/8."),
+)  # fmt: skip
+
+
+def shared_options(command: Command) -> Command:
+    """Add the options that check, fix and diff have in common."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def flat(groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """The words of an option that was given several times."""
+    return tuple(word for group in groups for word in group)
+
+
+def wants_color(choice: str, stream: object) -> bool:
+    """Whether a stream gets colours; NO_COLOR and FORCE_COLOR (no-color.org, force-color.org) are heeded."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: object) -> bool:
+    """Whether a person reads it."""
+    return bool(getattr(stream, "isatty", lambda: False)())
+
+
+def arguments_for_next() -> tuple[str, ...]:
+    """What followed the verb on this command line, without what only shapes the output."""
+    words = sys.argv[2:]
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in ("--output-format", "--color"):
+            skip = True
+        elif not word.startswith(_SHAPING):
+            kept.append(word)
+    return tuple(kept)
+
+
+_SHAPING = (
+    "--output-format=", "--color=", "--exit-zero", "--exit-non-zero", "--statistics", "--quiet", "-q", "--diff",
+    "--unsafe", "--no-cache",
+)  # fmt: skip

@@ -1,0 +1,83 @@
+"""Where reports go: standard output, files, and what a terminal may see of a patch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archpatch.cli.options import Output, is_terminal, wants_color
+from archpatch.report import HUMAN, Look, render
+from archpatch.report.diff import patch
+from archpatch.report.model import FileResult, Result, Verb
+from archpatch.report.paint import Paint
+from archpatch.report.safe import safe
+from archpatch.text import decode
+
+if TYPE_CHECKING:
+    from archpatch.cli.check import Request
+
+_DEFAULT = (Output("full", None),)
+
+
+def show(request: Request, result: Result) -> None:
+    """Write every report that was asked for.
+
+    Where standard output carries a text (a patch, the mended file), the report for people goes to standard
+    error.
+    """
+    text = _text(request, result)
+    if text is not None:
+        _emit(text, sys.stdout)
+    for output in request.outputs or _DEFAULT:
+        if output.file:
+            _save(output.file, render(output.format, result, Look(statistics=request.statistics)))
+            continue
+        stream = sys.stdout if text is None else sys.stderr
+        if text is not None and not request.outputs and request.verb is Verb.DIFF:
+            continue  # the patch is the report
+        color = output.format in HUMAN and wants_color(request.color, stream)
+        _emit(render(output.format, result, Look(color, request.quiet, request.statistics)), stream)
+
+
+def _text(request: Request, result: Result) -> bytes | None:
+    """What standard output carries in place of a report."""
+    if request.verb is Verb.DIFF:
+        data = b"".join(patch(_from_here(file)) for file in result.files)
+        return _visible(data, request.color) if is_terminal(sys.stdout) else data
+    if request.verb is Verb.FIX and request.is_stdin:
+        return b"".join(file.source for file in result.files)
+    return None
+
+
+def _from_here(file: FileResult) -> dict[Path, tuple[bytes, bytes]]:
+    """The changes, with paths that `git apply` and `patch -p1` find from the current folder."""
+    return {Path(os.path.relpath(path)): texts for path, texts in file.changes.items()}
+
+
+def _visible(data: bytes, color: str) -> bytes:
+    """A patch for the eye: a terminal gets no control bytes of a file."""
+    paint = Paint(wants_color(color, sys.stdout))
+    colors = {"+": "green", "-": "red", "@": "cyan"}
+    lines = []
+    for line in decode(data).split("\n"):
+        text = safe(line.removesuffix("\r"))
+        lines.append(paint(colors[line[:1]], text) if line[:1] in colors else text)
+    return "\n".join(lines).encode("utf-8", "replace")
+
+
+def _save(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise click.UsageError(f"--output-format: {path}: {os.strerror(error.errno or 0)}") from error
+
+
+def _emit(data: bytes, stream: object) -> None:
+    buffer = getattr(stream, "buffer", None)
+    assert buffer is not None, "standard streams have a buffer of bytes"
+    buffer.write(data)
+    buffer.flush()

@@ -1,0 +1,183 @@
+"""`--output-format full`: a frame for each finding, with the line, the place in it, and the fix as a diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from archpatch.report import Look
+from archpatch.report.diff import blocks, lines
+from archpatch.report.lines import Lines
+from archpatch.report.model import Entry, FileResult, Result, Verb
+from archpatch.report.paint import OF_SEVERITY, Paint
+from archpatch.report.regions import Region, regions
+from archpatch.report.safe import safe, width
+from archpatch.report.statistics import statistics
+from archpatch.report.summary import summary
+from archpatch.rule import Related
+from archpatch.text import Applicability, Fix, Span, decode
+
+_WIDEST = 160  # characters of a line that are shown
+_MARGIN = 48  # of them before the place
+_MOST_LINES = 4  # of a place that are shown
+_HOW = {
+    Applicability.SAFE: "safe, `archpatch fix` writes it",
+    Applicability.UNSAFE: "unsafe, `archpatch fix --unsafe` writes it",
+    Applicability.MANUAL: "for you to do",
+}
+
+
+def render(result: Result, look: Look) -> bytes:
+    """The frames, then the summary."""
+    paint = Paint(look.color)
+    out: list[str] = []
+    if result.verb is Verb.FIX:
+        out += _fixed(result, paint)
+    if look.statistics:
+        out += statistics(result, paint)
+    else:
+        for file, entry in result.entries:
+            out += (*_Frame(file, entry, result, paint).lines(), "")
+    if not look.quiet:
+        out += summary(result, paint)
+    return "".join(f"{line}\n" for line in out).encode("utf-8", "replace")
+
+
+def _fixed(result: Result, paint: Paint) -> Iterator[str]:
+    for file in result.files:
+        if file.changes and not file.errors:
+            codes = ", ".join(dict.fromkeys(finding.code for finding in file.applied))
+            names = ", ".join(safe(path) for path in file.changes)
+            yield f"{paint('green', 'fixed')} {names}: {codes}"
+    if any(file.changes for file in result.files):
+        yield ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One finding."""
+
+    file: FileResult
+    entry: Entry
+    result: Result
+    paint: Paint
+
+    def lines(self) -> Iterator[str]:
+        """The frame, line by line."""
+        found = self.entry.finding
+        text = self.file.lines(self.entry.path)
+        start = text.place(found.span.start)
+        gutter = len(str(text.last(found.span) + 1))
+        paint, color = self.paint, OF_SEVERITY[found.severity]
+        head = paint(color, f"{found.severity}[{found.code}]")
+        yield f"{head} {paint('bold', safe(found.message))}"
+        name = self.result.rule(found.code).name
+        arrow = paint("blue", " " * gutter + "-->")
+        yield f"{arrow} {safe(self.entry.path)}:{start.line}:{start.column}  {paint('dim', name)}"
+        yield from self._source(text, found.span, gutter, color)
+        for related in found.related:
+            yield self._related(related, gutter)
+        if found.fix:
+            yield from self._fix(found.fix, gutter)
+
+    def _source(self, text: Lines, span: Span, gutter: int, color: str) -> Iterator[str]:
+        first, last = text.number(span.start), text.last(span)
+        bar = self.paint("blue", " " * gutter + " |")
+        yield bar
+        if first > 1:
+            yield self._line(gutter, first - 1, _cut(text.text(first - 1), 0)[0])
+        for number in range(first, last + 1):
+            if _MOST_LINES <= number - first + 1 < last - first + 1:
+                if number - first + 1 == _MOST_LINES:
+                    yield self.paint("blue", " " * gutter + " :")
+                continue
+            line = text.span(number)
+            start, end = max(span.start, line.start), max(min(span.end, line.end), line.start)
+            shown, before, marked = _marked(text.source, line, start, end)
+            yield self._line(gutter, number, shown)
+            if marked.strip() or first == last:
+                yield f"{bar} {' ' * before}{self.paint(color, '^' * max(1, len(marked)))}"
+        if last < len(text):
+            yield self._line(gutter, last + 1, _cut(text.text(last + 1), 0)[0])
+        yield bar
+
+    def _line(self, gutter: int, number: int, shown: str, mark: str = "|") -> str:
+        return f"{self.paint('blue', f'{number:>{gutter}} {mark}')} {shown}".rstrip()
+
+    def _related(self, related: Related, gutter: int) -> str:
+        start, _ = self.file.places(related.span, related.path)
+        place = f"{safe(related.path or self.file.path)}:{start.line}:{start.column}"
+        return f"{' ' * gutter} {self.paint('blue', '=')} see {place}: {safe(related.message)}"
+
+    def _fix(self, fix: Fix, gutter: int) -> Iterator[str]:
+        how = _HOW[fix.applicability]
+        if self.entry.level is None and fix.applicability is not Applicability.MANUAL:
+            how = f"{fix.applicability}, written with --select {self.entry.finding.code}"
+        title = self.paint("bold", f"{safe(fix.title)}")
+        yield f"{' ' * gutter} {self.paint('blue', '=')} fix ({how}): {title}"
+        if not fix.edits:
+            return
+        for region in regions(self.file, fix, gap=2):
+            if region.path != self.entry.path:
+                yield f"{' ' * gutter} {self.paint('blue', '-->')} {safe(region.path)}"
+            yield from self._diff(region, gutter)
+
+    def _diff(self, region: Region, gutter: int) -> Iterator[str]:
+        old, new = lines(region.old), lines(region.new)
+        at = 0
+        for block in blocks(old, new):
+            yield from (
+                self._line(gutter, region.first + n, _cut(_text(old[n]), 0)[0])
+                for n in range(at, block.start)
+            )
+            taken, put = old[block.start : block.end], new[block.new_start : block.new_end]
+            column = _common(taken, put)
+            for offset, line in enumerate(taken):
+                yield self._changed(gutter, region.first + block.start + offset, "-", line, column)
+            for offset, line in enumerate(put):
+                yield self._changed(gutter, region.first + block.new_start + offset, "+", line, column)
+            at = block.end
+        yield from (
+            self._line(gutter, region.first + n, _cut(_text(old[n]), 0)[0]) for n in range(at, len(old))
+        )
+
+    def _changed(self, gutter: int, number: int, mark: str, line: bytes, column: int) -> str:
+        color = "red" if mark == "-" else "green"
+        return f"{number:>{gutter}} {self.paint(color, f'{mark} {_cut(_text(line), column)[0]}'.rstrip())}"
+
+
+def _text(line: bytes) -> str:
+    return decode(line.removesuffix(b"\n").removesuffix(b"\r"))
+
+
+def _common(one: Sequence[bytes], two: Sequence[bytes]) -> int:
+    """How many characters the first lines have in common: where a long line is worth showing."""
+    if not one or not two:
+        return 0
+    old, new = _text(one[0]), _text(two[0])
+    return next(
+        (at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
+
+
+def _cut(text: str, column: int) -> tuple[str, int]:
+    """The part of a line around a column that is shown, and how many characters were left out before it."""
+    if len(text) <= _WIDEST:
+        return _shown(text), 0
+    start = min(max(0, column - _MARGIN), max(0, len(text) - _WIDEST))
+    end = start + _WIDEST
+    return ("…" if start else "") + _shown(text[start:end]) + ("…" if end < len(text) else ""), start
+
+
+def _marked(source: bytes, line: Span, start: int, end: int) -> tuple[str, int, str]:
+    """The shown line, the columns before the place, and a text as wide as the place."""
+    text = decode(line.of(source))
+    column = len(decode(source[line.start : start]))
+    shown, skipped = _cut(text, column)
+    before = width(_shown(text[skipped:column])) + bool(skipped)
+    place = _shown(text[column : min(len(decode(source[line.start : end])), skipped + _WIDEST)])
+    return shown, before, "^" * width(place) if place.strip() else place
+
+
+def _shown(text: str) -> str:
+    return safe(text).replace("\t", "    ")
