@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from archpatch import registry
+from archpatch.cli.app import app
 from archpatch.suppress import NOTICES
 
 ROOT = Path(__file__).parent.parent
@@ -170,14 +171,11 @@ def archpatch_commands(document: str) -> Iterator[list[str]]:
 
 
 def test_every_option_of_archpatch_that_the_docs_name_exists() -> None:
-    from archpatch.cli import main
-
-    assert isinstance(main, click.Group)
-    context = click.Context(main)
+    context = click.Context(app)
     unknown = []
     for path in DOCUMENTS:
         for name, *words in archpatch_commands(path.read_text()):
-            command = main.get_command(context, name)
+            command = app.get_command(context, name)
             assert command is not None, f"{path.name}: archpatch {name}"
             known = {
                 option
