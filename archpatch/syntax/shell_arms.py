@@ -7,73 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from archpatch.platforms import arch_of
+from archpatch.syntax.shell_conditions import TESTS, Split, other_origin, split_of
 from archpatch.syntax.shell_select import (
     EVERY,
     Origin,
-    origin_of_command,
     origin_of_word,
-    regex_test,
     variables_of,
 )
 from archpatch.syntax.shell_tree import (
-    AndOr,
     ArchSwitch,
     ArchTest,
     Assign,
-    Group,
     Node,
-    Opaque,
-    Param,
-    Pipeline,
-    Quote,
-    Selector,
     Sequence,
     ShellCommand,
-    ShellWord,
     SwitchArm,
 )
+from archpatch.syntax.shell_words import ShellWord
 from archpatch.text import Span
 
 _USUAL = frozenset({"amd64", "arm64"})
-_TESTS = frozenset({"[", "[[", "test"})
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """The architectures for which a condition can hold, and those for which it can fail; and what was asked."""
-
-    true: frozenset[str]
-    false: frozenset[str]
-    tests: tuple[ArchTest, ...]
-    subject: ShellWord
-    origin: Origin
-
-    def both(self, other: Split | None) -> Split:
-        """`self && other`."""
-        if other is None:
-            return replace(self, false=EVERY)
-        return replace(
-            self, true=self.true & other.true, false=self.false | other.false, tests=self.tests + other.tests
-        )
-
-    def either(self, other: Split | None) -> Split:
-        """`self || other`."""
-        return self.inverted().both(other.inverted() if other else None).inverted()
-
-    def inverted(self) -> Split:
-        """`! self`."""
-        return replace(self, true=self.false, false=self.true)
-
-
-def _and(one: Split | None, two: Split | None) -> Split | None:
-    return one.both(two) if one else two.both(None) if two else None
-
-
-def _or(one: Split | None, two: Split | None) -> Split | None:
-    return one.either(two) if one else two.either(None) if two else None
 
 
 class Arms:
@@ -138,120 +93,7 @@ class Arms:
 
     def split(self, node: Node) -> Split | None:
         """What a condition asks of the architecture; None when it asks nothing."""
-        if isinstance(node, ShellCommand):
-            return _Expression(node, self.variables).read() if node.name in _TESTS else None
-        if isinstance(node, Pipeline):
-            return self._pipeline(node)
-        if isinstance(node, Group):
-            return self.split(node.body)
-        if isinstance(node, Sequence):
-            return self.split(node.items[-1].node) if node.items else None
-        if isinstance(node, AndOr):
-            found, operator = None, "&&"
-            for index, item in enumerate(node.items):
-                split = self.split(item.node)
-                join = _and if operator == "&&" else _or
-                found = split if index == 0 else join(found, split)
-                operator = item.operator
-            return found
-        return None
-
-    def _pipeline(self, node: Pipeline) -> Split | None:
-        last = node.commands[-1]
-        found = None
-        if len(node.commands) == 1:
-            found = self.split(last)
-        elif isinstance(last, ShellCommand) and last.name in ("grep", "egrep"):
-            first = node.commands[0]
-            origin = origin_of_command(first, self.variables) if isinstance(first, ShellCommand) else None
-            word = next((one for one in last.arguments if not one.raw.startswith("-")), None)
-            if origin and word and isinstance(first, ShellCommand) and (test := regex_test(word)).arches:
-                found = Split(test.taken, EVERY - test.taken, (test,), _as_word(first), origin)
-                if last.has("-v"):
-                    found = found.inverted()
-        return found.inverted() if found and node.negated else found
-
-
-def _as_word(command: ShellCommand) -> ShellWord:
-    """A command whose output is looked at, as the subject of a question."""
-    raw = " ".join(word.raw for word in command.words)
-    return ShellWord(command.span, (Opaque(command.span, raw, Quote.NONE),), raw)
-
-
-class _Expression:
-    """The expression of `[ ... ]`, from its words."""
-
-    def __init__(self, command: ShellCommand, variables: Mapping[str, Origin | None]) -> None:
-        self.words = [word for word in command.arguments if word.raw not in ("]", "]]")]
-        self.glob = command.name == "[["
-        self.variables = variables
-        self.at = 0
-
-    def read(self) -> Split | None:
-        """The whole."""
-        found = self._all()
-        while self._take("-o", "||"):
-            found = _or(found, self._all())
-        return found
-
-    def _take(self, *signs: str) -> bool:
-        if self.at < len(self.words) and self.words[self.at].raw in signs:
-            self.at += 1
-            return True
-        return False
-
-    def _all(self) -> Split | None:
-        found = self._one()
-        while self._take("-a", "&&"):
-            found = _and(found, self._one())
-        return found
-
-    def _one(self) -> Split | None:
-        if self._take("!"):
-            found = self._one()
-            return found.inverted() if found else None
-        if self._take("(", "\\("):
-            found = self.read()
-            self._take(")", "\\)")
-            return found
-        if self.at >= len(self.words):
-            return None
-        first = self.words[self.at]
-        self.at += 1
-        if self._take("=", "==", "!=", "=~", "-eq", "-ne"):
-            sign = self.words[self.at - 1].raw
-            if self.at >= len(self.words):
-                return None
-            second = self.words[self.at]
-            self.at += 1
-            return compared(first, sign, second, self.glob, self.variables)
-        if first.raw.startswith("-") and len(first.raw) == 2 and self.at < len(self.words):
-            self.at += 1  # `-f x`, `-z "$x"`
-        return None
-
-
-def compared(
-    first: ShellWord, sign: str, second: ShellWord, glob: bool, variables: Mapping[str, Origin | None]
-) -> Split | None:
-    """What `first = second` asks of the architecture."""
-    for subject, word in ((first, second), (second, first)):
-        origin = origin_of_word(subject, variables) or _other(subject, (word,))
-        if origin is None:
-            continue
-        test = regex_test(word) if sign == "=~" else origin.test(word, glob and not word.quoted)
-        if test is None or not (test.arches or test.text):
-            return None
-        found = Split(test.arches, EVERY - test.arches, (test,), subject, origin)
-        return found.inverted() if sign in ("!=", "-ne") else found
-    return None
-
-
-def _other(subject: ShellWord, words: tuple[ShellWord, ...]) -> Origin | None:
-    """A variable from elsewhere counts when it is compared with a word for an architecture."""
-    named = any(arch_of(word.literal or "") not in (None, "wasm") for word in words)
-    if named and len(subject.parts) == 1 and isinstance(subject.parts[0], Param):
-        return Origin(Selector.OTHER, True)
-    return None
+        return split_of(node, self.variables)
 
 
 class _Arm:
@@ -322,7 +164,7 @@ class Chain(_Arm):
                 self.true, self.false = split.true, split.false
         elif before == "||" and self.first is not None and not (runs <= self.arms.left):
             self.true |= self.false
-        elif isinstance(node, ShellCommand) and node.name in _TESTS:
+        elif isinstance(node, ShellCommand) and node.name in TESTS:
             self.certain_after()
         self.split, self.operator = split, operator
 
@@ -417,5 +259,5 @@ class Choice(Branch):
 def choice(arms: Arms, subject: ShellWord, patterns: list[tuple[ShellWord, ...]]) -> Choice | None:
     """The beginning of a `case`; None when it is about something else."""
     words = tuple(word for group in patterns for word in group)
-    origin = origin_of_word(subject, arms.variables) or _other(subject, words)
+    origin = origin_of_word(subject, arms.variables) or other_origin(subject, words)
     return Choice(arms, subject, origin) if origin else None

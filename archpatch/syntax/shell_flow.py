@@ -11,15 +11,12 @@ from archpatch.syntax.shell_tree import (
     If,
     Loop,
     Node,
-    Param,
-    Part,
     Pipeline,
     Script,
     Sequence,
     ShellCommand,
-    ShellWord,
-    Substitution,
 )
+from archpatch.syntax.shell_words import Param, Part, ShellWord, Substitution
 from archpatch.text import Span
 
 # What a variable may hold at a place: assignments, and None for what it held before the script. Empty: the place

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archpatch.syntax.shell_read import SHELLS, Reader, read_text
+from archpatch.syntax.shell_commands import SHELLS
+from archpatch.syntax.shell_read import Reader, read_text
 from archpatch.syntax.shell_text import Text, joined, json_string, plain, text_of
-from archpatch.syntax.shell_tree import Literal, Opaque, Quote, Script, ShellCommand, ShellWord
+from archpatch.syntax.shell_tree import Script, ShellCommand
 from archpatch.syntax.shell_tree import Sequence as Nodes
+from archpatch.syntax.shell_words import Literal, Opaque, Quote, ShellWord
 from archpatch.syntax.tree import Document, Instruction, Word
 from archpatch.text import Span, decode
 

@@ -8,17 +8,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from archpatch.platforms import ARCHES, Convention, arch_of, arch_words
-from archpatch.syntax.shell_tree import (
-    ArchTest,
-    Literal,
-    Param,
-    Part,
-    Script,
-    Selector,
-    ShellCommand,
-    ShellWord,
-    Substitution,
-)
+from archpatch.syntax.shell_tree import ArchTest, Script, Selector, ShellCommand
+from archpatch.syntax.shell_words import Literal, Param, Part, ShellWord, Substitution
 
 EVERY = frozenset(ARCHES)
 NONE: frozenset[str] = frozenset()

@@ -38,6 +38,13 @@ class Text:
         full = last + 1 < len(self.cuts) and self.cuts[last + 1] == end
         return Span(begin, self.ends[last] if full else self.starts[last] + end - self.cuts[last])
 
+    def stretch(self, start: int) -> tuple[int, int]:
+        """What to add to an offset from `start` on, and the offset up to which that and the bytes hold true."""
+        index = bisect_right(self.cuts, start) - 1
+        begin, place = self.cuts[index], self.starts[index]
+        limit = self.cuts[index + 1] if index + 1 < len(self.cuts) else len(self.data)
+        return place - begin, limit if limit - begin == self.ends[index] - place else begin
+
     def segments(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """`start`..`end` of `data` in pieces, each within one segment."""
         index = bisect_right(self.cuts, start)

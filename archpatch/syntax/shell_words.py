@@ -1,192 +1,193 @@
-"""Words of a shell script: where they end, and what they are made of.
-
-The grammar knows where a command is; words are taken apart here, since the grammar loses blanks in strings and
-variables in patterns.
-"""
+"""Words of a shell script: frozen nodes in file offsets. Import these from `archpatch.syntax.shell`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from archpatch.syntax.shell_text import Text
-from archpatch.syntax.shell_tree import (
-    Literal,
-    Opaque,
-    Param,
-    Part,
-    Quote,
-    ShellWord,
-)
-from archpatch.text import Span, decode
+from archpatch.text import Span, encode
 
-# Words that need no grammar: plain text, quotes, $x and ${x} without anything nested.
-_SIMPLE = rb"""(?:[^\s'"\\$`<>()]|\\[^\n]|'[^']*'|\$\{[^{}"'`$()\s]*\}|\$(?![({'"])|(?<=\S)\\\n(?=\S)
-  |"(?:[^"\\$`]|\\.|\$\{[^{}"'`$()]*\}|\$(?![({]))*")+"""
-_WORD = re.compile(rb"(?:\s|\\\n)*(?P<word>" + _SIMPLE + rb")(?=\s|\\\n|\Z)", re.DOTALL | re.VERBOSE)
-_PLAIN = re.compile(rb"[^\\'\"$`<>]*")
-
-_BARE_RUN = re.compile(rb"[^\\'\"$`<>}]+")
-_DOUBLE_RUN = re.compile(rb"[^\\\"$`}]+")
-_PARAM = re.compile(rb"\$([A-Za-z_]\w*|[0-9@*#?$!-])")
-_BRACED = re.compile(
-    rb"\$\{([#!]?)([A-Za-z_]\w*|[0-9]+|[@*#?$!-])(:?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@|\[|(?=\}))"
-)
-_ANSI = {b"n": "\n", b"t": "\t", b"\\": "\\", b"'": "'", b'"': '"'}
-
-# Reads the substitution that begins at an offset of the text: the part and the offset after it, or None.
-Nested = Callable[[int, Quote], tuple[Part, int] | None]
+if TYPE_CHECKING:
+    from archpatch.syntax.shell_tree import Script
 
 
-def _nothing(at: int, quote: Quote) -> tuple[Part, int] | None:
+class Quote(enum.Enum):
+    """The quotes around a part of a word; `$'...'` counts as SINGLE."""
+
+    NONE = ""
+    SINGLE = "'"
+    DOUBLE = '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Constant text. The bytes at `span` are `text`, but for an escaped character, which is a Literal of
+    its own (`\\ ` and the text " "). Quotes stand outside of the span. An unquoted glob is literal too."""
+
+    span: Span
+    text: str
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """`$x`, `${x:-y}`, `${x/p/r}`: `operator` is "", ":-", "/", ...; `operand` what follows it, pattern and
+    replacement (`p/r`) in one. `${#x}` and `${!x}` have the operators "#x" and "!x"."""
+
+    span: Span
+    name: str
+    operator: str
+    operand: tuple[Part, ...]
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """`$(...)`, or the same in backquotes."""
+
+    span: Span
+    script: Script
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """What is not looked into: `$((...))`, `<(...)`, an array; `text` is as written."""
+
+    span: Span
+    text: str
+    quote: Quote
+
+
+Part = Literal | Param | Substitution | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class ShellWord:
+    """One word. `raw` is what stands in the file with line continuations removed."""
+
+    span: Span
+    parts: tuple[Part, ...]
+    raw: str
+
+    @property
+    def literal(self) -> str | None:
+        """The value when nothing in it is computed, else None."""
+        text = ""
+        for part in self.parts:
+            if not isinstance(part, Literal):
+                return None
+            text += part.text
+        return text
+
+    @property
+    def prefix(self) -> str:
+        """The constant text that it begins with."""
+        text = ""
+        for part in self.parts:
+            if not isinstance(part, Literal):
+                break
+            text += part.text
+        return text
+
+    @property
+    def quoted(self) -> bool:
+        """Whether quotes stand around the whole word."""
+        return bool(self.parts) and all(part.quote is not Quote.NONE for part in self.parts)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that the word uses, those in operands included, those in `$(...)` not."""
+        return frozenset(param.name for param in params(self.parts))
+
+    def find(self, text: str, start: int = 0) -> Span | None:
+        """Where `text` stands in the file: the first place among constant text, at or after byte `start`.
+
+        The span may cover quotes or a line continuation that stand inside of the text.
+        """
+        run: list[Literal] = []
+        for part in (*self.parts, None):
+            if isinstance(part, Literal):
+                run.append(part)
+                continue
+            if (span := _find(run, text, start)) is not None:
+                return span
+            run = []
+        return None
+
+
+def params(parts: tuple[Part, ...]) -> Iterator[Param]:
+    """Every `$x` among `parts`, operands included."""
+    for part in parts:
+        if isinstance(part, Param):
+            yield part
+            yield from params(part.operand)
+
+
+def _find(run: list[Literal], text: str, start: int) -> Span | None:
+    joined = "".join(part.text for part in run)
+    at = joined.find(text)
+    while at >= 0:
+        first, last = _offset(run, at, False), _offset(run, at + len(text), True)
+        if first >= start:
+            return Span(first, last)
+        at = joined.find(text, at + 1)
     return None
 
 
-class WordReader:
-    """Takes words of one text apart."""
+def _offset(run: list[Literal], at: int, end: bool) -> int:
+    """The offset in the file of the character `at` of a run; as an `end`, that after the character before."""
+    for part in run:
+        if at < len(part.text) or (end and at == len(part.text)):
+            if len(part.span) != len(encode(part.text)):  # an escape
+                return part.span.end if at else part.span.start
+            return part.span.start + len(encode(part.text[:at]))
+        at -= len(part.text)
+    return run[-1].span.end if run else 0
 
-    __slots__ = ("_base", "data", "text")
 
-    def __init__(self, text: Text) -> None:
-        self.text = text
-        self.data = text.data
-        self._base = text.starts[0] if len(text.cuts) == 1 else None
+def tail(word: ShellWord, cut: int) -> ShellWord | None:
+    """The word without its first `cut` characters, which must be literal and unescaped; None if they are not."""
+    removed, parts = cut, list(word.parts)
+    while parts and cut:
+        first = parts[0]
+        if not isinstance(first, Literal) or len(first.span) != len(encode(first.text)):
+            return None
+        if cut < len(first.text):
+            start = first.span.start + len(encode(first.text[:cut]))
+            parts[0] = Literal(Span(start, first.span.end), first.text[cut:], first.quote)
+            cut = 0
+        else:
+            cut -= len(first.text)
+            parts.pop(0)
+    if cut or not parts:
+        return None
+    raw = word.raw[:1] + word.raw[1 + removed :] if word.raw[:1] in "'\"" else word.raw[removed:]
+    return ShellWord(Span(parts[0].span.start, word.span.end), tuple(parts), raw)
 
-    def span(self, start: int, end: int) -> Span:
-        """The place in the file."""
-        return (
-            self.text.span(start, end) if self._base is None else Span(self._base + start, self._base + end)
-        )
 
-    def split(self, start: int, end: int) -> list[ShellWord] | None:
-        """The words of a simple command that stands there; None when it needs the grammar."""
-        words: list[ShellWord] = []
-        at = start
-        while at < end:
-            match = _WORD.match(self.data, at, end)
-            if match is None:
-                return None if self.data[at:end].strip(b" \t\n\\") else words
-            words.append(self.word(*match.span("word")))
-            at = match.end()
-        return words
+def evaluate(word: ShellWord, lookup: Callable[[str], str | None]) -> str | None:
+    """The value of a word where `lookup` gives the values of variables (None: unknown, "": unset or empty).
 
-    def word(self, start: int, end: int, nested: Nested = _nothing) -> ShellWord:
-        """The word that stands there."""
-        data = self.data[start:end]
-        raw = decode(data)
-        span = self.span(start, end)
-        if self._base is not None and _PLAIN.fullmatch(data):
-            return ShellWord(span, (Literal(span, raw, Quote.NONE),), raw)
-        out: list[Part] = []
-        self._lex(start, end, Quote.NONE, out, nested, b"")
-        return ShellWord(span, tuple(out), raw.replace("\\\n", "") if "\\\n" in raw else raw)
+    None when something in it is unknown, a substitution, or a pattern operator.
+    """
+    return _join(word.parts, lookup)
 
-    def _literal(self, start: int, end: int, quote: Quote, out: list[Part]) -> None:
-        if self._base is not None and start < end:
-            out.append(Literal(self.span(start, end), decode(self.data[start:end]), quote))
-            return
-        for first, last in self.text.segments(start, end):
-            out.append(Literal(self.text.span(first, last), decode(self.data[first:last]), quote))
 
-    def _lex(self, at: int, end: int, quote: Quote, out: list[Part], nested: Nested, stop: bytes) -> int:
-        """Puts the parts of `at`..`end` into `out`, up to an unquoted `stop`; returns the offset after it."""
-        data = self.data
-        run = _DOUBLE_RUN if quote is Quote.DOUBLE else _BARE_RUN
-        while at < end:
-            if match := run.match(data, at, end):
-                self._literal(at, match.end(), quote, out)
-                at = match.end()
-                continue
-            sign = data[at : at + 1]
-            if sign == stop:
-                return at + 1
-            if sign == b"\\":
-                at = self._escape(at, end, quote, out)
-            elif sign == b'"':
-                before = len(out)
-                at = self._lex(at + 1, end, Quote.DOUBLE, out, nested, b'"')
-                if len(out) == before:
-                    out.append(Literal(self.span(at - 1, at - 1), "", Quote.DOUBLE))
-            elif sign == b"'":
-                at = self._single(at + 1, end, out)
-            elif sign == b"$":
-                at = self._dollar(at, end, quote, out, nested)
-            elif sign == b"`" or (sign in b"<>" and data[at + 1 : at + 2] == b"("):
-                at = self._nest(at, end, quote, out, nested)
-            else:  # a lone `<`, `>` or `}`
-                self._literal(at, at + 1, quote, out)
-                at += 1
-        return end
+def _join(parts: tuple[Part, ...], lookup: Callable[[str], str | None]) -> str | None:
+    values = [part.text if isinstance(part, Literal) else _value(part, lookup) for part in parts]
+    return None if None in values else "".join(value for value in values if value is not None)
 
-    def _escape(self, at: int, end: int, quote: Quote, out: list[Part]) -> int:
-        following = self.data[at + 1 : min(at + 2, end)]
-        if following == b"\n":
-            return at + 2
-        if not following or (quote is Quote.DOUBLE and following not in b'$`"\\'):
-            self._literal(at, at + 1, quote, out)
-            return at + 1
-        last = at + 2
-        while last < end and self.data[last] & 0xC0 == 0x80:  # the rest of a character
-            last += 1
-        out.append(Literal(self.span(at, last), decode(self.data[at + 1 : last]), quote))
-        return last
 
-    def _single(self, at: int, end: int, out: list[Part]) -> int:
-        close = self.data.find(b"'", at, end)
-        close = end if close < 0 else close
-        if close == at:
-            out.append(Literal(self.span(at, at), "", Quote.SINGLE))
-        self._literal(at, close, Quote.SINGLE, out)
-        return min(close + 1, end)
-
-    def _dollar(self, at: int, end: int, quote: Quote, out: list[Part], nested: Nested) -> int:
-        following = self.data[at + 1 : min(at + 2, end)]
-        if following == b"{":
-            return self._braced(at, end, quote, out, nested)
-        if following == b"(":
-            return self._nest(at, end, quote, out, nested)
-        if quote is Quote.NONE and following == b"'":
-            return self._ansi(at + 2, end, out)
-        if quote is Quote.NONE and following == b'"':
-            return at + 1
-        if match := _PARAM.match(self.data, at, end):
-            out.append(Param(self.span(at, match.end()), match[1].decode(), "", (), quote))
-            return match.end()
-        self._literal(at, at + 1, quote, out)
-        return at + 1
-
-    def _braced(self, at: int, end: int, quote: Quote, out: list[Part], nested: Nested) -> int:
-        match = _BRACED.match(self.data, at, end)
-        if match is None:  # not a variable; `${` of a template, say
-            out.append(Opaque(self.span(at, end), decode(self.data[at:end]), quote))
-            return end
-        operand: list[Part] = []
-        after = self._lex(match.end(), end, quote, operand, nested, b"}")
-        operator = (match[1] + match[3]).decode() if match[3] else match[1].decode()
-        out.append(Param(self.span(at, after), match[2].decode(), operator, tuple(operand), quote))
-        return after
-
-    def _nest(self, at: int, end: int, quote: Quote, out: list[Part], nested: Nested) -> int:
-        found = nested(at, quote)
-        if found is None:
-            found = Opaque(self.span(at, end), decode(self.data[at:end]), quote), end
-        out.append(found[0])
-        return found[1]
-
-    def _ansi(self, at: int, end: int, out: list[Part]) -> int:
-        start = at
-        while at < end and self.data[at] != 0x27:
-            if self.data[at] != 0x5C:
-                at += 1
-                continue
-            self._literal(start, at, Quote.SINGLE, out)
-            text = _ANSI.get(self.data[at + 1 : at + 2])
-            span = self.span(at, min(at + 2, end))
-            out.append(
-                Opaque(span, decode(self.data[at : at + 2]), Quote.SINGLE)
-                if text is None
-                else Literal(span, text, Quote.SINGLE)
-            )
-            start = at = min(at + 2, end)
-        self._literal(start, at, Quote.SINGLE, out)
-        return min(at + 1, end)
+def _value(part: Part, lookup: Callable[[str], str | None]) -> str | None:
+    if not isinstance(part, Param) or part.operator not in ("", ":-", "-", ":+", "+"):
+        return None
+    value = lookup(part.name)
+    if value is None or not part.operator:
+        return value
+    # Unset and empty are not told apart: in a RUN an undeclared variable is unset, and "-" is rare.
+    if (part.operator[-1] == "+") == bool(value):
+        return _join(part.operand, lookup)
+    return "" if part.operator[-1] == "+" else value
