@@ -82,12 +82,12 @@ def _rules(pack: _Pack) -> Iterator[Rule]:
         if not isinstance(rule, Rule):
             hint = f"; write {rule.__name__}()" if isinstance(rule, type) and issubclass(rule, Rule) else ""
             raise BrokenPack(f"{pack}: {rule!r} in RULES is no Rule object{hint}")
-        if problem := _malformed(rule):
+        if problem := malformed(rule):
             raise BrokenPack(f"{pack}: {type(rule).__name__}: {problem}")
         yield rule
 
 
-def _malformed(rule: Rule) -> str:
+def malformed(rule: Rule) -> str:
     """What keeps a rule from being named in reports and suppressions; empty when nothing does."""
     code, name = getattr(rule, "code", None), getattr(rule, "name", None)
     if not isinstance(code, str) or not _CODE.fullmatch(code):

@@ -80,6 +80,7 @@ class Example:
     style: Style = Style.MINIMAL
     name: str = "Dockerfile"
     applicability: str | None = None
+    whole_file: bool = False  # counts stages: not tried beside an unrelated stage and under ONBUILD
 
 
 class Rule(ABC):

@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from archpatch.syntax.lines import line_ends, line_number
 from archpatch.syntax.tree import Document
-from archpatch.text import Edit, Span, moved
+from archpatch.text import Edit, moved
 
 _LARGEST = 256 * 1024  # bytes; it joins lines one by one, which takes time with the square of their number
 
@@ -159,24 +159,24 @@ def _untouched(lines: Iterable[Line], ranges: Sequence[tuple[int, int]]) -> Iter
 
 def _regions(before: bytes, after: bytes, edits: Iterable[Edit]) -> list[_Region]:
     """The lines that edits touch, before and after, in order and apart from each other."""
-    old_ends, new_ends = line_ends(before), line_ends(after)
-    regions: list[_Region] = []
+    ranges: list[tuple[int, int, int, int]] = []  # start, stop, and by how much each of them moved
     for edit, span in moved(edits):
         start, stop = _whole_lines(before, edit)
-        new = Span(span.start - (edit.span.start - start), span.end + stop - edit.span.end)
-        region = _Region(
+        earlier, later = span.start - edit.span.start, span.end - edit.span.end
+        if ranges and start < ranges[-1][1]:  # several edits of one line
+            start, last, earlier, _ = ranges.pop()
+            stop = max(stop, last)
+        ranges.append((start, stop, earlier, later))
+    old_ends, new_ends = line_ends(before), line_ends(after)
+    return [
+        _Region(
             line_number(old_ends, start),
             line_number(old_ends, start) + _lines_of(before, start, stop),
-            line_number(new_ends, new.start),
-            line_number(new_ends, new.start) + _lines_of(after, new.start, new.end),
+            line_number(new_ends, start + earlier),
+            line_number(new_ends, start + earlier) + _lines_of(after, start + earlier, stop + later),
         )
-        if regions and region.start < regions[-1].stop:
-            last = regions.pop()
-            region = _Region(
-                last.start, max(last.stop, region.stop), last.new_start, max(last.new_stop, region.new_stop)
-            )
-        regions.append(region)
-    return regions
+        for start, stop, earlier, later in ranges
+    ]
 
 
 def _whole_lines(source: bytes, edit: Edit) -> tuple[int, int]:
