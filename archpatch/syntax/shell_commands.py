@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from archpatch.syntax.shell_arms import Arms
 from archpatch.syntax.shell_lex import WordReader
 from archpatch.syntax.shell_select import mentions_arch
-from archpatch.syntax.shell_text import Text, heredoc_text, text_of, without_heredocs
+from archpatch.syntax.shell_text import Text, heredoc_text, readable, text_of
 from archpatch.syntax.shell_tree import (
     ArchSwitch,
     Assign,
@@ -47,7 +47,7 @@ class CommandReader(ABC):
     ) -> None:
         self.source = source
         self.aliases = aliases
-        self.data, self.heredocs = without_heredocs(text.data)
+        self.data, self.heredocs = readable(text.data)
         self.text = text
         self.words = WordReader(text)
         self.special = bool(_SPECIAL.search(text.data)) or not text.data

@@ -159,6 +159,18 @@ class Body:
     expand: bool
 
 
+# `# a remark`, which the grammar takes for a comment up to the end of the line.
+_REMARK = re.compile(rb"`[ \t]*#[^`\n]*`")
+
+
+def readable(data: bytes) -> tuple[bytes, dict[int, Body]]:
+    """The text as the grammar can read it, as long as before, and its heredocs by the offset of their `<<`."""
+    data, bodies = without_heredocs(data)
+    if b"`" in data and b"#" in data:
+        data = _REMARK.sub(lambda match: b" " * len(match[0]), data)
+    return data, bodies
+
+
 def without_heredocs(data: bytes) -> tuple[bytes, dict[int, Body]]:
     """The text with each `<<NAME` turned into `< NAME` and each heredoc's lines blanked, as long as before, so
     that the grammar need not know heredocs; and the heredocs by the offset of their `<<`."""
