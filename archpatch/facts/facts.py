@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from archpatch.facts.context import Context
@@ -16,7 +16,7 @@ from archpatch.facts.packages import Install, install_of
 from archpatch.facts.shells import Command, Setting, Shell, settings
 from archpatch.facts.stages import StageFacts
 from archpatch.facts.uses import Use, uses_in
-from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, automatic, global_scope
+from archpatch.facts.values import AUTOMATIC, END, Scope, Value, Variable, automatic, global_scope
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform, arch_of
 from archpatch.syntax import shell
 from archpatch.syntax.shell import Script, ShellWord
@@ -78,7 +78,7 @@ class Facts:
 
     def automatic(self, name: str, target: Platform) -> str | None:
         """What BuildKit sets an automatic argument to for a target, before any default in the file wins over it."""
-        variable = automatic(target, self.build).before(sys.maxsize, name)
+        variable = automatic(target, self.build).get(name)
         return variable.value.text if variable else None
 
     def stage_of(self, instruction: Instruction) -> StageFacts | None:
@@ -95,7 +95,7 @@ class Facts:
         stage = self.stage_of(instruction)
         if stage is None:
             outer = self.global_scope(target)
-            return Scope(outer.history, instruction.span.start, None, self.escape, closed=True)
+            return replace(outer, position=instruction.span.start)
         if instruction is stage.head or instruction.span == stage.head.span:
             return self.global_scope(target)
         if instruction.onbuild:
@@ -169,6 +169,8 @@ class Facts:
 
     def roots(self, target: Platform | None) -> tuple[int, ...]:
         """For each stage the number of the stage at the end of its chain of FROMs."""
+        if not any(stage.varies for stage in self.stages):
+            target = None
         if target not in self._roots:
             roots: list[int] = []
             for stage in self.stages:
@@ -253,7 +255,7 @@ class Facts:
                 # A backquote as escape character is there for the paths of Windows.
                 windows = family is Family.WINDOWS or (self.escape == "`" and family is Family.UNKNOWN)
                 return _CMD if windows else _SH
-            stage, position = stage.parent, len(self.document.source) + 1
+            stage, position = stage.parent, END
         return _SH
 
     def commands(self, stage: StageFacts | None = None) -> Iterator[Command]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -21,7 +20,7 @@ from archpatch.facts.graph import (
 )
 from archpatch.facts.images import ImageRef, parse_image
 from archpatch.facts.packages import Install
-from archpatch.facts.values import History, Scope, Value, declare
+from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
 from archpatch.syntax.tree import Copy, Flag, From, Instruction, Run, Stage, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
@@ -29,8 +28,6 @@ from archpatch.syntax.words import BadWord, Literal, split_parts
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
     from archpatch.facts.shells import Command
-
-_END = sys.maxsize  # a position after everything
 
 
 class StageFacts:
@@ -52,12 +49,18 @@ class StageFacts:
 
     # What it stands on
 
+    @property
+    def varies(self) -> bool:
+        """Whether its FROM has a variable, and so may name something else for another target."""
+        return "$" in self.head.image.value
+
     def base(self, target: Platform | None = None) -> Value:
         """What `FROM` names once variables are in."""
-        return self.facts.global_scope(target).expand(self.head.image)
+        return self.facts.global_scope(target if self.varies else None).expand(self.head.image)
 
     def parent_for(self, target: Platform | None) -> StageFacts | None:
         """The stage its FROM names for this target."""
+        target = target if self.varies else None
         if target not in self._bases:
             text = self.base(target).text
             self._bases[target] = self.facts.stage_named(text, self.index) if text else None
@@ -286,7 +289,7 @@ class StageFacts:
     def onbuild_scope_at(self, position: int, target: Platform | None = None) -> Scope:
         """What an ONBUILD instruction will see in the later build that runs it: the ENVs, and ONBUILD's own ARGs."""
         history = History()
-        scope = Scope(history, _END, self.end_scope(target), self.facts.escape, closed=False, env_only=True)
+        scope = Scope(history, END, self.end_scope(target), self.facts.escape, closed=False, env_only=True)
         for instruction in self.body:
             if instruction.onbuild and instruction.span.start < position:
                 declare(instruction, instruction.span.start, history, scope, self.facts.global_scope(target))
@@ -297,7 +300,7 @@ class StageFacts:
         parent = self.parent_for(target)
         inherited = None if parent is None else parent._ends[target]
         history = History()
-        scope = Scope(history, _END, inherited, self.facts.escape, self.root_for(target).is_scratch)
+        scope = Scope(history, END, inherited, self.facts.escape, self.root_for(target).is_scratch)
         outer = self.facts.global_scope(target)
         for instruction in () if parent is None else parent.body:
             if instruction.onbuild:  # triggers of the parent run right after FROM

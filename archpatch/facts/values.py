@@ -12,6 +12,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from archpatch.platforms import Platform
 from archpatch.syntax.tree import Arg, Declaration, Env, Instruction, Word
@@ -22,6 +23,8 @@ AUTOMATIC = frozenset(
 ) | {"TARGETSTAGE"}
 """The arguments that BuildKit sets itself."""
 
+END = sys.maxsize
+"""A position after everything."""
 _LONGEST = 1 << 16  # `ENV A=$A$A` doubles; a longer value is unknown
 
 
@@ -131,7 +134,8 @@ class Scope:
         while scope is not None:
             found = scope.history.before(scope.position, name)
             if found is not None and not (env_only and found.kind is not VariableKind.ENV):
-                return found if scope is self or found.inherited else replace(found, inherited=True)
+                own = scope is self or found.inherited or found.kind is VariableKind.AUTOMATIC
+                return found if own else replace(found, inherited=True)
             env_only = env_only or scope.env_only
             scope = scope.parent
         return None
@@ -191,14 +195,15 @@ class Scope:
 _QUOTES = ("'", '"')
 
 
-def automatic(target: Platform | None, build: Platform) -> History:
+@lru_cache(maxsize=64)
+def automatic(target: Platform | None, build: Platform) -> Scope:
     """What BuildKit itself sets for one target; every value unknown where no target is named."""
     history = History()
     for name in sorted(AUTOMATIC):
         platform = build if name.startswith("BUILD") else target
         text = None if target is None or platform is None else _part(platform, name)
         history.add(-1, Variable(name, Value(text, frozenset({name})), VariableKind.AUTOMATIC))
-    return history
+    return Scope(history, END, None, "\\", closed=True)
 
 
 def _part(platform: Platform, name: str) -> str | None:
@@ -224,8 +229,8 @@ def global_scope(
 
     A default there replaces the automatic value, in every stage that declares the name too (S3).
     """
-    history = automatic(target, build)
-    scope = Scope(history, sys.maxsize, None, escape, closed=True)
+    history = History()
+    scope = Scope(history, END, automatic(target, build), escape, closed=True)
     for instruction in instructions:
         if not isinstance(instruction, Arg):
             continue
