@@ -106,7 +106,8 @@ def _text(piece: Piece) -> str:
 _LARGEST = (
     200  # characters of a symbol's content; with holes in it, which must stay to be filled, ten times that
 )
-_LONGEST = 1 << 16  # characters of a known value: `A=$A$A` doubles
+_LONGEST = 1 << 14  # characters of a known value: `A=$A$A` doubles
+_MOST = 64  # pieces of a value
 
 
 def symbol(kind: str, content: Hashable, quoted: bool = True) -> Sym:
@@ -120,7 +121,7 @@ def symbol(kind: str, content: Hashable, quoted: bool = True) -> Sym:
 def bounded(word: Word) -> Word:
     """The word, or a symbol for one that is too long."""
     length = sum(len(piece) for piece in word.pieces if isinstance(piece, str))
-    return word if length + len(word.pieces) <= _LONGEST else Word((symbol("long", word),))
+    return word if length <= _LONGEST and len(word.pieces) <= _MOST else Word((symbol("long", word),))
 
 
 def join(pieces: Iterable[Piece]) -> Word:
