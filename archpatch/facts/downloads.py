@@ -13,7 +13,7 @@ from archpatch.facts.graph import PlatformKind
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.platforms import AMD64, Platform, arch_words
 from archpatch.syntax.shell import ShellWord, params
-from archpatch.syntax.tree import Copy, Instruction, Run, Word
+from archpatch.syntax.tree import Copy, Run, Word
 from archpatch.text import Span
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class UrlToken:
 
     `text` is what stands there on amd64; `span` its bytes where it is written out, None where it is computed.
     `piece` is the part of the value that holds it, None where it lies across parts. `place`: 0 is {A} of the
-    table's template, 1 is {B}.
+    table's template, 1 is {B}; without a row of the table, words that differ are numbered.
     """
 
     text: str
@@ -355,13 +355,9 @@ def _tokens(url: str, pieces: Sequence[Piece], match: Match | None) -> Iterator[
         words = [word for word in arch_words(url) if word.start > path]
         if any(word.arch != "amd64" for word in words):  # an asset of another machine, or one for many
             return
-        places = [(word.start, word.end, 0) for word in words]
+        texts = list(dict.fromkeys(word.text for word in words))
+        places = [(word.start, word.end, texts.index(word.text)) for word in words]
     for start, end, place in places:
         found = piece_at(pieces, start, end)
         piece, span = found if found else (None, None)
         yield UrlToken(url[start:end], start, end, span, piece, place)
-
-
-def holder_of(token: UrlToken) -> Instruction | None:
-    """The instruction that writes a token out."""
-    return token.piece.instruction if token.piece else None

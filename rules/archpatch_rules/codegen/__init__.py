@@ -1,5 +1,6 @@
-"""Rules of this family, in the order of their codes."""
+"""Code generators: AP501 and on."""
 
 from archpatch.rule import Rule
+from archpatch_rules.codegen.protoc_asset import ProtocAsset
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (ProtocAsset(),)

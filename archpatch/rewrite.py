@@ -1,0 +1,185 @@
+"""Edits that many rules share: declare an argument, drop a flag, add a package, choose by architecture.
+
+Each gives edits over one document and nothing else; the rule makes the Fix and says how far to trust it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from archpatch.facts import Facts, PlatformKind
+from archpatch.platforms import AMD64, ARM64, Convention, arch_words
+from archpatch.syntax.shell import Literal, Quote, ShellWord
+from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
+from archpatch.text import Edit, Span, decode
+
+
+def declare_arg(document: Document, facts: Facts, instruction: Instruction, *names: str) -> tuple[Edit, ...]:
+    """Make the automatic args `names` visible to `instruction`: `ARG NAME` lines, or nothing where they are.
+
+    The lines go above the first instruction of the stage, up to this one, that speaks of an architecture: so
+    fixes of several instructions ask for the same edit, and what stands before keeps its cache.
+    """
+    scope = facts.scope(instruction)
+    missing = [name for name in dict.fromkeys(names) if scope.get(name) is None]
+    stage = facts.stage_of(instruction)
+    if not missing or stage is None:
+        return ()
+    place = instruction
+    if not instruction.onbuild:
+        body = stage.stage.body
+        place = next(
+            (other for other in body[: body.index(instruction)] if _speaks_of_arch(document, other)), place
+        )
+    keyword = "arg" if decode(instruction.keyword_span.of(document.source)).islower() else "ARG"
+    prefix = "ONBUILD " if instruction.onbuild else ""
+    at = attached_start(document, place)
+    indent = decode(document.source[document.line_start(place.span.start) : place.span.start])
+    newline = decode(document.newline)
+    return (Edit.insert(at, "".join(f"{indent}{prefix}{keyword} {name}{newline}" for name in missing)),)
+
+
+def _speaks_of_arch(document: Document, instruction: Instruction) -> bool:
+    if instruction.onbuild or isinstance(instruction, From):
+        return False
+    text = decode(instruction.span.of(document.source))
+    if any(name in text for name in ("TARGETARCH", "TARGETPLATFORM", "TARGETOS", "BUILDARCH")):
+        return not isinstance(instruction, Arg)
+    return next(arch_words(text), None) is not None
+
+
+def attached_start(document: Document, instruction: Instruction) -> int:
+    """Where the lines of an instruction begin, the comment lines right above it included: what is put here
+    does not come between a comment (a suppression, say) and what it speaks of."""
+    at = document.line_start(instruction.span.start)
+    for comment in reversed(document.comments):
+        if comment.end <= at and document.line_end(comment.start) == at:
+            at = document.line_start(comment.start)
+    return at
+
+
+def delete_flag(document: Document, flag: Flag) -> Edit:
+    """Take a flag away, and the blanks after it."""
+    end = flag.span.end
+    while document.source[end : end + 1] in (b" ", b"\t"):
+        end += 1
+    return Edit.delete(Span(flag.span.start, end))
+
+
+def delete_instruction(document: Document, instruction: Instruction) -> Edit:
+    """Take an instruction away, with its line end."""
+    return Edit.delete(
+        Span(document.line_start(instruction.span.start), document.line_end(instruction.span.end))
+    )
+
+
+def insert_before(document: Document, instruction: Instruction, line: str) -> Edit:
+    """Put a line of its own (or several, joined with a plain newline) above an instruction and its comments."""
+    text = (line + "\n").replace("\n", decode(document.newline))
+    return Edit.insert(attached_start(document, instruction), text)
+
+
+def substitute(word: ShellWord, span: Span, expression: str) -> Edit | None:
+    """Put a shell expression (`${TARGETARCH}`) in place of `span`, which lies in a literal part of `word`.
+
+    Quotes are re-done: in single quotes nothing expands, so they are closed and opened again. None where the
+    place is no literal of this word (a variable, a nested script).
+    """
+    for part in word.parts:
+        if isinstance(part, Literal) and span in part.span:
+            if part.quote is Quote.SINGLE:
+                return Edit.replace(span, f"'\"{expression}\"'")
+            return Edit.replace(span, expression)
+    return None
+
+
+def substitute_word(word: Word, span: Span, expression: str) -> Edit | None:
+    """The same for a word that BuildKit expands (ENV, COPY, ADD, LABEL): None within single quotes."""
+    before = word.verbatim.encode("utf-8", "surrogateescape")[: span.start - word.span.start]
+    if before.replace(b"\\'", b"").count(b"'") % 2 and b'"' not in before:
+        return None
+    return Edit.replace(span, expression)
+
+
+def add_packages(document: Document, packages: Sequence[ShellWord], names: Sequence[str]) -> tuple[Edit, ...]:
+    """Add package names to an install command that already lists `packages` (at least one).
+
+    A sorted list stays sorted; a list with one name a line keeps that form, continuation and indentation.
+    """
+    texts = [word.raw for word in packages]
+    edits: dict[int, list[str]] = {}
+    for name in names:
+        anchor = len(packages) - 1
+        if texts == sorted(texts) and len(texts) > 1:
+            anchor = max((index for index, text in enumerate(texts) if text < name), default=-1)
+        edits.setdefault(anchor, []).append(name)
+    return tuple(_beside(document, packages, anchor, added) for anchor, added in sorted(edits.items()))
+
+
+def _beside(document: Document, packages: Sequence[ShellWord], anchor: int, names: list[str]) -> Edit:
+    source = document.source
+    first = packages[max(anchor, 0)].span
+    line = document.line_start(first.start)
+    indent = source[line : first.start]
+    alone = not indent.strip() and (
+        len(packages) > 1 or b"\n" in source[first.start : document.line_end(first.end)]
+    )
+    if alone:
+        gap = b" " + document.escape.encode() + document.newline + indent
+    else:
+        gap = b" "
+    if anchor < 0:
+        return Edit.insert(first.start, b"".join(name.encode() + gap for name in names))
+    return Edit.insert(first.end, b"".join(gap + name.encode() for name in names))
+
+
+def arch_case(
+    document: Document,
+    facts: Facts,
+    run: Run,
+    words: Mapping[str, str],
+    variable: str = "_arch",
+    argument: str = "TARGETARCH",
+) -> tuple[tuple[Edit, ...], str] | None:
+    """A `case` over the target's architecture at the head of a RUN, which sets a variable to `words[arch]`.
+
+    `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`); None for the exec
+    form and where the shell was not read. Where the stage runs on the target, `uname -m` stands in for builders
+    that set no automatic args (the legacy builder, podman before 5); in a build-platform stage it would name
+    the wrong machine.
+    """
+    stage = facts.stage_of(run)
+    if run.json or run.onbuild or stage is None or not facts.shell(run).readable:
+        return None
+    text = decode(run.span.of(document.source))
+    if variable in text:
+        number = next(number for number in range(2, 1000) if f"{variable}{number}" not in text)
+        variable = f"{variable}{number}"
+    native = all(stage.platform(target).kind is PlatformKind.TARGET for target in facts.targets)
+    subject = f"${{{argument}:-$(uname -m)}}" if native else f"${argument}"
+    wanted = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    arms = []
+    for arch in (arch for arch in wanted if arch in words):
+        uname = Convention.UNAME.spell(arch)
+        pattern = f"{arch}|{uname}" if native and uname and uname != arch else arch
+        arms.append(f"{pattern}) {variable}={words[arch]} ;;")
+    lines = [
+        f'case "{subject}" in',
+        *(f"  {arm}" for arm in arms),
+        f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
+    ]
+    edits = (*declare_arg(document, facts, run, argument), _at_head(document, run, lines))
+    return edits, f"${{{variable}}}"
+
+
+def _at_head(document: Document, run: Run, lines: list[str]) -> Edit:
+    newline = decode(document.newline)
+    if run.heredocs:
+        at = run.heredocs[0].content.start
+        if document.source[at : at + 2] == b"#!":
+            at = document.line_end(at)
+        return Edit.insert(at, "".join(line + newline for line in [*lines, "esac"]))
+    column = run.body.start - document.line_start(run.body.start)
+    indent = " " * column if column <= 12 else "    "
+    joint = f" {document.escape}{newline}{indent}"
+    return Edit.insert(run.body.start, joint.join([*lines, "esac && "]))

@@ -1,0 +1,235 @@
+"""Respelling a download: the architecture in its URL, and every word of the RUN that hangs on the file's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
+from archpatch.facts.origins import piece_at, text_of, trace
+from archpatch.platforms import AMD64, ARM64, Convention, arch_words
+from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
+from archpatch.syntax.shell import Script, ShellWord
+from archpatch.syntax.tree import Document, Instruction, Run, Word
+from archpatch.text import Edit, Span, decode
+
+Words = Mapping[str, str]
+"""How each architecture (as in Platform.arch) is spelled at one place of a URL."""
+
+_ENDING = re.compile(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
+
+
+def table_words(download: Download) -> tuple[Words, ...]:
+    """The spellings that the table has for each place of a URL; empty where it has none."""
+    if download.match is None:
+        return ()
+    words = download.match.asset.words
+    places = max((token.place for token in download.tokens), default=-1) + 1
+    return tuple({arch: spelled[place] for arch, spelled in words} for place in range(places))
+
+
+def guessed_words(download: Download) -> tuple[Words, ...] | None:
+    """The spellings that the convention of the URL has; None where there is more than one that would fit."""
+    found = []
+    for text in dict.fromkeys(token.text for token in sorted(download.tokens, key=lambda token: token.place)):
+        convention = {"amd64": Convention.DOCKER, "x86_64": Convention.UNAME, "x64": Convention.NODE}.get(
+            text
+        )
+        if convention is None:
+            return None
+        words = {arch: convention.spell(arch) for arch in ("amd64", "arm64", "ppc64le", "s390x", "riscv64")}
+        found.append({arch: word for arch, word in words.items() if word})
+    return tuple(found)
+
+
+def respell(
+    document: Document, facts: Facts, download: Download, words: Sequence[Words]
+) -> tuple[Edit, ...] | None:
+    """The edits that make a download follow the architecture; `words` has the spellings for each place of the URL.
+
+    None where no edit is known to be right: in the exec form, within `sh -c`, in a stage whose platform is fixed,
+    where a later instruction relies on the file's name, for ADD where the spelling is not BuildKit's own.
+    """
+    argument = download.argument
+    if argument is None or not download.tokens or _nested(download) or _relied_on(document, facts, download):
+        return None
+    edits: list[Edit] = []
+    expressions: dict[int, str] = {}
+    for place, spelled in enumerate(words):
+        chosen = _expression(document, facts, download, spelled, argument)
+        if chosen is None:
+            return None
+        edits += chosen[0]
+        expressions[place] = chosen[1]
+    if sum("_arch" in expression for expression in expressions.values()) > 1:
+        return None  # two variables of one `case`
+    for token in download.tokens:
+        made = _replaced(document, facts, token, expressions[token.place], argument)
+        if made is None:
+            return None
+        edits += made
+    return tuple(dict.fromkeys((*edits, *_coupled(facts, download, expressions))))
+
+
+def _nested(download: Download) -> bool:
+    """Whether the command stands in a script of its own, whose shell may not see what the RUN's shell sets."""
+    if download.command is None:
+        return False
+    span = download.command.shell.span
+    return any(
+        other.script is not None and span in other.script.span for other in download.command.script.commands
+    )
+
+
+def _expression(
+    document: Document, facts: Facts, download: Download, words: Words, argument: str
+) -> tuple[tuple[Edit, ...], str] | None:
+    """What to write in place of the architecture, and the edits that make it work."""
+    arches = [arch for arch in _wanted(facts) if arch in words]
+    if all(words[arch] == Convention.DOCKER.spell(arch) for arch in arches):
+        return declare_arg(document, facts, download.instruction, argument), f"${{{argument}}}"
+    if not isinstance(download.instruction, Run):
+        return None
+    native = download.stage.kind is PlatformKind.TARGET
+    if native and all(words[arch] == Convention.UNAME.spell(arch) for arch in arches):
+        return (), "$(uname -m)"
+    return arch_case(document, facts, download.instruction, words, argument=argument)
+
+
+def _wanted(facts: Facts) -> list[str]:
+    return list(dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets))))
+
+
+def _replaced(
+    document: Document, facts: Facts, token: UrlToken, expression: str, argument: str
+) -> tuple[Edit, ...] | None:
+    """The edits at the place of a token: in the URL, or in the assignment or ENV that holds it."""
+    piece = token.piece
+    if piece is None or piece.instruction is None:
+        return None
+    span = token.span
+    if span is None:  # `$ARCH` or `$(uname -m)` in the URL itself, spelled as nobody publishes
+        span = piece.source
+        if span is None or piece.assign is not None or piece.text != token.text:
+            return None
+    if isinstance(piece.holder, ShellWord):
+        edit = substitute(piece.holder, span, expression) if token.span else Edit.replace(span, expression)
+        return None if edit is None else (edit,)
+    if not isinstance(piece.holder, Word) or expression != f"${{{argument}}}":
+        return None
+    if facts.stage_of(piece.instruction) is None:
+        return None
+    edit = substitute_word(piece.holder, span, expression)
+    return None if edit is None else (*declare_arg(document, facts, piece.instruction, argument), edit)
+
+
+# What hangs on the name of the file
+
+
+def _coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> Iterator[Edit]:
+    """Edits of the same RUN where another word repeats the part of the URL that changes."""
+    if download.command is None:
+        return
+    parts = _parts(download.url)
+    place = {token.text: token.place for token in download.tokens if token.text}
+    for word, only_on in _words(download.command.script):
+        if only_on is not None or not any(text in word.raw for text in place):
+            continue
+        yield from _in_word(facts, download.command, word, parts, place, expressions)
+
+
+def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
+    for command in script.commands:
+        for word in command.words:
+            yield word, command.only_on
+        for redirect in command.redirects:
+            if redirect.target is not None:
+                yield redirect.target, command.only_on
+    for assign in script.assigns:
+        if assign.value is not None:
+            yield assign.value, assign.only_on
+
+
+def _in_word(
+    facts: Facts,
+    command: Command,
+    word: ShellWord,
+    parts: Sequence[str],
+    place: Mapping[str, int],
+    expressions: Mapping[int, str],
+) -> Iterator[Edit]:
+    pieces = trace(facts, command, word, AMD64)
+    text = text_of(pieces)
+    foreign = "://" in text and not _same_folder(text, parts)
+    if foreign:
+        return
+    for found in arch_words(text):
+        if found.text not in place or not _repeats(text, found.start, found.end, parts):
+            continue
+        held = piece_at(pieces, found.start, found.end)
+        if held is None or held[1] is None or held[0].holder is not word:
+            continue
+        edit = substitute(word, held[1], expressions[place[found.text]])
+        if edit is not None:
+            yield edit
+
+
+def _parts(url: str) -> tuple[str, ...]:
+    """The parts of a URL's path, the file's name without the ending of an archive."""
+    path = url.partition("?")[0].split("/")[3:]
+    return tuple(_ENDING.sub("", part) if at == len(path) - 1 else part for at, part in enumerate(path))
+
+
+def _same_folder(url: str, parts: Sequence[str]) -> bool:
+    """Whether another URL lies beside the download: its signature, its checksums."""
+    mine = _parts(url)
+    return mine[:-1] == tuple(parts[:-1]) or parts[-1] in mine[-1]
+
+
+def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
+    """Whether the part of a path around a word is one of the URL's, or holds the name of its file."""
+    first = max(text.rfind(mark, 0, start) for mark in "/ =,:\"'^|(\n\t") + 1
+    last = min((at for mark in "/ =,:\"'$|)\n\t" if (at := text.find(mark, end)) >= 0), default=len(text))
+    part = _ENDING.sub("", text[first:last].replace("\\", ""))
+    return any(part == other or (len(part) > end - start and part in other) for other in parts) or (
+        parts[-1] in part and len(parts[-1]) > end - start
+    )
+
+
+_CLUSTER = re.compile(r"[A-Za-z0-9]+[-_.]$")
+
+
+def _relied_on(document: Document, facts: Facts, download: Download) -> bool:
+    """Whether another instruction speaks of the file, or of what it unpacks to, by a name with the architecture."""
+    clusters = set()
+    for token in download.tokens:
+        before = _CLUSTER.search(download.url[: token.start])
+        if before and token.text:
+            clusters.add(before[0] + token.text)
+    if not clusters:
+        return False
+    return any(
+        cluster in text
+        for other in _others(facts, download)
+        for text in _plain(document, facts, other)
+        for cluster in clusters
+    )
+
+
+def _others(facts: Facts, download: Download) -> Iterator[Instruction]:
+    stages = {download.stage.index, *(stage.index for stage in download.stage.feeds)}
+    for stage in facts.stages:
+        if stage.index in stages:
+            for other in stage.body:
+                if other is not download.instruction and other.keyword not in ("LABEL", "ARG"):
+                    yield other
+
+
+_URLS = re.compile(r"\b(?:https?|ftp)://\S+")
+
+
+def _plain(document: Document, facts: Facts, instruction: Instruction) -> Iterator[str]:
+    """The text of an instruction without URLs, and without the words that hang on a download of its own."""
+    if any(download.instruction is instruction and download.tokens for download in facts.downloads):
+        return
+    yield _URLS.sub("", decode(Span(instruction.body.start, instruction.span.end).of(document.source)))

@@ -1,0 +1,90 @@
+"""AP402."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Download, Facts
+from archpatch.rewrite_downloads import Words, guessed_words, respell, table_words
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix
+from archpatch_rules.download.which import Pitfall, downloads
+
+
+class DownloadArchUnknown(Rule):
+    """A file is downloaded for amd64 on every platform, from a publisher that no table knows.
+
+    Nothing fails where the image is built; on arm64 the file cannot be executed. Whether there is one for arm64,
+    and how it is spelled, is the publisher's to say: of the tools that write `x86_64`, every second one writes
+    `arm64` beside it and not `aarch64`.
+
+    It is fine in a branch that asks for the architecture, beside a download for the other one, and for files of
+    another system or of none.
+
+    The fix follows the convention that the URL begins: `amd64` goes with `arm64`, `x86_64` with `aarch64`, `x64` with
+    `arm64`. It is unsafe, since it is a guess; add the file to a table of your own to have it known.
+    """
+
+    code, name, severity = "AP402", "download-arch-unknown", Severity.WARNING
+    hints = ("://",)
+    errors = ("exec format error", "404", "cannot execute binary file: Exec format error")
+    examples = (
+        Example(
+            "FROM debian\nRUN curl -fsSLo /bin/tool https://example.com/v1/tool-linux-amd64\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN curl -fsSLo /bin/tool https://example.com/v1/tool-linux-${TARGETARCH}\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN wget https://example.com/tool-1.0-x86_64.tar.gz \\\n"
+            "    && tar xf tool-1.0-x86_64.tar.gz --strip-components=1 tool-1.0-x86_64/bin\n",
+            "FROM debian\n"
+            "RUN wget https://example.com/tool-1.0-$(uname -m).tar.gz \\\n"
+            "    && tar xf tool-1.0-$(uname -m).tar.gz --strip-components=1 tool-1.0-$(uname -m)/bin\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN wget https://example.com/tool_linux64.zip\n",
+            "FROM debian\nRUN wget https://example.com/tool_linux64.zip\n",
+            title="No convention says what goes with linux64",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN wget https://example.com/tool-linux-amd64.tgz \\\n"
+            "    && wget https://example.com/tool-linux-arm64.tgz\n",
+            title="Both are wanted",
+        ),
+        Example("FROM debian\nRUN wget https://example.com/tool-windows-amd64.zip\n"),
+        Example("FROM debian\nRUN wget https://example.com/pool/x86_64/tool-release.noarch.rpm\n"),
+        Example("FROM debian\nARG TOOL_URL\nRUN curl -fsSLO ${TOOL_URL}/tool\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each download."""
+        for download in downloads(facts, Pitfall.UNKNOWN):
+            words = table_words(download) or guessed_words(download)
+            edits = respell(document, facts, download, words) if words else None
+            yield self.finding(
+                download.span,
+                _message(download, words),
+                Fix("Download for the architecture that is built", edits, Applicability.UNSAFE)
+                if edits
+                else None,
+            )
+
+
+def _message(download: Download, words: tuple[Words, ...] | None) -> str:
+    here = ", ".join(dict.fromkeys(token.text for token in download.tokens))
+    if download.match is not None:
+        hint = (
+            f"other files of {download.match.asset.tool} say {words[0]['arm64'] if words else '?'} for arm64."
+        )
+    elif words is None:
+        hint = "how the file for another one is spelled is not known."
+    else:
+        hint = (
+            f"one for arm64 would be spelled {words[0]['arm64']}, if the publisher keeps to the convention."
+        )
+    return f"This file is downloaded for amd64 ({here}) on every platform; {hint}"

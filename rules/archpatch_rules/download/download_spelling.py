@@ -1,0 +1,73 @@
+"""AP403."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts
+from archpatch.rewrite_downloads import respell, table_words
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix
+from archpatch_rules.download.which import Pitfall, downloads
+
+
+class DownloadSpelling(Rule):
+    """A download asks for the architecture in words that its publisher does not use.
+
+    `$(uname -m)` says `aarch64`, and the file is named `arm64`: right on amd64, 404 on arm64. Of the tools that
+    publish `x86_64`, half have `arm64` beside it; some have `amd64` beside `aarch64`. Without `curl -f` the error
+    page becomes the tool.
+
+    It is fine where the value is translated before it is used.
+
+    The fix puts a `case` with the publisher's words before the command. What amd64 gets stays as it is, so it is safe.
+    """
+
+    code, name, severity = "AP403", "download-spelling", Severity.WARNING
+    hints = ("://",)
+    errors = ("404", "curl: (22) The requested URL returned error: 404", "Not: command not found")
+    examples = (
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSLo /bin/hadolint https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-$(uname -m)\n",
+            "FROM debian\n"
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && curl -fsSLo /bin/hadolint https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-${_arch}\n",
+            applicability="safe",
+        ),
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            "ADD https://github.com/just-containers/s6-overlay/releases/download/v2.2.0.3/s6-overlay-${TARGETARCH}.tar.gz /tmp/\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "ADD https://github.com/just-containers/s6-overlay/releases/download/v2.2.0.3/s6-overlay-${TARGETARCH}.tar.gz /tmp/\n",
+            title="ADD has no shell that could translate",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN ARCH=$(uname -m | sed s/aarch64/arm64/) && "
+            "curl -fsSLO https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-$ARCH\n",
+        ),
+        Example(
+            "FROM debian\nRUN curl -fsSLO https://download.docker.com/linux/static/stable/$(uname -m)/docker-27.0.1.tgz\n",
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each download."""
+        for download in downloads(facts, Pitfall.SPELLING):
+            assert download.match is not None
+            asset = download.match.asset
+            words = " and ".join(dict.fromkeys(asset.spell("arm64") or ()))
+            edits = respell(document, facts, download, table_words(download))
+            yield self.finding(
+                download.span,
+                f"{asset.tool} is published as {words} for arm64, which is not what is asked for here.",
+                Fix(f"Spell the architecture as {asset.tool} does", edits, Applicability.SAFE)
+                if edits
+                else None,
+            )

@@ -1,0 +1,95 @@
+"""AP410."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts.suppressors import why_fine
+from archpatch.platforms import arch_words
+from archpatch.rewrite import declare_arg, substitute
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix, Span
+
+_SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
+_OPTIONS = ("--arch", "--architecture", "--cpu", "--platform")
+_VARIABLES = frozenset({"ARCH", "ARCHITECTURE", "CPU_ARCH", "TARGET_ARCH", "GOARCH", "INSTALL_ARCH"})
+
+
+class InstallerArchOption(Rule):
+    """An installer is told to fetch amd64, on every platform.
+
+    Most installers ask the machine themselves; an option that names amd64 takes that away from them.
+
+    It is fine within a branch that asks for the architecture.
+
+    The fix puts `${TARGETARCH}` in its place where the option reads `amd64`. It is unsafe: what words an installer
+    takes is its own affair. For other words there is none; leave the option out if the installer can do without.
+    """
+
+    code, name, severity = "AP410", "installer-arch-option", Severity.WARNING
+    hints = ("sh", "install")
+    errors = ("exec format error",)
+    examples = (
+        Example(
+            "FROM debian\nRUN curl -fsSL https://example.com/install.sh | sh -s -- --arch amd64\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN curl -fsSL https://example.com/install.sh | sh -s -- --arch ${TARGETARCH}\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN ARCH=x86_64 ./install.sh\n",
+            "FROM debian\nRUN ARCH=x86_64 ./install.sh\n",
+        ),
+        Example("FROM debian\nRUN curl -fsSL https://example.com/install.sh | sh -s -- --version 1.2\n"),
+        Example("FROM debian\nARG TARGETARCH\nRUN ./install.sh --arch ${TARGETARCH}\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each option."""
+        for command in facts.commands():
+            if not _installs(command) or command.stage.kind is PlatformKind.CONSTANT:
+                continue
+            for word, span, text in _arches(command):
+                if why_fine(facts, command.run, span, command) is None:
+                    yield self.finding(
+                        span,
+                        f"The installer is told to fetch {text} on every platform.",
+                        _fix(document, facts, command, word, span, text),
+                    )
+
+
+def _installs(command: Command) -> bool:
+    name = command.shell.name
+    if name in _SHELLS:
+        return bool(command.shell.arguments) and command.shell.script is None
+    return name.endswith(".sh") or name in ("install", "installer")
+
+
+def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, str]]:
+    words = [value for option in _OPTIONS if (value := command.shell.option(option)) is not None]
+    words += [
+        assign.value
+        for assign in command.shell.assigns
+        if assign.name in _VARIABLES and assign.value is not None
+    ]
+    for word in words:
+        text = word.literal
+        found = next(arch_words(text), None) if text else None
+        span = word.find(found.text) if found else None
+        if found is not None and span is not None and found.arch == "amd64":
+            yield word, span, found.text
+
+
+def _fix(
+    document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, text: str
+) -> Fix | None:
+    if text != "amd64" or command.stage.kind is not PlatformKind.TARGET or command.run.json:
+        return None
+    edit = substitute(word, span, "${TARGETARCH}")
+    if edit is None:
+        return None
+    edits = (*declare_arg(document, facts, command.run, "TARGETARCH"), edit)
+    return Fix("Pass on the architecture that is built", edits, Applicability.UNSAFE)

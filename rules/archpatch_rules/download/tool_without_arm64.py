@@ -1,0 +1,52 @@
+"""AP405."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch_rules.download.which import Pitfall, downloads, lacking
+
+
+class ToolWithoutArm64(Rule):
+    """A tool is downloaded that its publisher does not build for a requested platform.
+
+    Nothing fails where the image is built; on arm64 the file cannot be executed.
+
+    It is fine in a branch for amd64 alone.
+
+    There is no fix: another tool, the distribution's package or a build from source must take its place. A tool whose
+    output has no architecture may stay in a stage that is pinned to amd64.
+    """
+
+    code, name, severity = "AP405", "tool-without-arm64", Severity.WARNING
+    hints = ("://",)
+    errors = ("exec format error", "404")
+    examples = (
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSLO https://chromedriver.storage.googleapis.com/114.0.5735.90/chromedriver_linux64.zip\n",
+            "FROM debian\n"
+            "RUN curl -fsSLO https://chromedriver.storage.googleapis.com/114.0.5735.90/chromedriver_linux64.zip\n",
+        ),
+        Example(
+            "FROM debian\n"
+            'RUN if [ "$(uname -m)" = x86_64 ]; then \\\n'
+            "      curl -fsSLO https://chromedriver.storage.googleapis.com/114.0.5735.90/chromedriver_linux64.zip; \\\n"
+            "    fi\n",
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each download."""
+        for download in downloads(facts, Pitfall.NO_ASSET):
+            assert download.match is not None
+            asset = download.match.asset
+            gone = [arch for arch in lacking(facts, download) if asset.spell(arch) is None]
+            yield self.finding(
+                download.span,
+                f"No build of {asset.tool} for {' or '.join(gone)} is known."
+                + (f" {asset.note[:1].upper()}{asset.note[1:]}." if asset.note else ""),
+            )

@@ -1,0 +1,105 @@
+"""Which pitfall a download is: each one is reported by one rule."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import Download, Facts, Family, PlatformKind
+from archpatch.facts.suppressors import why_download_is_fine
+from archpatch.platforms import AMD64
+
+
+class Pitfall(enum.Enum):
+    """What is wrong with a download, the most telling first."""
+
+    NO_ASSET = "the publisher has no such file for another architecture"
+    TOO_OLD = "the version is older than the first one with such a file"
+    CHECKSUM = "a literal checksum holds for one architecture alone"
+    POOL = "a package of Ubuntu's archive, which has amd64 alone"
+    PROTOC = "protoc, whose spelling no selector gives"
+    SPELLING = "a selector is spelled as the publisher does not spell"
+    LIBC = "the file for the other architecture is built for another libc"
+    KNOWN = "a known file, hard-coded"
+    UNKNOWN = "an unknown file, hard-coded"
+
+
+# Packages by URL are the package rules' matter.
+_PACKAGE_MANAGERS = frozenset(
+    ["rpm", "yum", "dnf", "microdnf", "tdnf", "zypper", "apt", "apt-get", "pip", "pip3", "uv"]
+)
+_POOL = re.compile(r"https?://(?:[a-z.]+\.)?(?:archive|security)\.ubuntu\.com/ubuntu/pool/\S+_amd64\.deb$")
+
+
+def downloads(facts: Facts, *wanted: Pitfall) -> Iterator[Download]:
+    """The downloads that are one of these pitfalls and for which nothing speaks."""
+    for download in facts.downloads:
+        if _pitfall(facts, download) in wanted and why_download_is_fine(facts, download) is None:
+            yield download
+
+
+def others(facts: Facts) -> tuple[str, ...]:
+    """The architectures that are built beside amd64."""
+    return tuple(dict.fromkeys(target.arch for target in facts.targets if target.arch != AMD64.arch))
+
+
+def lacking(facts: Facts, download: Download) -> tuple[str, ...]:
+    """The architectures for which the file is not published at the version that is asked for."""
+    match = download.match
+    return tuple(arch for arch in others(facts) if match and match.published(arch) is False)
+
+
+def _pitfall(facts: Facts, download: Download) -> Pitfall | None:
+    if download.kind in _PACKAGE_MANAGERS or not others(facts):
+        return None
+    if download.stage.kind is PlatformKind.CONSTANT or download.stage.distro.family is Family.WINDOWS:
+        return None  # the file fits the stage; what comes of the stage is another rule's matter
+    if not download.hard_coded and not download.varies:
+        return _named_nowhere(facts, download)
+    found = _in_table(facts, download)
+    if found is not None or download.varies:
+        return found
+    if _POOL.match(download.url):
+        return Pitfall.POOL
+    return Pitfall.UNKNOWN if download.match is None or not download.match.exact else Pitfall.KNOWN
+
+
+def _named_nowhere(facts: Facts, download: Download) -> Pitfall | None:
+    """A file whose URL names no architecture although it is for one."""
+    exact = download.match is not None and download.match.exact and not download.tokens
+    return Pitfall.NO_ASSET if exact and lacking(facts, download) else None
+
+
+def _in_table(facts: Facts, download: Download) -> Pitfall | None:
+    match = download.match
+    if match is not None and match.exact and not match.asset.neutral:
+        gone = lacking(facts, download)
+        if any(match.asset.spell(arch) is None for arch in gone):
+            return Pitfall.NO_ASSET
+        if gone:
+            return Pitfall.TOO_OLD
+    if download.digests and download.tokens:
+        return Pitfall.CHECKSUM
+    if match is None or not match.exact or (download.varies and not _misspelled(facts, download)):
+        return None
+    if match.asset.tool == "protoc":
+        return Pitfall.PROTOC
+    if download.varies:
+        return Pitfall.SPELLING
+    return Pitfall.LIBC if match.asset.libc else None
+
+
+def _misspelled(facts: Facts, download: Download) -> bool:
+    """Whether the URL of another target names the architecture as the publisher does not."""
+    if download.match is None:
+        return False
+    for target, url in download.urls:
+        expected = download.match.asset.spell(target.arch)
+        found = facts.tables.asset(url)
+        if expected is None or found is None or found.asset != download.match.asset:
+            continue
+        words = {token.place: url[token.start : token.end] for token in found.tokens}
+        if any(word != expected[place] and "\0" not in word for place, word in words.items()):
+            return True
+    return False
