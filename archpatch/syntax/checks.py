@@ -83,7 +83,7 @@ def check_instruction(node: Instruction, after_from: bool, escape: str) -> Itera
     message = _arguments(node)
     if message:
         yield Problem(node.body if len(node.body) else node.keyword_span, message)
-    elif keyword in _EXPANDED:
+    elif keyword in _EXPANDED and not node.heredocs:
         yield from _check_words(node, escape)
 
 

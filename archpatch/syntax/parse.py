@@ -188,10 +188,10 @@ def _heredocs(line: LogicalLine, scanner: Scanner) -> Iterator[Heredoc]:
     """The heredocs that a line announces; their bodies are read off the scanner in that order."""
     text = decode(line.text)
     try:
-        ranges = list(word_ranges(split_parts(text)))
+        parts = split_parts(text)
     except BadWord:
         return  # BuildKit then sees no heredoc at all
-    for first, last in ranges:
+    for first, last in word_ranges(parts):
         match = _HEREDOC.match(text, first, last)
         name = unquote(match[3]) if match else ""
         if not match or not name:

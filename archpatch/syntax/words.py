@@ -25,7 +25,9 @@ class BadWord(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Constant text, quotes and escapes resolved. `start` and `end` are offsets in the word.
+    """Constant text, quotes and escapes resolved; empty where there are only quotes.
+
+    `start` and `end` are offsets in the word, quotes included.
 
     `quote` is `'` or `"`, the escape character for one escaped character, or empty.
     """
@@ -197,7 +199,8 @@ class _Reader:
         text = ""
         while char := self.peek():
             if char in {'"', "$"}:
-                if text or (char == '"' and start == self.at - 1):
+                # The quotes themselves belong to a literal, an empty one if need be.
+                if text or char == '"' or self.text[start] == '"':
                     yield Literal(text, start, self.at + (char == '"'), '"')
                     text = ""
                 if char == '"':
