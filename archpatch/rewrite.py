@@ -124,10 +124,7 @@ def _beside(document: Document, packages: Sequence[ShellWord], anchor: int, name
     alone = not indent.strip() and (
         len(packages) > 1 or b"\n" in source[first.start : document.line_end(first.end)]
     )
-    if alone:
-        gap = b" " + document.escape.encode() + document.newline + indent
-    else:
-        gap = b" "
+    gap = b" " + document.escape.encode() + document.newline + indent if alone else b" "
     if anchor < 0:
         return Edit.insert(first.start, b"".join(name.encode() + gap for name in names))
     return Edit.insert(first.end, b"".join(gap + name.encode() for name in names))

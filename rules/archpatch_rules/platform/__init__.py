@@ -1,5 +1,28 @@
-"""Rules of this family, in the order of their codes."""
+"""Platform flags and arguments: AP101 to AP120."""
 
 from archpatch.rule import Rule
+from archpatch_rules.platform.arch_vocabulary_mismatch import ArchVocabularyMismatch
+from archpatch_rules.platform.dead_directive import DeadDirective
+from archpatch_rules.platform.final_stage_on_build_platform import FinalStageOnBuildPlatform
+from archpatch_rules.platform.final_stage_on_constant_platform import FinalStageOnConstantPlatform
+from archpatch_rules.platform.platform_arg_default import PlatformArgDefault
+from archpatch_rules.platform.platform_arg_late import PlatformArgLate
+from archpatch_rules.platform.platform_arg_undeclared import PlatformArgUndeclared
+from archpatch_rules.platform.platform_flag_on_stage import PlatformFlagOnStage
+from archpatch_rules.platform.platform_var_in_exec_form import PlatformVarInExecForm
+from archpatch_rules.platform.redundant_target_platform import RedundantTargetPlatform
+from archpatch_rules.platform.single_arch_file_family import SingleArchFileFamily
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (
+    FinalStageOnBuildPlatform(),
+    FinalStageOnConstantPlatform(),
+    PlatformFlagOnStage(),
+    PlatformArgDefault(),
+    PlatformArgUndeclared(),
+    PlatformArgLate(),
+    RedundantTargetPlatform(),
+    PlatformVarInExecForm(),
+    ArchVocabularyMismatch(),
+    DeadDirective(),
+    SingleArchFileFamily(),
+)
