@@ -88,6 +88,13 @@ def run(arguments: Sequence[str]) -> int:
         # Who reads has seen enough; what is still in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except Exception as error:
+        if os.environ.get("ARCHPATCH_DEBUG"):
+            raise
+        complain(
+            f"internal error: {type(error).__name__}: {error}. Please report it (ARCHPATCH_DEBUG=1 shows more)."
+        )
+        return USAGE
     return code if isinstance(code, int) else OK
 
 

@@ -54,9 +54,10 @@ class Lines:
         if line > len(self.starts):
             return Span(len(self.source), len(self.source))
         start = self.starts[line - 1]
-        end = self.starts[line] - 1 if line < len(self.starts) else len(self.source)
-        if end > start and self.source[end - 1] == 0x0D:
-            end -= 1
+        end = self.starts[line] if line < len(self.starts) else len(self.source)
+        for byte in b"\n\r":
+            if end > start and self.source[end - 1] == byte:
+                end -= 1
         return Span(start, end)
 
     def text(self, line: int) -> str:

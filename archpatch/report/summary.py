@@ -48,15 +48,13 @@ def summary(result: Result, paint: Paint) -> Iterator[str]:
 
 def next_command(result: Result) -> str:
     """What to run next, ready to be pasted; empty where nothing is left to say."""
-    levels = Counter(entry.level for _, entry in result.entries)
+    levels = {entry.level for _, entry in result.entries}
     shown = shlex.join(result.arguments)
-    if result.verb is not Verb.FIX or result.unsafe:
-        safe_left, unsafe_left = levels[Applicability.SAFE], levels[Applicability.UNSAFE]
-    else:
-        safe_left, unsafe_left = 0, levels[Applicability.UNSAFE]
-    if safe_left and result.verb is not Verb.FIX:
+    if "-" in result.arguments:
+        return ""
+    if Applicability.SAFE in levels and result.verb is not Verb.FIX:
         return f"archpatch fix {shown}".rstrip()
-    if unsafe_left and not (result.unsafe and result.verb is Verb.FIX):
+    if Applicability.UNSAFE in levels and not (result.unsafe and result.verb is Verb.FIX):
         return f"archpatch fix --unsafe --diff {shown}".rstrip()
     worst = max(
         (entry for _, entry in result.entries if entry.finding.severity > Severity.NOTE),
