@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from archpatch.text import Span
 if TYPE_CHECKING:
     import libcst as cst
 
+_DEEPEST = 150
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -76,6 +79,8 @@ def read_python(source: bytes, base: int = 0) -> PythonModule | None:
 
     if source.startswith(_BOM):
         source, base = source[len(_BOM) :], base + len(_BOM)
+    if not _is_shallow(source):
+        return None
     try:
         # Decoded here: a declared encoding would make libcst count other bytes than those of the file.
         wrapper = MetadataWrapper(cst.parse_module(source.decode("utf-8")), unsafe_skip_copy=True)
@@ -84,6 +89,22 @@ def read_python(source: bytes, base: int = 0) -> PythonModule | None:
         return None
     spans = {node: Span(base + at.start, base + at.start + at.length) for node, at in places.items()}
     return _Reader(source, base, spans).module(wrapper.module)
+
+
+def _is_shallow(source: bytes) -> bool:
+    """Whether it is Python that nests no deeper than people write: libcst's parser dies of more, and takes the
+    process with it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "\\d" and the like are not ours to mend
+            level: list[ast.AST] = [ast.parse(source)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return True
+    return False
 
 
 class _Reader:

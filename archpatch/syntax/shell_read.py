@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from archpatch.syntax.shell_arms import Branch, Chain, choice
-from archpatch.syntax.shell_commands import SHELLS, CommandReader
+from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader
 from archpatch.syntax.shell_select import arches_of
 from archpatch.syntax.shell_text import Text
 from archpatch.syntax.shell_tree import (
@@ -159,8 +159,8 @@ class Reader(CommandReader):
                 waiting += reversed([one if one.is_named else one.type for one in pieces])
             elif what.type == "negated_command":
                 waiting += (what.children[-1], "!")
-            elif what.type == "redirected_statement" and what.children[0].type in _STATEMENTS:
-                waiting += (what.children[1:], what.children[0])
+            elif what.type == "redirected_statement" and (body := _body(what)) is not None:
+                waiting += ([child for child in what.children if child.type in REDIRECTS], body)
             else:
                 found.append(_Element(what, operator, negated, []))
                 operator, negated = "", False
@@ -220,7 +220,7 @@ class Reader(CommandReader):
 
     def _element(self, element: _Element) -> Node:
         raw, redirects = element.raw, element.redirects
-        if raw.type == "command" or raw.type not in _STATEMENTS:
+        if raw.type in ("command", "redirected_statement") or raw.type not in _STATEMENTS:
             return self.command(raw, redirects)
         node = self._node(raw)
         if not redirects:
@@ -359,6 +359,11 @@ class Reader(CommandReader):
         return self.command(raw)
 
     # Scripts inside
+
+
+def _body(raw: Raw) -> Raw | None:
+    """The command of a statement with redirects; `>x` has none."""
+    return next((child for child in raw.children if child.type in _STATEMENTS), None)
 
 
 _STATEMENTS: dict[str, Callable[[Reader, Raw], Node]] = {
