@@ -145,14 +145,16 @@ class FolderContext(Context):
             descriptor = os.open(real, flags | getattr(os, "O_BINARY", 0))
         except (OSError, ValueError):
             return None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
                 return None
-            try:
+            with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(LARGEST + 1)
-            except OSError:
-                return None
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         return content if len(content) <= LARGEST else None
 
 

@@ -99,7 +99,7 @@ def classify(
     platform = _platform(value, build)
     if platform is None:
         return PlatformKind.UNKNOWN, None, None
-    if not value.names:
+    if not value.names and not _is_system(value):
         return PlatformKind.CONSTANT, platform, _origin(word, outer)
     by_target = _platform(scope(_other(target), build).expand(word), build)
     by_build = _platform(scope(target, _other(build)).expand(word), _other(build))
@@ -119,12 +119,17 @@ def _other(platform: Platform) -> Platform:
 def _platform(value: Value, build: Platform) -> Platform | None:
     if value.text is None:
         return None
-    if value.text.strip().lower() in ("linux", "windows"):  # a system alone has the builder's architecture
+    if _is_system(value):
         return Platform(value.text.strip().lower(), build.arch, build.variant)
     try:
         return Platform.parse(value.text)
     except UnknownPlatform:
         return None
+
+
+def _is_system(value: Value) -> bool:
+    """`linux` alone: it has the builder's architecture."""
+    return value.text is not None and value.text.strip().lower() in ("linux", "windows")
 
 
 def _origin(word: Word, scope: Scope) -> Variable | None:

@@ -82,17 +82,20 @@ def _rpm(text: str) -> Spec:
     return Spec(name.rstrip("<> "), version or None, arch)
 
 
+_REQUIREMENT = re.compile(
+    r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(@|[=~<>!].*)?", re.DOTALL
+)
+
+
 def _pip(text: str) -> Spec:
-    if _is_local(text) or _FILE.search(text):
-        return Spec(text, local=True)
-    match = re.match(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(.*)$", text, re.DOTALL)
-    if not match:
-        return Spec(text)
-    rest = match[2].partition(";")[0].strip()
-    name = re.sub(r"[-_.]+", "-", match[1]).lower()
-    if rest.startswith("@"):
+    match = _REQUIREMENT.match(text)
+    name = re.sub(r"[-_.]+", "-", match[1]).lower() if match else ""
+    if match and match[2] == "@":  # `name @ https://...`
         return Spec(name, local=True)
-    return Spec(name, re.sub(r"^[=~<>!]+\s*", "", rest) or None)
+    if not match or _is_local(text) or _FILE.search(text):
+        return Spec(text, local=True)
+    version = (match[2] or "").partition(";")[0]
+    return Spec(name, version.lstrip("=~<>! ").rstrip() or None)
 
 
 def _npm(text: str) -> Spec:
