@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from pytest import param
 
 from archpatch.facts import Facts
 from archpatch.platforms import AMD64
 from archpatch.syntax.parse import parse
 from archpatch.view import View, difference, same, view
+
+param = pytest.param
 
 
 def view_of(text: str) -> View:

@@ -1,0 +1,305 @@
+"""check() and fix() with toy rules: what goes in, what waits, what stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archpatch.engine import InternalError, Outcome, Report, Settings, Unstable, check, fix
+from archpatch.facts import Facts, MemoryContext
+from archpatch.platforms import AMD64, ARM64
+from archpatch.rule import Finding, Rule, Severity, Style
+from archpatch.syntax.parse import parse
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Edit, Span, apply, moved
+from tests.toys import Failing, InContext, Toy
+
+SAFE, UNSAFE, MANUAL = Applicability.SAFE, Applicability.UNSAFE, Applicability.MANUAL
+
+
+def look(text: str, *rules: Rule, **settings: object) -> Report:
+    return check(parse(text.encode()), rules, Settings(**settings))  # type: ignore[arg-type]  # a test's fields
+
+
+def mend(
+    text: str,
+    *rules: Rule,
+    level: Applicability = UNSAFE,
+    context: MemoryContext | None = None,
+    **settings: object,
+) -> Outcome:
+    return fix(parse(text.encode()), rules, Settings(**settings), context, level)  # type: ignore[arg-type]  # as above
+
+
+class TestRounds:
+    def test_all_fixes_that_do_not_meet_go_in_together(self) -> None:
+        outcome = mend("FROM a\nRUN b\nRUN b\n", Toy("b", "c"))
+        assert outcome.source == b"FROM a\nRUN c\nRUN c\n"
+        assert len(outcome.applied) == 2
+
+    def test_a_fix_that_makes_work_for_another_is_followed_by_it(self) -> None:
+        outcome = mend("FROM a\nRUN b\n", Toy("b", "c"), Toy("c", "d", code="XX102"))
+        assert outcome.source == b"FROM a\nRUN d\n"
+        assert [finding.code for finding in outcome.applied] == ["XX101", "XX102"]
+
+    def test_of_two_fixes_that_meet_the_second_waits_a_round(self) -> None:
+        outcome = mend("FROM a\nRUN b c\n", Toy("b c", "d"), Toy("c", "e", code="XX102"))
+        assert outcome.source == b"FROM a\nRUN d\n"
+        assert [finding.code for finding in outcome.applied] == ["XX101"]
+
+    def test_equal_edits_of_two_rules_count_once(self) -> None:
+        outcome = mend("FROM a\nRUN b\n", Toy("b", "c"), Toy("b", "c", code="XX102"))
+        assert outcome.source == b"FROM a\nRUN c\n"
+        assert len(outcome.applied) == 2
+
+    def test_the_order_of_rules_does_not_matter(self) -> None:
+        rules = (Toy("b c", "x"), Toy("c d", "y", code="XX102"), Toy("d", "z", code="XX103"))
+        assert mend("FROM a\nRUN b c d\n", *rules).source == mend("FROM a\nRUN b c d\n", *rules[::-1]).source
+
+    def test_rules_that_undo_each_other_keep_the_file_and_are_named(self) -> None:
+        with pytest.raises(Unstable) as caught:
+            mend("FROM a\nRUN b x\n", Toy("b", "c"), Toy("c", "b", code="XX102"), Toy("x", "y", code="XX103"))
+        assert caught.value.codes == ("XX101", "XX102")
+        assert "the file is as it was" in str(caught.value)
+
+    def test_a_fix_that_never_ends_is_stopped(self) -> None:
+        with pytest.raises(Unstable) as caught:
+            mend("FROM a\nRUN b\n", Toy("b", "b c"))
+        assert caught.value.codes == ("XX101",)
+
+    def test_the_report_is_that_of_the_new_text(self) -> None:
+        outcome = mend("FROM a\nRUN b c\n", Toy("b", ""), Toy("c", "d", MANUAL, code="XX102"))
+        assert outcome.source == b"FROM a\nRUN  c\n"
+        assert [finding.span for finding in outcome.report.findings] == [Span(12, 13)]
+
+    def test_a_finding_may_be_refused(self) -> None:
+        document = parse(b"FROM a\nRUN b\nRUN b\n")
+        outcome = fix(
+            document, (Toy("b", "c"),), level=UNSAFE, wanted=lambda finding: finding.span.start > 12
+        )
+        assert outcome.source == b"FROM a\nRUN b\nRUN c\n"
+
+
+class TestTrust:
+    def test_a_safe_fix_that_changes_amd64_is_demoted_and_not_written(self) -> None:
+        outcome = mend("FROM a\nRUN b\n", Toy("b", "c", SAFE), level=SAFE)
+        assert outcome.source == b"FROM a\nRUN b\n"
+        assert [finding.code for finding in outcome.demoted] == ["XX101"]
+
+    def test_a_demoted_fix_is_written_where_unsafe_ones_are(self) -> None:
+        outcome = mend("FROM a\nRUN b\n", Toy("b", "c", SAFE), level=UNSAFE)
+        assert outcome.source == b"FROM a\nRUN c\n"
+
+    def test_only_the_culprit_is_demoted(self) -> None:
+        rules = (Toy("b", "c", SAFE), Toy("x86_64", "$(uname -m)", SAFE, code="XX102"))
+        outcome = mend("FROM a\nRUN b\nRUN curl x86_64\n", *rules, level=SAFE)
+        assert outcome.source == b"FROM a\nRUN b\nRUN curl $(uname -m)\n"
+        assert [finding.code for finding in outcome.demoted] == ["XX101"]
+
+    def test_an_unsafe_fix_waits_for_the_level(self) -> None:
+        assert mend("FROM a\nRUN b\n", Toy("b", "c"), level=SAFE).source == b"FROM a\nRUN b\n"
+
+    def test_a_manual_fix_is_never_written(self) -> None:
+        assert mend("FROM a\nRUN b\n", Toy("b", "c", MANUAL), level=MANUAL).source == b"FROM a\nRUN b\n"
+
+    def test_a_safe_fix_of_another_file_is_demoted(self) -> None:
+        context = MemoryContext({"setup.py": "-m64"})
+        assert mend("FROM a\n", InContext("-m64", "x", SAFE), level=SAFE, context=context).demoted
+
+    def test_two_fixes_that_are_safe_alone_and_not_together_go_in_one_at_a_time(self) -> None:
+        rules = (Toy("a = a", "a = z", SAFE), Toy("b = b", "b = z", SAFE, code="XX102"))
+        outcome = mend("FROM a\nRUN [ a = a ] || [ b = b ] || make\n", *rules, level=SAFE)
+        assert outcome.source == b"FROM a\nRUN [ a = z ] || [ b = b ] || make\n"
+        assert [finding.code for finding in outcome.demoted] == ["XX102"]
+
+
+class TestNeverWorse:
+    def test_a_fix_that_breaks_the_file_is_refused_and_named(self) -> None:
+        with pytest.raises(InternalError, match=r"the fixes of XX101 break the file .*it is as it was"):
+            mend("FROM a\nRUN b\n", Toy("RUN", "RUM"))
+
+    def test_a_fix_that_swallows_the_next_instruction_is_refused(self) -> None:
+        with pytest.raises(InternalError, match="XX101"):
+            mend("FROM a\nRUN b\nRUN c\n", Toy("b", "b \\"))
+
+    def test_a_rule_that_raises_stops_the_run_and_is_named(self) -> None:
+        with pytest.raises(InternalError, match=r"rule XX911 \(failing\) failed: LookupError: no such thing"):
+            look("FROM a\n", Toy("b", "c"), Failing())
+
+    def test_an_edit_outside_of_the_file_is_refused(self) -> None:
+        class Outside(Toy):
+            def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+                yield self.found(Span(5, 9_000))
+
+        with pytest.raises(InternalError, match="XX101"):
+            mend("FROM a\n", Outside("a", "b"))
+
+    def test_a_file_that_does_not_parse_has_findings_and_no_fixes(self) -> None:
+        report = look("FROM a\nRUM b\n", Toy("b", "c"))
+        assert [(finding.code, finding.fix) for finding in report.findings] == [("XX101", None)]
+        assert report.errors
+        assert mend("FROM a\nRUM b\n", Toy("b", "c")).source == b"FROM a\nRUM b\n"
+
+    def test_the_second_reader_may_abstain_and_is_counted(self) -> None:
+        outcome = mend("FROM a\nRUN <<EOF\nx\nEOF\nRUN b\n", Toy("b", "c"))
+        assert outcome.source.endswith(b"RUN c\n")
+        assert outcome.abstained == 1
+
+
+class TestSeveralFiles:
+    def test_edits_of_several_files_go_in_together(self) -> None:
+        context = MemoryContext({"setup.py": "flags = '-m64'\n"})
+        document = parse(b"FROM a\n", Path("service/Dockerfile"))
+        outcome = fix(document, (InContext("-m64", "-g"),), context=context, level=UNSAFE)
+        assert outcome.source == b"FROM a\nRUN mended\n"
+        assert outcome.files == {Path("service/setup.py"): b"flags = '-g'\n"}
+
+    def test_the_next_round_sees_the_mended_file(self) -> None:
+        context = MemoryContext({"setup.py": "-m64"})
+        outcome = mend(
+            "FROM a\n", InContext("-m64", "-m32"), InContext("-m32", "", code="XX102"), context=context
+        )
+        assert outcome.files == {Path("setup.py"): b""}
+        assert outcome.source == b"FROM a\nRUN mended\nRUN mended\n"
+
+    def test_a_comment_in_the_file_suppresses(self) -> None:
+        context = MemoryContext({"setup.py": "# archpatch: ignore[XX101] on purpose\n-m64\n"})
+        report = check(parse(b"FROM a\n"), (InContext("-m64", "x"),), Settings(), context)
+        assert (report.findings, len(report.suppressed)) == ((), 1)
+
+
+class TestSelection:
+    @pytest.mark.parametrize(
+        ("settings", "found"),
+        [
+            pytest.param({}, True, id="by default"),
+            pytest.param({"select": ("XX",)}, True, id="a prefix"),
+            pytest.param({"select": ("toy",)}, True, id="a name"),
+            pytest.param({"select": ("XX2",)}, False, id="another prefix"),
+            pytest.param({"select": ("XX2",), "extend_select": ("XX101",)}, True, id="added to a selection"),
+            pytest.param({"ignore": ("XX1",)}, False, id="ignored by prefix"),
+            pytest.param({"select": ("XX101",), "ignore": ("XX101",)}, False, id="ignore wins"),
+        ],
+    )
+    def test_which_rules_are_asked(self, settings: dict[str, tuple[str, ...]], found: bool) -> None:
+        assert bool(look("FROM a\nRUN b\n", Toy("b", "c"), **settings).findings) is found
+
+    def test_an_opt_in_rule_is_asked_when_it_is_named(self) -> None:
+        rule = Toy("b", "c", opt_in=True)
+        assert not look("FROM a\nRUN b\n", rule).findings
+        assert not look("FROM a\nRUN b\n", rule, select=("XX",)).findings
+        assert look("FROM a\nRUN b\n", rule, extend_select=("XX101",)).findings
+        assert look("FROM a\nRUN b\n", rule, select=("toy",)).findings
+
+    def test_a_rule_without_its_hints_in_the_file_is_not_asked(self) -> None:
+        assert not look("FROM a\n", Toy("a", "b", hints=("nowhere",))).findings
+        assert look("FROM A\n", Toy("A", "b", hints=("from",))).findings
+
+    def test_an_explicit_rule_gives_notes_in_minimal_style(self) -> None:
+        rule = Toy("b", "c", style=Style.EXPLICIT)
+        (note,) = look("FROM a\nRUN b\n", rule).findings
+        (warning,) = look("FROM a\nRUN b\n", rule, style=Style.EXPLICIT).findings
+        assert (note.severity, warning.severity) == (Severity.NOTE, Severity.WARNING)
+
+    def test_the_fix_of_a_note_is_written_in_its_own_style_or_when_it_is_named(self) -> None:
+        rule = Toy("b", "c", style=Style.EXPLICIT)
+        text = "FROM a\nRUN b\n"
+        assert not mend(text, rule).applied
+        assert not mend(text, rule, select=("XX1",)).applied
+        assert mend(text, rule, style=Style.EXPLICIT).applied
+        assert mend(text, rule, extend_select=("XX101",)).applied
+        assert not mend(text, Toy("b", "c", severity=Severity.NOTE)).applied
+
+    def test_a_minimal_rule_is_silent_in_explicit_style(self) -> None:
+        rule = Toy("b", "c", style=Style.MINIMAL)
+        assert look("FROM a\nRUN b\n", rule).findings
+        assert not look("FROM a\nRUN b\n", rule, style=Style.EXPLICIT, select=("XX101",)).findings
+
+    def test_nothing_is_wrong_with_a_file_for_amd64_alone(self) -> None:
+        report = look("FROM a\nRUN b\n", Toy("b", "c"), targets=(AMD64,))
+        assert report == Report(targets=(AMD64,))
+
+
+class TestReport:
+    def test_findings_come_in_the_order_of_the_file_and_once(self) -> None:
+        report = look("FROM a\nRUN b c\n", Toy("c", "x"), Toy("b", "y"), Toy("b", "y"))
+        assert [finding.span.start for finding in report.findings] == [11, 13]
+
+    def test_an_unreadable_script_is_unknown(self) -> None:
+        report = look("FROM a\n\nRUN if then (\n")
+        assert [problem.message for problem in report.unknown] == ["RUN at line 3 could not be read as shell"]
+
+    def test_the_targets_are_those_that_were_looked_at(self) -> None:
+        assert look("FROM a\n").targets == (AMD64, ARM64)
+
+
+words = st.sampled_from(["aa", "bb", "cc", "dd", "ee"])
+
+
+@given(
+    st.lists(words, min_size=1, max_size=12),
+    st.lists(st.tuples(words, words), max_size=4, unique_by=lambda pair: pair[0]),
+)
+def test_fixes_are_idempotent_or_unstable_whatever_the_rules(
+    text: list[str], pairs: Sequence[tuple[str, str]]
+) -> None:
+    rules = [Toy(old, new, code=f"XX{100 + number}") for number, (old, new) in enumerate(pairs)]
+    source = "FROM a\n" + "".join(f"RUN {word}\n" for word in text)
+    try:
+        once = mend(source, *rules).source
+    except Unstable:
+        return
+    assert mend(once.decode(), *rules).source == once
+    wanted = dict(pairs)
+    if not set(wanted) & set(wanted.values()):
+        assert once.decode() == "FROM a\n" + "".join(f"RUN {wanted.get(word, word)}\n" for word in text)
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[bytes, list[Edit]]:
+    source = draw(st.binary(max_size=30))
+    cuts = sorted(draw(st.lists(st.integers(0, len(source)), max_size=8)))
+    spans = [Span(start, end) for start, end in zip(cuts[::2], cuts[1::2], strict=False)]
+    texts = draw(st.lists(st.binary(min_size=1, max_size=4), min_size=len(spans), max_size=len(spans)))
+    edits: list[Edit] = []
+    for span, text in zip(spans, texts, strict=True):
+        edit = Edit(span, text)
+        if not any(edit.clashes(other) for other in edits):
+            edits.append(edit)
+    return source, edits
+
+
+@given(edited())
+def test_edits_change_their_own_bytes_and_no_others(case: tuple[bytes, list[Edit]]) -> None:
+    source, edits = case
+    result = apply(source, edits)
+    before, after, old, new = 0, 0, b"", b""
+    for edit, span in moved(edits):
+        assert span.of(result) == edit.text
+        old += source[before : edit.span.start]
+        new += result[after : span.start]
+        before, after = edit.span.end, span.end
+    assert old + source[before:] == new + result[after:]
+
+
+@given(edited(), st.randoms())
+def test_the_order_in_which_edits_are_given_does_not_matter(
+    case: tuple[bytes, list[Edit]], random: object
+) -> None:
+    source, edits = case
+    shuffled = list(edits) + edits[:1]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    assert apply(source, shuffled) == apply(source, edits)
+
+
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6), st.integers(0, 6))
+def test_two_edits_clash_or_can_be_applied(a: int, b: int, c: int, d: int) -> None:
+    one, other = Edit(Span(min(a, b), max(a, b)), b"x"), Edit(Span(min(c, d), max(c, d)), b"y")
+    if one.clashes(other):
+        assert other.clashes(one)
+    else:
+        assert len(apply(b"......", (one, other))) == 6 + 2 - len(one.span) - len(other.span)
