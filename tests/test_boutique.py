@@ -214,7 +214,7 @@ def buildkit_checks(dockerfile: Path) -> Counter[str]:
         capture_output=True,
         timeout=120,
     )
-    return Counter(warning["ruleName"] for warning in json.loads(ran.stdout).get("warnings", []))
+    return Counter(warning["ruleName"] for warning in json.loads(ran.stdout)["warnings"] or [])
 
 
 @pytest.mark.parametrize("service", [*PYTHON, "cartservice/src"])
