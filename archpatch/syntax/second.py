@@ -134,13 +134,17 @@ def _difference(before: Sequence[Line], after: Sequence[Line], regions: Sequence
         while passed < len(regions) and regions[passed].stop <= line.start:
             shift = regions[passed].new_stop - regions[passed].stop
             passed += 1
-        moved_line = Line(line.keyword, line.start + shift, line.end + shift, line.value)
-        if index >= len(new) or new[index] != moved_line:
+        expected = Line(line.keyword, line.start + shift, line.end + shift, line.value)
+        found = new[index] if index < len(new) else None
+        if found and found.start < expected.start:
+            return _made(found)
+        if found != expected:
             return f"the fix changes {line.keyword} at line {line.start}, which it does not touch"
-    if len(new) > len(old):
-        extra = new[len(old)]
-        return f"the fix makes {extra.keyword} at line {extra.start} out of lines it does not touch"
-    return ""
+    return _made(new[len(old)]) if len(new) > len(old) else ""
+
+
+def _made(line: Line) -> str:
+    return f"the fix makes {line.keyword} at line {line.start} out of lines it does not touch"
 
 
 def _untouched(lines: Iterable[Line], ranges: Sequence[tuple[int, int]]) -> Iterator[Line]:
