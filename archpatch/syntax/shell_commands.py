@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -36,7 +35,7 @@ REDIRECTS = frozenset({"file_redirect", "herestring_redirect", "heredoc_redirect
 _KEYWORDS = frozenset({"export", "readonly", "declare", "typeset", "local"})
 _NESTS = frozenset({"command_substitution", "process_substitution", "arithmetic_expansion"})
 # Commands that `keep` looks at; most scripts have none.
-_SPECIAL = re.compile(rb"\b(?:(?:ba|[adkz]|mk)?sh|busybox|read|exit|return)\b")
+_SPECIAL = (b"sh", b"busybox", b"read", b"exit", b"return")
 
 
 class CommandReader(ABC):
@@ -50,7 +49,7 @@ class CommandReader(ABC):
         self.data, self.heredocs = readable(text.data)
         self.text = text
         self.words = WordReader(text)
-        self.special = bool(_SPECIAL.search(text.data)) or not text.data
+        self.special = any(word in text.data for word in _SPECIAL) or not text.data
         self.arms: Arms | None = outer.arms if outer else None
         if self.arms is None and mentions_arch(text.data, aliases):
             self.arms = Arms(aliases)

@@ -80,11 +80,14 @@ class WordReader:
 
     def word(self, start: int, end: int, nested: Nested = _nothing) -> ShellWord:
         """The word that stands there."""
-        data = self.data[start:end]
-        raw = decode(data)
-        span = self.span(start, end)
-        if _PLAIN.fullmatch(data) and self.text.stretch(start)[1] >= end:
-            return ShellWord(span, (Literal(span, raw, Quote.NONE),), raw)
+        raw = decode(self.data[start:end])
+        shift, limit = self.text.stretch(start)
+        if end > limit:
+            span = self.span(start, end)
+        else:
+            span = Span(start + shift, end + shift)
+            if _PLAIN.fullmatch(self.data, start, end):
+                return ShellWord(span, (Literal(span, raw, Quote.NONE),), raw)
         out: list[Part] = []
         self._lex(start, end, Quote.NONE, out, nested, b"")
         return ShellWord(span, tuple(out), raw.replace("\\\n", "") if "\\\n" in raw else raw)

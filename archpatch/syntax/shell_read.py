@@ -199,11 +199,11 @@ class Reader(CommandReader):
         return AndOr(span, tuple(items))
 
     def _pipeline(self, group: list[_Element]) -> Node:
+        if len(group) == 1 and not group[0].negated:
+            return self._element(group[0])
         nodes = tuple(self._element(element) for element in group)
         if len(nodes) > 1:
             nodes = (*nodes[:-1], self._piped(nodes[-2], nodes[-1]))
-        if len(nodes) == 1 and not group[0].negated:
-            return nodes[0]
         return Pipeline(nodes[0].span.cover(nodes[-1].span), nodes, group[0].negated)
 
     def _piped(self, feeder: Node, node: Node) -> Node:

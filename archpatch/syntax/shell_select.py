@@ -14,7 +14,7 @@ from archpatch.syntax.shell_words import Literal, Param, Part, ShellWord, Substi
 EVERY = frozenset(ARCHES)
 NONE: frozenset[str] = frozenset()
 
-_MENTIONS = re.compile(rb"arch|ARCH|uname|PLATFORM|HOSTTYPE|xx-info|%_arch|machine\(\)")
+_MENTIONS = (b"arch", b"ARCH", b"uname", b"PLATFORM", b"HOSTTYPE", b"xx-info", b"machine()")
 _VARIABLES = {
     "TARGETARCH": Selector.TARGETARCH,
     "TARGETPLATFORM": Selector.TARGETPLATFORM,
@@ -38,7 +38,7 @@ _PLATFORM_TAILS = {"arm": ("/v5", "/v6", "/v7", "/v8"), "amd64": ("/v2", "/v3", 
 
 def mentions_arch(data: bytes, aliases: Iterable[str] = ()) -> bool:
     """Whether a script can ask for an architecture at all; a quick look."""
-    return bool(_MENTIONS.search(data)) or any(name.encode() in data for name in aliases)
+    return any(word in data for word in _MENTIONS) or any(name.encode() in data for name in aliases)
 
 
 @dataclass(frozen=True, slots=True)

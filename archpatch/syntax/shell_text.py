@@ -27,9 +27,9 @@ class Text:
 
     def span(self, start: int, end: int) -> Span:
         """The place in the file of `data[start:end]`: from its first byte to the end of its last."""
-        if len(self.cuts) == 1:
-            base = self.starts[0]
-            return Span(base + start, base + end)
+        shift, limit = self.stretch(start)
+        if end <= limit:
+            return Span(start + shift, end + shift)
         first = bisect_right(self.cuts, start) - 1
         begin = self.starts[first] + min(start - self.cuts[first], self.ends[first] - self.starts[first])
         if start == end:
