@@ -13,7 +13,7 @@ from archpatch.facts.distro import Family
 from archpatch.facts.downloads import Download, find_downloads
 from archpatch.facts.graph import CopyOut, ImageUse
 from archpatch.facts.packages import Install, install_of
-from archpatch.facts.shells import Command, Setting, Shell, settings
+from archpatch.facts.shells import Command, Settings, Shell
 from archpatch.facts.stages import StageFacts
 from archpatch.facts.uses import Use, uses_in
 from archpatch.facts.values import AUTOMATIC, END, Scope, Value, Variable, automatic, global_scope
@@ -54,7 +54,7 @@ class Facts:
         self._roots: dict[Platform | None, tuple[int, ...]] = {}
         self._reached: dict[Platform, frozenset[int]] = {}
         self._scripts: dict[int, Script] = {}
-        self._settings: dict[int, dict[str, list[Setting]]] = {}
+        self._settings: dict[int, Settings] = {}
         self._shells: dict[tuple[int, Platform | None], Shell] = {}
         self._uses: dict[tuple[int, frozenset[str]], tuple[Use, ...]] = {}
 
@@ -169,8 +169,7 @@ class Facts:
 
     def roots(self, target: Platform | None) -> tuple[int, ...]:
         """For each stage the number of the stage at the end of its chain of FROMs."""
-        if not any(stage.varies for stage in self.stages):
-            target = None
+        target = target if self._varies else None
         if target not in self._roots:
             roots: list[int] = []
             for stage in self.stages:
@@ -178,6 +177,10 @@ class Facts:
                 roots.append(stage.index if parent is None else roots[parent.index])
             self._roots[target] = tuple(roots)
         return self._roots[target]
+
+    @cached_property
+    def _varies(self) -> bool:
+        return any(stage.varies for stage in self.stages)
 
     @cached_property
     def children(self) -> Mapping[int, tuple[StageFacts, ...]]:
@@ -275,7 +278,7 @@ class Facts:
         key = (command.run.span.start, target)
         if key not in self._shells:
             if key[0] not in self._settings:
-                self._settings[key[0]] = settings(command.script)
+                self._settings[key[0]] = Settings.of(command.script)
             host = None if target is None else command.stage.platform(target).platform
             scope = self.scope(command.run, target)
             self._shells[key] = Shell(self.document.source, scope, self._settings[key[0]], target, host)

@@ -40,8 +40,8 @@ class Install:
     `manager` is one of apk apt dpkg rpm yum dnf microdnf tdnf zypper pip npm yarn pnpm gem bundle cargo go conda
     (apt-get, aptitude are apt; `uv pip`, `python -m pip` are pip; mamba is conda). `verb` is its subcommand.
     `options` are the option words, without their values. `requirements` are the files that list packages
-    (`-r requirements.txt`), `virtual` the name of apk's `-t`. `complete` is False where an argument is unknown:
-    then a package that is not there may be there all the same.
+    (`-r requirements.txt`), `virtual` the name of apk's `-t`. `complete` is False where an argument is wholly
+    unknown: then a package that is not there may be there all the same. `postgresql-${V}` stays as it is written.
     """
 
     manager: str
@@ -191,7 +191,7 @@ class _Reader:
         # A list in an unquoted variable is several packages.
         for name in [text] if word.literal is not None else text.split():
             spec: Spec = self.manager.read(name)
-            if "$" in spec.name or "`" in spec.name:
+            if spec.name.startswith(("$", "`")):
                 self.complete = False
             if spec.name:
                 self.packages.append(Package(spec.name, spec.version, word, spec.arch, spec.local))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from archpatch.facts.values import AUTOMATIC, UNKNOWN, Scope, Value
+from archpatch.facts.values import AUTOMATIC, LONGEST, UNKNOWN, Scope, Value
 from archpatch.platforms import Platform
 from archpatch.syntax.shell import (
     AndOr,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
 
 _TESTS = frozenset({"[", "[[", "test"})
-_DEEPEST = 12  # variables that are set from variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,47 +58,77 @@ class Setting:
     region: Span | None
 
 
-def settings(script: Script) -> dict[str, list[Setting]]:
-    """The assignments of a script by name, in the order of the file; those for one command alone left out."""
-    regions: dict[int, Span] = {}
-    _regions(script.body, None, regions)
-    found: dict[str, list[Setting]] = {}
-    for assign in script.assigns:
-        if not assign.prefix:
-            found.setdefault(assign.name, []).append(Setting(assign, regions.get(assign.span.start)))
-    return found
+@dataclass(slots=True)
+class Settings:
+    """The assignments of a script by name, in the order of the file, those for one command alone left out; and its
+    loops and functions, in which a word may also see what is assigned behind it."""
 
+    by_name: dict[str, list[Setting]] = field(default_factory=dict)
+    loops: list[Span] = field(default_factory=list)
+    functions: list[Span] = field(default_factory=list)
+    _regions: dict[int, Span] = field(default_factory=dict)
 
-def _regions(node: Node, region: Span | None, found: dict[int, Span]) -> None:
-    """For each assignment below a condition, the part of the script that shares the condition."""
-    match node:
-        case ShellCommand():
-            if region is not None:
-                found.update((assign.span.start, region) for assign in node.assigns)
-        case Sequence():
-            for item in node.items:
-                _regions(item.node, region, found)
-        case AndOr():
-            for index, item in enumerate(node.items):
-                if index and _conditional(node.items[index - 1].node, node.items[index - 1].operator):
-                    region = node.span
-                _regions(item.node, region, found)
-        case Pipeline():
-            for command in node.commands:  # each side is a subshell of its own
-                _regions(command, command.span, found)
-        case If():
-            for arm in node.arms:
-                _regions(arm.condition, region, found)
-                _regions(arm.body, arm.body.span, found)
-            if node.otherwise is not None:
-                _regions(node.otherwise, node.otherwise.span, found)
-        case Case():
-            for case_arm in node.arms:
-                _regions(case_arm.body, case_arm.body.span, found)
-        case Loop() | Function():
-            _regions(node.body, node.body.span, found)
-        case Group():
-            _regions(node.body, node.body.span if node.subshell else region, found)
+    @classmethod
+    def of(cls, script: Script) -> Settings:
+        """Those of a script."""
+        found = cls()
+        found._walk(script.body, None)
+        for assign in script.assigns:
+            if not assign.prefix:
+                setting = Setting(assign, found._regions.get(assign.span.start))
+                found.by_name.setdefault(assign.name, []).append(setting)
+        return found
+
+    def before(self, name: str, position: int) -> int:
+        """How many assignments to `name` begin before byte `position`."""
+        return bisect_left(
+            self.by_name.get(name, ()), position, key=lambda setting: setting.assign.span.start
+        )
+
+    def seen_from_behind(self, name: str, position: int, count: int) -> bool:
+        """Whether a loop or a call may bring an assignment behind `position` (those after the first `count`) to it."""
+        later = self.by_name.get(name, ())[count:]
+        if not later:
+            return False
+        if any(span.start <= position < span.end for span in self.functions):
+            return True
+        around = [span for span in self.loops if span.start <= position < span.end]
+        return any(setting.assign.span in span for span in around for setting in later)
+
+    def _walk(self, node: Node, region: Span | None) -> None:
+        """Note for each assignment below a condition the part of the script that shares the condition."""
+        match node:
+            case ShellCommand():
+                if region is not None:
+                    self._regions.update((assign.span.start, region) for assign in node.assigns)
+            case Sequence():
+                for item in node.items:
+                    self._walk(item.node, region)
+            case AndOr():
+                for index, item in enumerate(node.items):
+                    if index and _conditional(node.items[index - 1].node, node.items[index - 1].operator):
+                        region = node.span
+                    self._walk(item.node, region)
+            case Pipeline():
+                for command in node.commands:  # each side is a subshell of its own
+                    self._walk(command, command.span)
+            case If():
+                for arm in node.arms:
+                    self._walk(arm.condition, region)
+                    self._walk(arm.body, arm.body.span)
+                if node.otherwise is not None:
+                    self._walk(node.otherwise, node.otherwise.span)
+            case Case():
+                for case_arm in node.arms:
+                    self._walk(case_arm.body, case_arm.body.span)
+            case Loop():
+                self.loops.append(node.span)
+                self._walk(node.body, node.body.span)
+            case Function():
+                self.functions.append(node.span)
+                self._walk(node.body, node.body.span)
+            case Group():
+                self._walk(node.body, node.body.span if node.subshell else region)
 
 
 def _conditional(before: Node, operator: str) -> bool:
@@ -115,13 +145,20 @@ class Shell:
 
     source: bytes
     scope: Scope
-    settings: dict[str, list[Setting]]
+    settings: Settings
     target: Platform | None
     host: Platform | None
+    _values: dict[int, Value] = field(default_factory=dict)
 
-    def value(self, word: ShellWord, depth: int = 0) -> Value:
+    def __post_init__(self) -> None:
+        # In the order of the file: each hangs on earlier ones only, so nothing recurs.
+        every = [setting.assign for settings in self.settings.by_name.values() for setting in settings]
+        for assign in sorted(every, key=lambda assign: assign.span.start):
+            self._values[assign.span.start] = self._assigned(assign)
+
+    def value(self, word: ShellWord) -> Value:
         """What a word comes to; unknown when any part of it is."""
-        return self._parts(word.parts, word.span.start, depth)
+        return self._parts(word.parts, word.span.start)
 
     def render(self, word: ShellWord) -> str:
         """The word with what is known put in, the rest as written."""
@@ -129,12 +166,12 @@ class Shell:
             return literal
         pieces = []
         for part in word.parts:
-            text = part.text if isinstance(part, Literal) else self._part(part, word.span.start, 0).text
+            text = part.text if isinstance(part, Literal) else self._part(part, word.span.start).text
             pieces.append(decode(part.span.of(self.source)) if text is None else text)
         return "".join(pieces)
 
-    def _parts(self, parts: tuple[Part, ...], position: int, depth: int) -> Value:
-        values = [self._part(part, position, depth) for part in parts]
+    def _parts(self, parts: tuple[Part, ...], position: int) -> Value:
+        values = [self._part(part, position) for part in parts]
         texts = [value.text for value in values]
         return Value(
             None if None in texts else "".join(text for text in texts if text is not None),
@@ -142,14 +179,14 @@ class Shell:
             frozenset().union(*(value.missing for value in values)),
         )
 
-    def _part(self, part: Part, position: int, depth: int) -> Value:
+    def _part(self, part: Part, position: int) -> Value:
         match part:
             case Literal():
                 return Value(part.text)
             case Substitution():
                 return self._substitution(part.script)
             case Param():
-                return self._param(part, position, depth)
+                return self._param(part, position)
             case _:
                 return UNKNOWN
 
@@ -164,11 +201,11 @@ class Shell:
         convention = origin.selector.convention
         return Value(None if platform is None or convention is None else convention.spell(platform.arch))
 
-    def _param(self, param: Param, position: int, depth: int) -> Value:
-        own = self.variable(param.name, position, depth)
+    def _param(self, param: Param, position: int) -> Value:
+        own = self.variable(param.name, position)
         if not param.operator:
             return own
-        operand = self._parts(param.operand, position, depth)
+        operand = self._parts(param.operand, position)
         names, missing = own.names | operand.names, own.missing | operand.missing
         if own.text is None:
             return Value(None, names, missing)
@@ -191,16 +228,17 @@ class Shell:
         except BadWord:
             return None
 
-    def variable(self, name: str, position: int, depth: int = 0) -> Value:
+    def variable(self, name: str, position: int) -> Value:
         """What a variable holds for a word at byte `position`."""
+        count = self.settings.before(name, position)
+        if self.settings.seen_from_behind(name, position, count):
+            return UNKNOWN
         values: list[Value] = []
-        for setting in reversed(self.settings.get(name, ())):
-            if setting.assign.span.end > position:
-                continue
+        for setting in reversed(self.settings.by_name.get(name, ())[:count]):
             taken = self._taken(setting.assign)
-            if taken is False:
+            if setting.assign.span.end > position or taken is False:
                 continue
-            values.append(self._assigned(setting.assign, depth))
+            values.append(self._values[setting.assign.span.start])
             region = setting.region
             if taken or region is None or region.start <= position <= region.end:
                 break  # it has certainly happened
@@ -216,10 +254,11 @@ class Shell:
             return self.scope.value(name)
         return UNKNOWN  # the image's environment, or the shell's own (`$PWD`)
 
-    def _assigned(self, assign: Assign, depth: int) -> Value:
-        if assign.value is None or assign.append or depth >= _DEEPEST:
+    def _assigned(self, assign: Assign) -> Value:
+        if assign.value is None or assign.append:
             return UNKNOWN
-        return self.value(assign.value, depth + 1)
+        value = self.value(assign.value)
+        return value if value.text is None or len(value.text) <= LONGEST else UNKNOWN
 
     def _taken(self, assign: Assign) -> bool | None:
         """Whether the arm around an assignment is that of the platform; None without one, or when unknown."""

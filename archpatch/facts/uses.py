@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archpatch.facts.managers import words_of
+from archpatch.facts.values import END
 from archpatch.syntax.shell import (
     AndOr,
     Case,
@@ -164,12 +165,14 @@ def _script(
         return
     scope = facts.scope(instruction)
     setters = _setters(script)
+    own: dict[str, int] = {}  # where the shell itself first has set a name
+    for assign in script.assigns:
+        own[assign.name] = min(own.get(assign.name, END), assign.span.end)
     for param, command in Walk(facts.document.source).script(script, None):
         if param.name not in names:
             continue
         start = param.span.start
-        own = any(assign.name == param.name and assign.span.end <= start for assign in script.assigns)
-        assigned = own or any(at < start for at in setters)
+        assigned = min(own.get(param.name, END), setters) <= start
         visible = param.name in scope
         yield Use(
             param.name,
@@ -191,15 +194,14 @@ _HARMLESS = words_of(
 )
 
 
-def _setters(script: Script) -> list[int]:
-    """Where the script reads a file, or runs a text, that may set any variable."""
-    found = []
+def _setters(script: Script) -> int:
+    """From where on any variable may be set: the script has read a file, or run a text, that may do so."""
     for command in script.commands:
         if command.name in (".", "source", "eval"):
             first = command.arguments[0].raw.strip("\"'") if command.arguments else ""
             if command.name == "eval" or first.rsplit("/", 1)[-1] not in _HARMLESS:
-                found.append(command.span.end)
-    return found
+                return command.span.end
+    return END
 
 
 @dataclass(frozen=True, slots=True)

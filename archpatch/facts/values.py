@@ -25,7 +25,8 @@ AUTOMATIC = frozenset(
 
 END = sys.maxsize
 """A position after everything."""
-_LONGEST = 1 << 16  # `ENV A=$A$A` doubles; a longer value is unknown
+LONGEST = 1 << 16
+"""Characters: `ENV A=$A$A` doubles, and a longer value is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Scope:
             return UNKNOWN
         except _Unknown:
             result = None
-        if result is not None and len(result) > _LONGEST:
+        if result is not None and len(result) > LONGEST:
             result = None
         return Value(
             result,

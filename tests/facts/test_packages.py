@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from archpatch.facts import Package
 from tests.facts.build import facts_of, last
 
 
@@ -14,10 +15,10 @@ def _installs(command: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _spelled(package: object) -> str:
-    name, version, arch = (getattr(package, field) for field in ("name", "version", "arch"))
-    local = "local " if getattr(package, "local", False) else ""
-    return local + name + (f":{arch}" if arch else "") + (f" {version}" if version else "")
+def _spelled(package: Package) -> str:
+    arch = f":{package.arch}" if package.arch else ""
+    version = f" {package.version}" if package.version else ""
+    return ("local " if package.local else "") + package.name + arch + version
 
 
 @pytest.mark.parametrize(

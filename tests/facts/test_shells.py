@@ -48,6 +48,10 @@ def _echoed(text: str, target: Platform | None) -> str | None:
             "FROM a\nENV A=0\nRUN [ -f /x ] && A=1 && echo $A\n", ("1", "1"), id="within the condition"
         ),
         pytest.param("FROM a\nENV A=0\nRUN (A=1); echo $A\n", (None, None), id="an assignment in a subshell"),
+        pytest.param(
+            "FROM a\nENV A=0\nRUN for x in 1 2; do echo $A; A=1; done\n", (None, None), id="a later round"
+        ),
+        pytest.param("FROM a\nENV A=0\nRUN f() { echo $A; }; A=1; f\n", (None, None), id="a later call"),
         pytest.param("FROM a\nRUN for A in 1 2; do echo $A; done\n", (None, None), id="a loop"),
         pytest.param(
             "FROM a\nARG TARGETARCH\nRUN echo ${TARGETARCH:-x}\n", ("amd64", "arm64"), id="a fallback"
