@@ -11,17 +11,21 @@ import struct
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from elftools.elf.dynamic import Dynamic
 from elftools.elf.elffile import ELFFile
 
 from archpatch.verify.tar import Body, Unreadable
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 MAGIC = b"\x7fELF"
 REL, EXEC, DYN, CORE = 1, 2, 3, 4  # e_type
 _PT_DYNAMIC, _PT_INTERP = 2, 3
 _DYNAMIC_LIMIT = 1 << 18
+_BUFFER = 1 << 14
 _READ_LIMIT = 1 << 22  # bytes that pyelftools may read of one file: a table without an end stops there
 _TAGS = {"DT_NEEDED": "needed", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
 
@@ -152,7 +156,8 @@ def _with_dynamic(body: Body, machine: Machine, kind: int, segments: list[_Segme
 
 def _tags(body: Body, machine: Machine, kind: int, interpreter: str | None, at: int) -> Elf:
     found: dict[str, list[str]] = {name: [] for name in _TAGS}
-    window = cast("IO[bytes]", _Masked(body, machine))
+    # The buffer saves a call into Python for each of the many small reads.
+    window = cast("IO[bytes]", io.BufferedReader(_Masked(body, machine), _BUFFER))
     for tag in Dynamic(window, ELFFile(window), None, at, False).iter_tags():
         if attribute := _TAGS.get(tag.entry.d_tag):
             found[tag.entry.d_tag].append(getattr(tag, attribute))
@@ -198,12 +203,14 @@ class _Masked(io.RawIOBase):
     def tell(self) -> int:
         return self._body.tell()
 
-    def read(self, size: int = -1) -> bytes:
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
         at = self._body.tell()
-        data = self._body.read(size)
+        data = self._body.read(len(view))
         self._left -= len(data)
         if self._left < 0:
             raise Unreadable("broken ELF headers (a table without an end)")
         if at < len(self._header):
             data = self._header[at : at + len(data)] + data[max(0, len(self._header) - at) :]
-        return data
+        view[: len(data)] = data
+        return len(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import posixpath
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ class Config:
     cmd: tuple[str, ...]
     folder: str
     history: tuple[tuple[str, bool], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -63,6 +65,11 @@ class LayerCache:
     """Layers already read, by digest: two builds on one base read it once. Drops the oldest ones."""
 
     kept: OrderedDict[tuple[str, int], layers.Layer] = field(default_factory=OrderedDict)
+    _locks: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def reading(self, digest: str) -> threading.Lock:
+        """Held while a layer is read: a second build on the same base waits for the first."""
+        return self._locks.setdefault(digest, threading.Lock())
 
     def get(self, digest: str, number: int) -> layers.Layer | None:
         """The layer, if it is still known."""
@@ -201,16 +208,20 @@ class Store:
         cache = cache if cache is not None else LayerCache()
         found = []
         for number, blob in enumerate(image.layers):
-            layer = cache.get(blob.digest, number)
-            if layer is None:
-                with self.open(blob.name) as packed:
-                    try:
-                        layer = layers.read(_unpacked(packed), number)
-                    except Unreadable as error:
-                        raise Unreadable(f"layer {number + 1}: {error}") from error
-                cache.put(blob.digest, number, layer)
+            with cache.reading(blob.digest):
+                layer = cache.get(blob.digest, number)
+                if layer is None:
+                    layer = self._layer(blob, number)
+                    cache.put(blob.digest, number, layer)
             found.append(layer)
         return Rootfs.of(found)
+
+    def _layer(self, blob: Blob, number: int) -> layers.Layer:
+        with self.open(blob.name) as packed:
+            try:
+                return layers.read(_unpacked(packed), number)
+            except Unreadable as error:
+                raise Unreadable(f"layer {number + 1}: {error}") from error
 
 
 class _FileSource:
@@ -285,4 +296,5 @@ def _config(raw: Any) -> Config:
         tuple(config.get("Cmd") or ()),
         config.get("WorkingDir") or "/",
         tuple((step.get("created_by", ""), not step.get("empty_layer")) for step in history),
+        config.get("Labels") or {},
     )

@@ -1,0 +1,91 @@
+"""Does each image that a Dockerfile names have each target platform? Asked of BuildKit, with the user's own logins.
+
+One image a question: the first error of a check hides what follows. Nothing is pulled but manifests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from archpatch.facts import Facts
+from archpatch.facts.graph import PlatformKind
+from archpatch.platforms import AMD64, Platform
+from archpatch.syntax.tree import Document
+from archpatch.verify.buildx import Buildx, is_reference
+from archpatch.verify.triage import diagnose
+from archpatch.verify.verdict import Evidence, State
+
+_AT_ONCE = 4
+_OTHER = re.compile(r'pulled with platform "([^"]+)", expected "([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An image that a file uses for a target: the platform that is asked of it, and where the file names it."""
+
+    reference: str
+    platform: Platform
+    line: int
+
+
+def bases_of(
+    document: Document, target: Platform, build: Platform = AMD64
+) -> tuple[tuple[Base, ...], tuple[str, ...]]:
+    """The images that a build for `target` takes, and those texts that are not known before it."""
+    facts = Facts(document, (target,), build=build)
+    reached = facts.reached(target)
+    found: dict[Base, None] = {}
+    unknown: dict[str, None] = {}
+    for use in facts.images:
+        if use.stage.index not in reached:
+            continue
+        platform = use.platform(target).platform
+        line = document.source.count(b"\n", 0, use.instruction.span.start) + 1
+        if platform is None or not use.ref.known or not is_reference(use.ref.familiar):
+            unknown[use.word.value] = None
+        else:
+            found[Base(use.ref.familiar, platform, line)] = None
+    return tuple(found), tuple(unknown)
+
+
+def probe(buildx: Buildx, bases: Iterable[Base]) -> Mapping[tuple[str, Platform], Evidence | None]:
+    """What is wrong with each image on its platform; None where nothing is."""
+    questions = list(dict.fromkeys((base.reference, base.platform) for base in bases))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = pool.map(lambda question: _ask(buildx, *question), questions)
+        return dict(zip(questions, answers, strict=True))
+
+
+def _ask(buildx: Buildx, reference: str, platform: Platform) -> Evidence | None:
+    # A stage whose name holds the architecture may name its platform: that silences an unrelated check.
+    text = f"FROM --platform={platform} {reference} AS stage-{platform.os}-{platform.arch}\n"
+    return _read(buildx.call_check(text.encode()), reference, platform)
+
+
+def _read(answer: Mapping[str, Any], reference: str, platform: Platform) -> Evidence | None:
+    if failure := answer.get("failure"):
+        return Evidence("base", f"{reference}: {failure}", State.UNKNOWN)
+    for warning in answer.get("warnings") or ():
+        match = _OTHER.search(warning.get("detail") or "")
+        if warning.get("ruleName") == "InvalidBaseImagePlatform" and match:
+            return Evidence(
+                "base",
+                f"{reference} is a single image for {match[1]}: a build for {match[2]} succeeds with it and "
+                f"ships {match[1]} code under a {match[2]} label",
+            )
+    if error := (answer.get("buildError") or {}).get("message"):
+        diagnosis = diagnose(str(error))
+        state = State.WRONG if diagnosis.name == "base-platform" else State.UNKNOWN
+        return Evidence("base", f"{reference}: {diagnosis.meaning} ({platform})", state, log=str(error))
+    return None
+
+
+def runs_on_builder(document: Document, stage: str | None, target: Platform) -> bool:
+    """Whether the stage that becomes the image stands on $BUILDPLATFORM."""
+    facts = Facts(document, (target,))
+    last = facts.stage_named(stage, len(facts.stages)) if stage else facts.final
+    return last is not None and last.platform(target).kind is PlatformKind.BUILD

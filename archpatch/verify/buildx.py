@@ -1,0 +1,233 @@
+"""docker and docker buildx: every command line that archpatch runs is put together here.
+
+Nothing that stands in a scanned tree becomes an option: names are checked against the grammar they must have,
+paths and texts travel in files of our own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from archpatch.platforms import Platform, UnknownPlatform
+from archpatch.verify.process import Completed, NoProgram, Runner
+from archpatch.verify.progress import Progress
+
+_QUICK = 60.0  # seconds for a question that needs no build
+# distribution/reference, without a scheme; what does not match is never handed to docker.
+_REFERENCE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]|:(?=[A-Za-z0-9_])|@(?=sha256:)){0,400}")
+_BUILDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+
+
+class NoEngine(Exception):
+    """There is no engine, no buildx or no such builder; str() says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderNode:
+    """A machine of a builder, and the platforms it says it can execute."""
+
+    name: str
+    endpoint: str
+    status: str
+    version: str
+    platforms: tuple[Platform, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """What `docker buildx ls` knows of a builder."""
+
+    name: str
+    driver: str
+    nodes: tuple[BuilderNode, ...]
+
+    @property
+    def version(self) -> str:
+        """The BuildKit versions of its nodes."""
+        return ", ".join(sorted({node.version for node in self.nodes if node.version})) or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user passes through to buildx."""
+
+    builder: str | None = None
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+    network: str | None = None  # "host" or "none"
+    no_cache: bool = False
+    timeout: float = 1800.0  # seconds for one build
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One invocation of a build."""
+
+    command: tuple[str, ...]
+    code: int | None
+    seconds: float
+    progress: Progress
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself with 0: only the code counts, the output may speak of errors all the same."""
+        return self.code == 0
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text can be an image's name and nothing else."""
+    return bool(_REFERENCE.fullmatch(text))
+
+
+@dataclass(slots=True)
+class Buildx:
+    """The engine behind one builder."""
+
+    settings: Settings = field(default_factory=Settings)
+    runner: Runner = field(default_factory=Runner)
+
+    def __post_init__(self) -> None:
+        if self.settings.builder is not None and not _BUILDER.fullmatch(self.settings.builder):
+            raise NoEngine(f"{self.settings.builder!r} cannot be a builder's name")
+
+    @property
+    def _builder(self) -> tuple[str, ...]:
+        return ("--builder", self.settings.builder) if self.settings.builder else ()
+
+    def ask(self, *arguments: str, stdin: bytes = b"", timeout: float = _QUICK) -> Completed:
+        """Run `docker ARGUMENTS`. Raises NoEngine where there is no docker."""
+        try:
+            return self.runner.run(("docker", *arguments), timeout=timeout, stdin=stdin)
+        except NoProgram as error:
+            raise NoEngine(f"docker cannot be run ({error}); install Docker with buildx") from error
+
+    def versions(self) -> Mapping[str, str]:
+        """The versions of client, buildx and engine. Raises NoEngine where no engine answers."""
+        buildx = self.ask("buildx", "version")
+        if not buildx.ok:
+            raise NoEngine(f"docker has no buildx ({_first_line(buildx.err)}); install the buildx plugin")
+        server = self.ask("version", "--format", "{{json .}}")
+        found = {"buildx": " ".join(buildx.out.split()[1:2]) or "unknown"}
+        try:
+            told = json.loads(server.out or "{}")
+        except ValueError:
+            told = {}
+        found["docker"] = (told.get("Client") or {}).get("Version", "unknown")
+        found["engine"] = (told.get("Server") or {}).get("Version", "none")
+        return found
+
+    def builder(self) -> Builder:
+        """The builder that is used. Raises NoEngine."""
+        listed = self.ask("buildx", "ls", "--format", "json")
+        if not listed.ok:
+            raise NoEngine(f"no builder answers: {_first_line(listed.err) or 'docker buildx ls failed'}")
+        builders = [json.loads(line) for line in listed.out.splitlines() if line.startswith("{")]
+        wanted = self.settings.builder
+        for raw in builders:
+            if raw.get("Name") == wanted or (wanted is None and raw.get("Current")):
+                if trouble := _trouble(raw):
+                    raise NoEngine(f"the engine behind builder {raw.get('Name')} does not answer: {trouble}")
+                return _builder(raw)
+        if wanted:
+            raise NoEngine(f"no builder is called {wanted}; `docker buildx ls` lists them")
+        raise NoEngine("no builder is in use; `docker buildx create --use` makes one")
+
+    def bake_command(self, file: Path, target: str, *more: str) -> tuple[str, ...]:
+        """The command that builds one target of a bake file that archpatch wrote."""
+        command = ["docker", "buildx", "bake", "--file", str(file), "--provenance=false", "--sbom=false"]
+        command += self._builder
+        if self.settings.no_cache:
+            command.append("--no-cache")
+        if self.settings.network == "host":
+            command.append("--allow=network.host")
+        return (*command, *more, target)
+
+    def bake(
+        self,
+        file: Path,
+        target: str,
+        metadata: Path,
+        folders: Sequence[Path],
+        progress: Progress,
+        timeout: float | None = None,
+    ) -> Built:
+        """Build one target. `folders`: what bake may read and write (its paths are ours, not the tree's)."""
+        allowed = [f"--allow=fs={folder}" for folder in folders]
+        more = ("--progress=rawjson", f"--metadata-file={metadata}", *allowed)
+        command = self.bake_command(file, target, *more)
+        try:
+            done = self.runner.run(
+                command,
+                timeout=timeout if timeout is not None else self.settings.timeout,
+                cwd=file.parent,
+                on_line=progress.line,
+            )
+        except NoProgram as error:
+            raise NoEngine(str(error)) from error
+        return Built(command, done.code, done.seconds, progress)
+
+    def call_check(
+        self, dockerfile: bytes, context: Path | None = None, args: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
+        """What `--call=check` says of a Dockerfile, given on standard input; {} where it says nothing readable."""
+        command = ["buildx", "build", *self._builder, "--call=check,format=json", "--progress=quiet"]
+        for name, value in (args or {}).items():
+            command += ["--build-arg", f"{name}={value}"]
+        if context is None:
+            done = self.ask(*command, "-", stdin=dockerfile, timeout=_QUICK * 2)
+        else:
+            done = self.ask(*command, "--file", "-", "--", str(context), stdin=dockerfile, timeout=_QUICK * 2)
+        try:
+            told = json.loads(done.out)
+        except ValueError:
+            return {"failure": _first_line(done.err) or "no answer"}
+        return told if isinstance(told, dict) else {}
+
+    def print_bake(self, file: Path) -> Mapping[str, Any] | None:
+        """The targets of a bake or compose file of the tree, resolved; None where buildx cannot read it."""
+        command = ("docker", "buildx", "bake", "--file", file.name, "--print", "--progress=quiet")
+        try:
+            done = self.runner.run(command, timeout=_QUICK, cwd=file.parent)
+            told = json.loads(done.out)
+        except (NoProgram, ValueError):
+            return None
+        return told.get("target") if isinstance(told, dict) else None
+
+
+def _builder(raw: Mapping[str, Any]) -> Builder:
+    nodes = []
+    for node in raw.get("Nodes") or ():
+        platforms = []
+        for text in node.get("Platforms") or ():
+            try:
+                platforms.append(Platform.parse(text.rstrip("*")))
+            except UnknownPlatform:
+                continue
+        nodes.append(
+            BuilderNode(
+                node.get("Name", ""),
+                node.get("Endpoint", ""),
+                node.get("Status", ""),
+                node.get("Version", ""),
+                tuple(dict.fromkeys(platforms)),
+            )
+        )
+    return Builder(raw.get("Name", ""), raw.get("Driver", ""), tuple(nodes))
+
+
+def _trouble(raw: Mapping[str, Any]) -> str:
+    """Why none of the nodes can be used; empty where one can (one that sleeps is woken by a build)."""
+    nodes = raw.get("Nodes") or []
+    errors = [node["Err"] for node in nodes if node.get("Err")]
+    if raw.get("Err"):
+        return _first_line(str(raw["Err"]))
+    return _first_line(str(errors[0])) if errors and len(errors) == len(nodes) else ""
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -1,0 +1,204 @@
+"""archpatch verify --image REF: an image that exists, in a registry, in the engine's store, or as a file.
+
+A registry's image is fetched by buildx, with the user's own logins, one manifest at a time: `FROM REF@DIGEST`
+built to an OCI layout. What its index claims is asked of `imagetools`, for a build would label it as asked.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archpatch.platforms import AMD64, Platform, UnknownPlatform
+from archpatch.verify.audit import Audit, audit, equal_layers
+from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
+from archpatch.verify.buildx import Buildx, NoEngine, is_reference
+from archpatch.verify.exempt import Exemptions
+from archpatch.verify.images import evidence_of, inspect
+from archpatch.verify.oci import Image, LayerCache, Store
+from archpatch.verify.progress import Progress
+from archpatch.verify.run import Request
+from archpatch.verify.tar import Unreadable
+from archpatch.verify.verdict import Evidence, Level, Look, State, Verification, state_of
+
+_MAX_MANIFESTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    digest: str
+    platform: Platform | None  # what the index claims; None: a single manifest
+
+
+def verify_image(reference: str, request: Request, buildx: Buildx | None = None) -> Verification:
+    """Inspect an image on every platform that is asked for; without that, on all that it has."""
+    buildx = buildx or Buildx(request.settings)
+    exemptions = Exemptions.also(request.allow)
+    try:
+        path = Path(reference)
+        if path.exists():
+            found, where = inspect(path, exemptions, LayerCache()), "file"
+        else:
+            found, where = _fetched(buildx, reference, request, exemptions)
+    except NoEngine as error:
+        return Verification(Level.BUILD, trouble=str(error))
+    except (Unreadable, OSError) as error:
+        return Verification(Level.BUILD, trouble=f"{reference}: {error}")
+    except BaseException:
+        buildx.runner.stop()
+        raise
+    looks = _looks(reference, found, request.platforms, where)
+    return Verification(Level.BUILD, tuple(looks))
+
+
+def _looks(
+    reference: str, found: Sequence[tuple[Image, Audit]], asked: Sequence[Platform], where: str
+) -> list[Look]:
+    alarms = equal_layers(found)
+    looks = []
+    for image, audited in found:
+        if asked and image.platform not in asked:
+            continue
+        evidence = evidence_of(audited)
+        if alarm := alarms.get(image.platform):
+            evidence = (*evidence, Evidence(alarm.code, alarm.message))
+        looks.append(
+            Look(
+                reference,
+                Path(reference),
+                image.platform,
+                state_of(evidence),
+                evidence,
+                (f"read from the {where}",),
+                elf_files=audited.elf_files,
+                exempt=audited.exempt,
+            )
+        )
+    there = {image.platform for image, _ in found}
+    for platform in asked:
+        if platform not in there:
+            has = ", ".join(sorted(map(str, there))) or "none"
+            evidence = (Evidence("missing-platform", f"the image has no {platform}; it has {has}"),)
+            looks.append(Look(reference, Path(reference), platform, State.WRONG, evidence))
+    return looks
+
+
+def _fetched(
+    buildx: Buildx, reference: str, request: Request, exemptions: Exemptions
+) -> tuple[list[tuple[Image, Audit]], str]:
+    """From where `docker` would take it: a name with a registry from there, any other from the store first.
+
+    (A short name that only exists here must not be looked up at a public registry, where it may be another's.)
+    """
+    if not is_reference(reference):
+        raise Unreadable("is neither a file nor an image's name")
+    places = [(_from_store, "engine's store"), (_from_registry, "registry")]
+    host = reference.split("/")[0]
+    if "/" in reference and ("." in host or ":" in host or host == "localhost"):
+        places.reverse()
+    buildx.versions()
+    reasons = []
+    for fetch, where in places:
+        try:
+            return fetch(buildx, reference, request.platforms, exemptions), where
+        except Unreadable as error:
+            reasons.append(f"{where}: {error}")
+    raise Unreadable("; ".join(reasons))
+
+
+def _from_store(
+    buildx: Buildx, reference: str, asked: Sequence[Platform], exemptions: Exemptions
+) -> list[tuple[Image, Audit]]:
+    if not buildx.ask("image", "inspect", "--format", "{{.Id}}", reference).ok:
+        raise Unreadable("no such image")
+    with tempfile.TemporaryDirectory(prefix="archpatch-image-") as name:
+        path = Path(name) / "image.tar"
+        done = buildx.ask("image", "save", "--output", str(path), reference, timeout=buildx.settings.timeout)
+        if not done.ok:
+            raise Unreadable(done.err.strip()[:300] or "docker image save failed")
+        return inspect(path, exemptions, LayerCache())
+
+
+def _from_registry(
+    buildx: Buildx, reference: str, asked: Sequence[Platform], exemptions: Exemptions
+) -> list[tuple[Image, Audit]]:
+    answer = buildx.ask("buildx", "imagetools", "inspect", "--raw", reference)
+    if not answer.ok:
+        raise Unreadable(answer.err.strip().splitlines()[-1][:300] if answer.err.strip() else "no answer")
+    try:
+        raw = json.loads(answer.out)
+    except ValueError:
+        raise Unreadable("its manifest is no JSON") from None
+    cache = LayerCache()
+    found = []
+    for manifest in _manifests(buildx, reference, raw):
+        if asked and manifest.platform is not None and manifest.platform not in asked:
+            continue
+        found.append(_one(buildx, reference, manifest, exemptions, cache))
+    return found
+
+
+def _manifests(buildx: Buildx, reference: str, raw: Any) -> Iterable[_Manifest]:
+    if "manifests" not in raw:
+        described = buildx.ask(
+            "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", reference
+        )
+        yield _Manifest(described.out.strip(), None)
+        return
+    for descriptor in raw["manifests"][:_MAX_MANIFESTS]:
+        platform = descriptor.get("platform") or {}
+        if platform.get("os") == "unknown":
+            continue
+        parts = (platform.get("os"), platform.get("architecture"), platform.get("variant"))
+        try:
+            yield _Manifest(descriptor["digest"], Platform.parse("/".join(part for part in parts if part)))
+        except UnknownPlatform as error:
+            raise Unreadable(str(error)) from None
+
+
+def _one(
+    buildx: Buildx, reference: str, manifest: _Manifest, exemptions: Exemptions, cache: LayerCache
+) -> tuple[Image, Audit]:
+    """Fetch one manifest's layers; its labels are those of the registry, not of our build."""
+    pinned = f"{_repository(reference)}@{manifest.digest}"
+    if not is_reference(pinned):
+        raise Unreadable(f"{manifest.digest!r} is no digest")
+    configured = _configured(buildx, pinned)
+    platform = manifest.platform or configured
+    with tempfile.TemporaryDirectory(prefix="archpatch-image-") as name:
+        folder = Path(name)
+        (folder / "context").mkdir()
+        (folder / "Dockerfile").write_text(f"FROM {pinned}\n", encoding="utf-8")
+        target = BakeTarget(
+            target_name("image", str(platform)), folder / "context", folder / "Dockerfile", platform,
+            f"type=oci,dest={folder / 'image.tar'}",
+        )  # fmt: skip
+        (folder / "bake.json").write_text(bake_file([target], buildx.settings), encoding="utf-8")
+        built = buildx.bake(folder / "bake.json", target.name, folder / "m.json", [folder], Progress())
+        if not built.ok:
+            raise Unreadable(f"{platform}: {built.progress.error.strip()[-300:]}")
+        with Store(folder / "image.tar") as store:
+            image = replace(store.images()[0], platform=platform, configured=configured)
+            return image, audit(image, store.rootfs(image, cache), exemptions)
+
+
+def _configured(buildx: Buildx, pinned: str) -> Platform:
+    """What the config of a single manifest says."""
+    answer = buildx.ask("buildx", "imagetools", "inspect", "--format", "{{json .Image}}", pinned)
+    try:
+        raw = json.loads(answer.out)
+        parts = (raw.get("os"), raw.get("architecture"), raw.get("variant"))
+        return Platform.parse("/".join(part for part in parts if part)) if any(parts) else AMD64
+    except (ValueError, AttributeError) as error:
+        raise Unreadable(f"its config cannot be read ({error})") from None
+
+
+def _repository(reference: str) -> str:
+    """The name without tag and digest."""
+    name = reference.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return head + slash + last.partition(":")[0]

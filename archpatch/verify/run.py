@@ -1,0 +1,289 @@
+"""archpatch verify: what is to be built, at which level, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from archpatch.discover import Unreadable as UnreadableFile
+from archpatch.discover import discover, read
+from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
+from archpatch.rule import Rule
+from archpatch.syntax.parse import parse
+from archpatch.verify import bases, build, plan, smoke
+from archpatch.verify.audit import Audit, equal_layers
+from archpatch.verify.bakefile import bake_file
+from archpatch.verify.build import Bench, Candidate, Outcome, Watch, again, shown
+from archpatch.verify.buildx import Buildx, NoEngine, Settings
+from archpatch.verify.exempt import Exemptions
+from archpatch.verify.oci import Image
+from archpatch.verify.preflight import Preflight, preflight
+from archpatch.verify.triage import diagnose
+from archpatch.verify.verdict import Evidence, Level, Look, State, Verification, state_of
+
+_AT_ONCE = 4  # invocations; buildx lays their steps out on its nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for."""
+
+    paths: tuple[Path, ...] = ()
+    level: Level = Level.BUILD
+    platforms: tuple[Platform, ...] = DEFAULT_TARGETS
+    settings: Settings = field(default_factory=Settings)
+    trust_syntax: bool = False
+    allow: tuple[str, ...] = ()
+    run_command: tuple[str, ...] = ()
+    allow_fork_event: bool = False
+
+
+def _quiet(image: str, platform: Platform, text: str) -> None:
+    """Nobody watches."""
+
+
+def verify(
+    request: Request, rules: Sequence[Rule] = (), watch: Watch = _quiet, buildx: Buildx | None = None
+) -> Verification:
+    """Do what is asked. An engine that is not there, or a CI event that forbids it, is said in `trouble`."""
+    buildx = buildx or Buildx(request.settings)
+    found = discover(request.paths)
+    files = [(path, read(path)) for path in found.files if _is_readable(path)]
+    troubles = [_unread_look(path, request.platforms) for path in found.files if not _is_readable(path)]
+    try:
+        if request.level is Level.PLAN:
+            return _planned(request, files)
+        check_event(request)
+        return _looked(request, files, rules, watch, buildx, [look for looks in troubles for look in looks])
+    except NoEngine as error:
+        return Verification(request.level, trouble=str(error))
+    except BaseException:
+        buildx.runner.stop()  # Ctrl-C too: no build outlives us
+        raise
+
+
+def check_event(request: Request) -> None:
+    """Raises NoEngine in a CI event where a fork's code may meet secrets."""
+    event = plan.fork_event(os.environ)
+    if event and not request.allow_fork_event:
+        raise NoEngine(
+            f"this runs in {event}: a fork's code would be built where secrets may be near. "
+            "--allow-fork-event builds it all the same; --level plan only prints what would be run"
+        )
+
+
+def roots_of(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The folders in which bake and compose files are looked for: those that the user named."""
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    return tuple(dict.fromkeys(folders or [Path()]))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read(path)
+    except UnreadableFile:
+        return False
+    return True
+
+
+def _unread_look(path: Path, platforms: Sequence[Platform]) -> list[Look]:
+    evidence = (Evidence("unread", "the Dockerfile cannot be read", State.UNKNOWN),)
+    return [Look(str(path), path, platform, State.UNKNOWN, evidence) for platform in platforms]
+
+
+def _planned(request: Request, files: Sequence[tuple[Path, bytes]]) -> Verification:
+    """The bake file and the commands, nothing run."""
+    buildx = Buildx(request.settings)
+    jobs = plan.jobs([path for path, _ in files], roots_of(request.paths), None)
+    targets = [
+        job.target(
+            platform,
+            job.dockerfile.resolve(),
+            job.context.resolve(),
+            f"type=oci,dest={job.name}-{str(platform).replace('/', '-')}.tar",
+        )
+        for job in jobs
+        for platform in request.platforms
+    ]
+    commands = [shown(buildx.bake_command(Path("archpatch-verify.json"), target.name)) for target in targets]
+    return Verification(Level.PLAN, plan=bake_file(targets, request.settings), commands=tuple(commands))
+
+
+def _looked(
+    request: Request,
+    files: Sequence[tuple[Path, bytes]],
+    rules: Sequence[Rule],
+    watch: Watch,
+    buildx: Buildx,
+    troubles: Sequence[Look],
+) -> Verification:
+    found = preflight(buildx, request.platforms, probe=request.level is not Level.CHECK)
+    bench = bench_for(request, buildx, found, rules, watch)
+    sources = dict(files)
+    jobs = plan.jobs([path for path, _ in files], roots_of(request.paths), buildx)
+    candidates = [Candidate(job, sources[job.dockerfile]) for job in jobs]
+    if request.level is Level.CHECK:
+        looks = check_all(bench, candidates, request.platforms)
+    else:
+        looks = [outcome.look for outcome in build_all(bench, candidates, request.platforms)]
+    result = Verification(request.level, (*troubles, *looks), commands=commands_of(looks))
+    return with_engine(result, found)
+
+
+def bench_for(
+    request: Request, buildx: Buildx, found: Preflight, rules: Sequence[Rule], watch: Watch
+) -> Bench:
+    """What the builds of a request share."""
+    command = request.run_command if request.level is Level.RUN else ()
+    exemptions = Exemptions.also(request.allow)
+    return Bench(buildx, found, exemptions, rules, request.trust_syntax, command, watch)
+
+
+def with_engine(result: Verification, found: Preflight) -> Verification:
+    """A result that says by what engine it came about."""
+    return replace(
+        result,
+        builder=found.builder.name,
+        driver=found.builder.driver,
+        versions={**found.versions, "buildkit": found.builder.version},
+        modes={platform: mode.value for platform, mode in found.modes.items()},
+        advice=found.advice,
+    )
+
+
+def commands_of(looks: Iterable[Look]) -> tuple[str, ...]:
+    """The commands to build everything again."""
+    return tuple(dict.fromkeys(shown(look.command) for look in looks if look.command))
+
+
+def build_all(
+    bench: Bench,
+    candidates: Sequence[Candidate],
+    platforms: Sequence[Platform],
+    timeout: float | None = None,
+) -> list[Outcome]:
+    """Every candidate on every platform, in this order. One that fails keeps none of the others from being done."""
+    asked = [(candidate, platform) for candidate in candidates for platform in platforms]
+
+    def one(question: tuple[Candidate, Platform]) -> Outcome:
+        candidate, platform = question
+        bench.watch(candidate.job.name, platform, "building")
+        outcome = build.build(bench, candidate, platform, timeout)
+        if bench.run_command and outcome.look.state is State.RIGHT:
+            outcome = smoke.run(bench, candidate, platform, outcome)
+        bench.watch(candidate.job.name, platform, outcome.look.state.value)
+        return outcome
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
+            outcomes = list(pool.map(one, asked))
+        except BaseException:
+            bench.buildx.runner.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    size = len(platforms)
+    return [
+        outcome
+        for at in range(0, len(outcomes), size)
+        for outcome in _with_alarms(outcomes[at : at + size], candidates[at // size], bench.preflight)
+    ]
+
+
+def _with_alarms(outcomes: list[Outcome], candidate: Candidate, found: Preflight) -> list[Outcome]:
+    """Add what only shows when the platforms of one image are put side by side."""
+    pairs: list[tuple[Image, Audit]] = [
+        (outcome.image, outcome.audit) for outcome in outcomes if outcome.image and outcome.audit
+    ]
+    alarms = equal_layers(pairs)
+    told = []
+    for outcome in outcomes:
+        look = outcome.look
+        if alarm := alarms.get(look.platform):
+            evidence = (*look.evidence, Evidence(alarm.code, alarm.message))
+            look = replace(look, evidence=evidence, state=state_of(evidence))
+        if note := _hidden_by_native_nodes(candidate, look, found):
+            look = replace(look, notes=(*look.notes, note))
+        told.append(replace(outcome, look=look))
+    return told
+
+
+def _hidden_by_native_nodes(candidate: Candidate, look: Look, found: Preflight) -> str:
+    """A final stage on $BUILDPLATFORM looks right on a native node, and is wrong on one that emulates."""
+    if look.state is not State.RIGHT or found.build_platforms.get(look.platform, AMD64) != look.platform:
+        return ""
+    document = candidate.document
+    if not document.stages or len(found.build_platforms) < 2:
+        return ""
+    if bases.runs_on_builder(document, candidate.job.stage, look.platform):
+        return (
+            "its final stage runs on $BUILDPLATFORM: right here, where a native node built it; a builder that "
+            "emulates this platform would ship its own architecture"
+        )
+    return ""
+
+
+def check_all(bench: Bench, candidates: Sequence[Candidate], platforms: Sequence[Platform]) -> list[Look]:
+    """Level `check`: BuildKit's checks with the values of each platform, and the platforms of all base images."""
+    looks = []
+    for candidate in candidates:
+        for platform in platforms:
+            bench.watch(candidate.job.name, platform, "checking")
+            looks.append(_check(bench, candidate, platform))
+            bench.watch(candidate.job.name, platform, looks[-1].state.value)
+    return looks
+
+
+def _check(bench: Bench, candidate: Candidate, platform: Platform) -> Look:
+    job = candidate.job
+    source, _ = (candidate.source, None) if bench.trust_syntax else plan.without_frontend(candidate.source)
+    document = parse(source, job.dockerfile)
+    if plan.foreign_notation(source) and not bench.trust_syntax:
+        evidence = [
+            Evidence("refused", "only a frontend that the file itself names could read it", State.UNKNOWN)
+        ]
+        return Look(job.name, job.dockerfile, platform, State.UNKNOWN, tuple(evidence))
+    # A check heeds no --platform: the automatic values are given by hand.
+    values = {"TARGETPLATFORM": str(platform), "TARGETOS": platform.os, "TARGETARCH": platform.arch}
+    values["TARGETVARIANT"] = platform.variant
+    told_ = bench.buildx.call_check(source, job.context, {**job.args, **values})
+    found, notes = _read_check(told_)
+    named, unknown = bases.bases_of(document, platform)
+    answers = bases.probe(bench.buildx, named)
+    for base in named:
+        answer = answers[base.reference, base.platform]
+        if answer is not None:
+            found.append(replace(answer, lines=(base.line,)))
+    found += (Evidence("base", f"{text}: not known before the build", State.UNKNOWN) for text in unknown)
+    evidence_ = tuple(dict.fromkeys(found))
+    command = again(bench.buildx, job, platform)
+    return Look(
+        job.name,
+        job.dockerfile,
+        platform,
+        state_of(evidence_),
+        evidence_,
+        (*job.notes, *notes),
+        command=command,
+    )
+
+
+def _read_check(told_: Mapping[str, object]) -> tuple[list[Evidence], list[str]]:
+    found: list[Evidence] = []
+    notes: list[str] = []
+    if failure := told_.get("failure"):
+        found.append(Evidence("lint", f"the check gave no answer: {failure}", State.UNKNOWN))
+    warnings = told_.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else ():
+        lines = tuple(place["start"]["line"] for place in (warning.get("location") or {}).get("ranges") or ())
+        text = f"{warning.get('ruleName')}: {warning.get('detail')}"
+        if warning.get("ruleName") == "InvalidBaseImagePlatform":
+            continue  # a check looks at the builder's own platform; the probe of the bases asks for each
+        notes.append(f"line {lines[0]}: {text}" if lines else text)
+    error = told_.get("buildError")
+    if isinstance(error, dict):
+        diagnosis = diagnose(str(error.get("message")))
+        found.append(Evidence("lint", f"{diagnosis.meaning} ({diagnosis.line})", diagnosis.state))
+    return found, notes
