@@ -14,8 +14,8 @@ from archpatch.syntax.shell_words import Literal, Opaque, Param, Part, Quote, Sh
 from archpatch.text import Span, decode
 
 # Words that need no grammar: plain text, quotes, $x and ${x} without anything nested.
-_SIMPLE = rb"""(?:[^\s'"\\$`<>()]|\\[^\n]|'[^']*'|\$\{[^{}"'`$()\s]*\}|\$(?![({'"])|(?<=\S)\\\n(?=\S)
-  |"(?:[^"\\$`]|\\.|\$\{[^{}"'`$()]*\}|\$(?![({]))*")+"""
+_SIMPLE = rb"""(?:[^\s'"\\$`<>()]++|\\[^\n]|'[^']*'|\$\{[^{}"'`$()\s]*\}|\$(?![({'"])|(?<=\S)\\\n(?=\S)
+  |"(?:[^"\\$`]++|\\.|\$\{[^{}"'`$()]*\}|\$(?![({]))*")+"""
 _WORD = re.compile(rb"(?:\s|\\\n)*(?P<word>" + _SIMPLE + rb")(?=\s|\\\n|\Z)", re.DOTALL | re.VERBOSE)
 _BLACK = re.compile(rb"\S+")
 _PLAIN = re.compile(rb"[^\\'\"$`<>()]*")

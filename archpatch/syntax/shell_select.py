@@ -73,15 +73,13 @@ class Origin:
         if text is None:
             return None
         text = text.removeprefix(self.before)
-        means = _matching(self.values.items(), text, glob) if self.values else NONE
-        if self.translated or self.selector is Selector.OTHER:
-            means = means or _meaning(text)
+        taken = _matching(self.values.items(), text, glob) if self.values else NONE
+        taken = taken or _matching(
+            ((value, frozenset({arch})) for value, arch in self.spellings()), text, glob
+        )
+        means = taken or _meaning(text)
+        if self.translated:
             taken = means
-        else:
-            taken = means or _matching(
-                ((word, frozenset({arch})) for word, arch in self.spellings()), text, glob
-            )
-            means = taken or _meaning(text)
         return ArchTest(word.span, text, means, taken)
 
 

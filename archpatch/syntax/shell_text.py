@@ -143,7 +143,7 @@ def json_string(verbatim: str, start: int) -> Text | None:
 
 # What a scan for heredocs must step over, line ends, and the marker itself.
 _TOKEN = re.compile(
-    rb"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|(?<![^\s;|&(){}])#[^\n]*|<<<|\(\([^\n]*?\)\)|(?P<end>\n)"
+    rb"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|(?<![^\s;|&(){}])#[^\n]*|<<<|\(\([^\n()]*\)\)|(?P<end>\n)"
     rb"|<<(?P<tabs>-?)[ \t]*(?P<quote>['\"\\]?)(?P<name>[A-Za-z_][\w.-]*)",
     re.DOTALL,
 )
@@ -179,6 +179,7 @@ def without_heredocs(data: bytes) -> tuple[bytes, dict[int, Body]]:
     bodies: dict[int, Body] = {}
     pieces: list[bytes] = []
     waiting: list[re.Match[bytes]] = []
+    lines = _lines(data)
     done = position = 0
     while match := _TOKEN.search(data, position):
         position = match.end()
@@ -187,15 +188,14 @@ def without_heredocs(data: bytes) -> tuple[bytes, dict[int, Body]]:
         elif match["end"] and waiting:
             start = position
             for marker in waiting:
-                tabs = rb"\t*" if marker["tabs"] else b""
-                closing = re.compile(rb"^%s%s$" % (tabs, re.escape(marker["name"])), re.MULTILINE)
-                if (close := closing.search(data, position)) is None:
+                close = _closing(lines.get(marker["name"], ()), position, marker)
+                if close is None:
                     continue
                 at = marker.start()
-                bodies[at] = Body(at, position, close.start(), not marker["quote"])
+                bodies[at] = Body(at, position, close.start, not marker["quote"])
                 pieces += (data[done:at], b"< " if not marker["tabs"] else b"<  ")
                 done = at + 2 + len(marker["tabs"])
-                position = min(close.end() + 1, len(data))
+                position = min(close.end + 1, len(data))
             waiting = []
             pieces += (data[done:start], b" " * (position - start))
             done = position
@@ -203,3 +203,19 @@ def without_heredocs(data: bytes) -> tuple[bytes, dict[int, Body]]:
                 pieces[-1] = pieces[-1][:-1] + b"\n"
     pieces.append(data[done:])
     return b"".join(pieces), bodies
+
+
+def _lines(data: bytes) -> dict[bytes, list[Span]]:
+    """Every line by what it holds behind its tabs; the spans are those of the whole lines."""
+    found: dict[bytes, list[Span]] = {}
+    at = 0
+    for line in data.split(b"\n"):
+        found.setdefault(line.lstrip(b"\t"), []).append(Span(at, at + len(line)))
+        at += len(line) + 1
+    return found
+
+
+def _closing(lines: Iterable[Span], position: int, marker: re.Match[bytes]) -> Span | None:
+    """The first of the lines that ends a heredoc whose content begins at `position`."""
+    exact = None if marker["tabs"] else len(marker["name"])
+    return next((one for one in lines if one.start >= position and exact in (None, len(one))), None)
