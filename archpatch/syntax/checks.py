@@ -24,6 +24,7 @@ _NOT_UNDER_ONBUILD = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
 _EXPANDED = frozenset(
     {"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
 )
+_WITH_PAIRS = (Arg, Env)
 _NONE: frozenset[str] = frozenset()
 _ANY = None  # instructions whose flags BuildKit never looks at
 _FLAGS: dict[str, frozenset[str] | None] = {
@@ -61,7 +62,7 @@ def check_file(source: bytes, any_instruction: bool, any_stage: bool) -> Iterato
         yield Problem(Span(0, 0), "there is no FROM in this file")
 
 
-def check_instruction(node: Instruction, after_from: bool, escape: str) -> Iterator[Problem]:
+def check_instruction(node: Instruction, after_from: bool) -> Iterator[Problem]:
     """What is wrong with one instruction; `after_from` says whether a FROM stands at or before it."""
     keyword = node.keyword
     if not after_from and (node.onbuild or keyword not in _FIRST):
@@ -78,17 +79,17 @@ def check_instruction(node: Instruction, after_from: bool, escape: str) -> Itera
         yield Problem(node.keyword_span, f"unknown instruction: {keyword}")
         return
     known = _FLAGS[keyword]
-    if known is not _ANY:
+    if node.flags and known is not _ANY:
         yield from _check_flags(node.flags, known)
     message = _arguments(node)
     if message:
         yield Problem(node.body if len(node.body) else node.keyword_span, message)
-    elif keyword in _EXPANDED and not node.heredocs:
-        yield from _check_words(node, escape)
 
 
-def _check_words(node: Instruction, escape: str) -> Iterator[Problem]:
-    """Words whose quotes or substitutions BuildKit cannot read."""
+def check_words(node: Instruction, escape: str) -> Iterator[Problem]:
+    """Words whose quotes or substitutions BuildKit cannot read, where it expands them."""
+    if node.keyword not in _EXPANDED or node.onbuild or node.heredocs:
+        return
     words: Iterable[Word | None] = node.words
     if isinstance(node, Env):
         words = (word for item in node.declarations for word in (item.name, item.value))
@@ -123,7 +124,7 @@ def _arguments(node: Instruction) -> str:
         return _from(node)
     if keyword in ("ADD", "COPY"):
         return "" if count > 1 else f"{keyword} needs a source and a destination"
-    if isinstance(node, Arg | Env):
+    if isinstance(node, _WITH_PAIRS):
         return _pairs(node)
     if keyword in ("CMD", "ENTRYPOINT", "RUN"):
         return ""

@@ -100,6 +100,8 @@ def _ends_in_escape(text: bytes, escape: bytes) -> bool:
 
 def flags(line: LogicalLine, start: int, end: int) -> tuple[tuple[Flag, ...], tuple[Mount, ...], int]:
     """The flags at the head of a range, the mounts among them, and where what follows begins."""
+    if not line.text.startswith(b"--", start):
+        return (), (), start
     found: list[Flag] = []
     mounts: list[Mount] = []
     at = start

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from archpatch.syntax.checks import check_file, check_instruction
+from archpatch.syntax.checks import check_file, check_instruction, check_words
 from archpatch.syntax.fields import (
     declarations,
     fields,
@@ -42,6 +42,7 @@ from archpatch.syntax.words import BadWord, split_parts, unquote, word_ranges
 from archpatch.text import Span, decode, encode
 
 _KEYWORD = re.compile(rb"[^\t\v\f\r ]+")
+_SPECIAL = re.compile(rb"[$'\"\\`]")  # without these no word can be wrong
 _HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)\Z", re.ASCII)
 _PAIRS = frozenset({"ARG", "ENV", "LABEL"})
 _MAYBE_JSON = frozenset({"RUN", "CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK", "ADD", "COPY", "VOLUME"})
@@ -66,7 +67,9 @@ def parse(source: bytes, path: Path = Path("Dockerfile")) -> Document:
             bodies.append([])
         else:
             (bodies[-1] if bodies else globals_).append(node)
-        problems += check_instruction(node, bool(heads), scanner.escape)
+        problems += check_instruction(node, bool(heads))
+        if _SPECIAL.search(line.text):
+            problems += check_words(node, scanner.escape)
     problems += check_file(source, bool(globals_ or heads), bool(heads))
     first_end = source.find(b"\n")
     return Document(
@@ -88,6 +91,21 @@ def parse(source: bytes, path: Path = Path("Dockerfile")) -> Document:
 def _binary(source: bytes, path: Path) -> Document:
     problem = Problem(Span(0, 0), "not a text file (it holds NUL bytes)")
     return Document(source, path, b"\n", "\\", ((PieceKind.CODE, len(source)),), (), (), (), (), (problem,))
+
+
+# The fields of Instruction in their order.
+_Base = tuple[
+    Span,
+    str,
+    Span,
+    tuple[Flag, ...],
+    Span,
+    tuple[Word, ...],
+    bool,
+    tuple[Heredoc, ...],
+    tuple[Span, ...],
+    bool,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +145,7 @@ def _instruction(line: LogicalLine, scanner: Scanner) -> Instruction:
     if head.keyword in _WITH_HEREDOCS and not json and b"<<" in line.text:
         heredocs = tuple(_heredocs(line, scanner))
     span = Span(line.place(start), heredocs[-1].closing.end if heredocs else line.end)
-    base = (
+    base: _Base = (
         span,
         head.keyword,
         head.keyword_span,
@@ -139,12 +157,18 @@ def _instruction(line: LogicalLine, scanner: Scanner) -> Instruction:
         line.comments,
         onbuild,
     )
-    match head.keyword:
+    return _node(base, head.mounts, pairs)
+
+
+def _node(base: _Base, mounts: tuple[Mount, ...], pairs: list[tuple[Word, Declaration]]) -> Instruction:
+    """The fields that all instructions share, as the class of the keyword."""
+    words = base[5]
+    match base[1]:
         case "FROM" if words:
             named = len(words) > 2 and words[1].value.lower() == "as"
             return From(*base, image=words[0], name=words[2] if named else None)
         case "RUN":
-            return Run(*base, mounts=head.mounts)
+            return Run(*base, mounts=mounts)
         case "COPY" | "ADD":
             return Copy(*base, sources=words[:-1], destination=words[-1] if words else None)
         case "ARG":
