@@ -11,14 +11,14 @@ from archpatch.assets import UNKNOWN, Match
 from archpatch.facts.checksums import Digest, digests_of
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
-from archpatch.platforms import AMD64, Platform, arch_words
-from archpatch.syntax.shell import ShellWord, params
-from archpatch.syntax.tree import Copy, Run, Word
+from archpatch.facts.shells import Command
+from archpatch.platforms import AMD64, Platform, arch_of, arch_words
+from archpatch.syntax.shell import ShellCommand, ShellWord
+from archpatch.syntax.tree import Copy, Instruction, Run, Word
 from archpatch.text import Span
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
-    from archpatch.facts.shells import Command
     from archpatch.facts.stages import StageFacts
 
 FETCHERS = frozenset({"curl", "wget", "wget2", "aria2c", "fetch", "axel", "ADD"})
@@ -108,6 +108,7 @@ _FOREIGN = re.compile(
     r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)|\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
     re.IGNORECASE,
 )
+_TOOLCHAIN = re.compile(r"(?:x86_64|amd64)[-_](?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)")
 _ANY = re.compile(
     r"noarch|_all\.deb|-any\.whl|\.(?:gpg|key|repo|list|pem|crt|patch|diff|html?|md|ya?ml|json)(?:$|\?)",
     re.IGNORECASE,
@@ -173,9 +174,9 @@ class Download:
 
     @property
     def span(self) -> Span:
-        """What a finding points at: the hard-coded architecture where it stands in this instruction, else the URL."""
+        """What a finding points at: the architecture where it is written out, else the URL."""
         for token in self.tokens:
-            if token.span is not None and len(token.span) and token.span in self.instruction.span:
+            if token.span is not None and len(token.span):
                 return token.span
         return self.word.span
 
@@ -241,8 +242,9 @@ def find_downloads(facts: Facts) -> Iterator[Download]:
         for instruction in stage.body:
             if isinstance(instruction, Copy) and instruction.keyword == "ADD" and not instruction.onbuild:
                 yield from _added(facts, stage, instruction)
-        if any(_may_fetch(facts, run) for run in stage.runs):
-            yield from _fetched(facts, stage)
+        for run in stage.runs:
+            if _may_fetch(facts, run):
+                yield from _fetched(facts, stage, run)
 
 
 def _may_fetch(facts: Facts, run: Run) -> bool:
@@ -256,44 +258,56 @@ def _added(facts: Facts, stage: StageFacts, instruction: Copy) -> Iterator[Downl
         if not _URL.match(text_of(pieces)):
             continue
         urls = {target: text_of(trace_word(facts, instruction, word, target)) for target in facts.targets}
-        flag = instruction.flag("checksum")
-        value = flag.value if flag else None
-        digests = (Digest(value.span, value.value),) if value and "$" not in value.value else ()
         output = instruction.destination.value if instruction.destination else None
-        yield _download(facts, "ADD", instruction, stage, None, word, pieces, urls, (output, True), digests)
+        yield _download(facts, "ADD", instruction, stage, None, word, pieces, urls, (output, True))
 
 
-def _fetched(facts: Facts, stage: StageFacts) -> Iterator[Download]:
-    for command in stage.commands:
-        name = command.shell.name
-        if name in _OTHERS:
+def _flag_digest(instruction: Instruction) -> tuple[Digest, ...]:
+    flag = instruction.flag("checksum")
+    value = flag.value if flag else None
+    return (Digest(value.span, value.value),) if value and "$" not in value.value else ()
+
+
+def _fetched(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Download]:
+    script = facts.shell(run)
+    for shell in script.commands:
+        words = _url_words(shell)
+        if not words or (name := shell.name) in _OTHERS:
             continue
-        for word in _url_words(command):
+        command = Command(shell, run, stage, script)
+        for word in words:
             pieces = trace(facts, command, word, AMD64)
-            if not _URL.match(text_of(pieces)) or (
-                name not in FETCHERS | INSTALLERS and not _is_file(pieces)
-            ):
+            url = text_of(pieces)
+            if not _URL.match(url) or (name not in FETCHERS | INSTALLERS and not _is_file(pieces)):
                 continue
-            constant = all(piece.span is not None for piece in pieces)
+            constant = all(piece.span is not None and piece.assign is None for piece in pieces)
             urls = {
-                target: text_of(pieces) if constant else text_of(trace(facts, command, word, target))
+                target: url if constant else text_of(trace(facts, command, word, target))
                 for target in facts.targets
             }
-            digests = digests_of(facts, command, text_of(pieces), _output(command, text_of(pieces))[0])
-            output = _output(command, text_of(pieces))
-            yield _download(facts, name, command.run, stage, command, word, pieces, urls, output, digests)
+            yield _download(facts, name, run, stage, command, word, pieces, urls, _output(command, url))
 
 
-def _url_words(command: Command) -> Iterator[ShellWord]:
-    """The arguments that may be URLs; `--url=https://...` counts."""
-    for word in command.shell.arguments:
-        raw = word.raw.lstrip("\"'")
-        if raw.startswith(("http://", "https://", "ftp://")) or (
-            raw.startswith("$") and next(params(word.parts), None) is not None
+def _url_words(shell: ShellCommand) -> list[ShellWord]:
+    """The arguments that may be URLs; `--url=https://...` counts. A variable does for commands that fetch alone."""
+    found = []
+    fetches: bool | None = None
+    for word in shell.words:
+        raw = word.raw
+        if "://" in raw[:40] and raw.lstrip("\"'").startswith(("http", "ftp")):
+            found.append(word)
+        elif raw.lstrip("\"'")[:1] == "$" and raw != "$@":
+            if fetches is None:
+                fetches = shell.name in FETCHERS
+            if fetches:
+                found.append(word)
+        elif (
+            raw.startswith("--url=")
+            and shell.name == "curl"
+            and (option := shell.option("--url")) is not None
         ):
-            yield word
-    if command.shell.name == "curl" and (option := command.shell.option("--url")) is not None:
-        yield option
+            found.append(option)
+    return found
 
 
 def _is_file(pieces: Sequence[Piece]) -> bool:
@@ -334,12 +348,16 @@ def _download(
     pieces: tuple[Piece, ...],
     urls: dict[Platform, str],
     output: tuple[str | None, bool],
-    digests: tuple[Digest, ...],
 ) -> Download:
     url = text_of(pieces)
     match = facts.tables.asset(url)
     others = tuple((target, text) for target, text in urls.items() if text != url and target != AMD64)
     tokens = tuple(_tokens(url, pieces, match))
+    digests: tuple[Digest, ...] = ()
+    if command is None:
+        digests = _flag_digest(instruction)
+    elif tokens or others:
+        digests = digests_of(facts, command, url, output[0])
     return Download(
         kind, instruction, stage, command, word, pieces, url, tokens, match, others, *output, digests
     )
@@ -348,11 +366,15 @@ def _download(
 def _tokens(url: str, pieces: Sequence[Piece], match: Match | None) -> Iterator[UrlToken]:
     if match is not None:
         places = [(token.start, token.end, token.place) for token in match.tokens]
+        if any(_arch(match, url[start:end], place) != "amd64" for start, end, place in places):
+            return  # written for another architecture, on purpose
     elif _FOREIGN.search(url) or _ANY.search(url.rsplit("/", 1)[-1]):
         return
     else:
         path = url.find("/", url.find("://") + 3)
         words = [word for word in arch_words(url) if word.start > path]
+        if _TOOLCHAIN.search(url):  # the architecture of the machine it runs on comes first
+            words = words[:1]
         if any(word.arch != "amd64" for word in words):  # an asset of another machine, or one for many
             return
         texts = list(dict.fromkeys(word.text for word in words))
@@ -361,3 +383,7 @@ def _tokens(url: str, pieces: Sequence[Piece], match: Match | None) -> Iterator[
         found = piece_at(pieces, start, end)
         piece, span = found if found else (None, None)
         yield UrlToken(url[start:end], start, end, span, piece, place)
+
+
+def _arch(match: Match, text: str, place: int) -> str | None:
+    return match.asset.arch_of(place, text) or arch_of(text)

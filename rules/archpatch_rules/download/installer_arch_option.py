@@ -30,7 +30,7 @@ class InstallerArchOption(Rule):
     """
 
     code, name, severity = "AP410", "installer-arch-option", Severity.WARNING
-    hints = ("sh", "install")
+    hints = ("--arch", "--cpu", "--platform", "arch=")
     errors = ("exec format error",)
     examples = (
         Example(
