@@ -1,4 +1,4 @@
-"""check(): asks the rules, and takes style, selection and suppression comments into account.
+"""Asks the rules, and takes style, selection and suppression comments into account.
 
 No rule is known here by its name.
 """
@@ -61,7 +61,8 @@ class Report:
     """What one look at a file gave. `errors`: it does not parse; no fix is offered then.
 
     `unknown`: what could not be looked at. `targets`: the platforms that were looked at, which a comment of the
-    file may have named.
+    file may have named. `demoted`: findings whose fix claimed to be SAFE and would change what amd64 gets; among
+    `findings` it is UNSAFE.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -69,26 +70,25 @@ class Report:
     unknown: tuple[Problem, ...] = ()
     errors: tuple[Problem, ...] = ()
     targets: tuple[Platform, ...] = DEFAULT_TARGETS
+    demoted: tuple[Finding, ...] = ()
 
 
-def check(
-    document: Document,
-    rules: Sequence[Rule],
-    settings: Settings | None = None,
-    context: Context | None = None,
-) -> Report:
-    """Every finding of the asked rules in a file, suppressions taken into account.
+def targets_of(document: Document, settings: Settings) -> tuple[Platform, ...]:
+    """The platforms to look at: those that a comment of the file names, else those asked for."""
+    return suppress.read(document).platforms or settings.targets
 
-    Raises InternalError when a rule fails.
+
+def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
+    """Every finding of the asked rules, styles, selection and suppressions taken into account.
+
+    The rules' own claims on their fixes stand here unchecked. Raises InternalError when a rule fails.
     """
-    settings = settings or Settings()
+    document, context, targets = facts.document, facts.context, facts.targets
     comments = suppress.read(document)
-    targets = comments.platforms or settings.targets
     errors = document.problems
     if all(target == AMD64 for target in targets):
         about_comments = (finding for finding in comments.findings if _wanted(settings, finding))
         return Report(tuple(about_comments), errors=errors, targets=targets)
-    facts = Facts(document, targets=targets, context=context)
     raw = list(_ask(_needed(document, rules, settings, comments), document, facts))
     kept, hidden, used = _sift(raw, comments, context, document)
     unknown = tuple(_unread(document, facts))

@@ -1,4 +1,4 @@
-"""fix(): writes fixes round by round up to a fixed point, and proves each round.
+"""check() and fix(): findings whose claims are proved, and fixes that go in round by round up to a fixed point.
 
 Fixes are ordered by their place in the file and nothing else; no rule is known here by its name.
 """
@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from archpatch.checking import InternalError, Report, Settings, check, inside_context
+from archpatch.checking import InternalError, Report, Settings, ask, inside_context, targets_of
 from archpatch.facts import Context, Facts
 from archpatch.facts.ignore import Ignore
-from archpatch.platforms import AMD64
 from archpatch.rule import Finding, Rule
 from archpatch.suppress import NOTICES, Notice
 from archpatch.syntax import second
@@ -46,8 +45,8 @@ class Outcome:
     """What fix() made of a file. Nothing is written to disk.
 
     `files`: changed files of the context, by path. `applied`: the findings whose fixes went in, round by round;
-    their spans are those of their round. `report`: what is left. `demoted`: findings of the last round whose fix
-    claims to be SAFE and changes what amd64 gets. `abstained`: rounds in which the second reader had no opinion.
+    their spans are those of their round. `report`: what is left. `demoted`: findings of any round whose fix claims
+    to be SAFE and changes what amd64 gets. `abstained`: rounds in which the second reader had no opinion.
     """
 
     source: bytes
@@ -56,6 +55,19 @@ class Outcome:
     applied: tuple[Finding, ...] = ()
     demoted: tuple[Finding, ...] = ()
     abstained: int = 0
+
+
+def check(
+    document: Document,
+    rules: Sequence[Rule],
+    settings: Settings | None = None,
+    context: Context | None = None,
+) -> Report:
+    """Every finding of the asked rules; a fix that is SAFE here leaves amd64 what it gets.
+
+    Raises InternalError when a rule fails.
+    """
+    return _State(document, tuple(rules), settings or Settings(), context).report
 
 
 def fix(
@@ -75,37 +87,37 @@ def fix(
     settings = settings or Settings()
     everything: tuple[Rule | Notice, ...] = (*rules, *NOTICES)
     names = {rule.code: rule for rule in everything}
-    state = _State(document, context)
-    seen = [state.texts]
+    state = _State(document, tuple(rules), settings, context)
+    states = [state]
     rounds: list[list[Finding]] = []
+    demoted: dict[tuple[str, str], Finding] = {}
     abstained = 0
     for _ in range(ROUNDS):
-        report = check(state.document, rules, settings, state.context)
-        asked = [
-            finding
-            for finding in report.findings
-            if _mends(finding, level)
-            and settings.writes(names[finding.code], finding)
-            and (wanted is None or wanted(finding))
-        ]
-        chosen, demoted = _prove(state, asked, level)
+        report = state.report
+        demoted |= {(finding.code, finding.message): finding for finding in report.demoted}
+        chosen = _choose(
+            state,
+            [
+                finding
+                for finding in report.findings
+                if _mends(finding, level)
+                and settings.writes(names[finding.code], finding)
+                and (wanted is None or wanted(finding))
+            ],
+        )
         if not chosen:
+            applied = tuple(finding for findings in rounds for finding in findings)
             return Outcome(
-                state.document.source,
-                report,
-                state.files,
-                tuple(finding for round_ in rounds for finding in round_),
-                tuple(demoted),
-                abstained,
+                state.document.source, report, state.files, applied, tuple(demoted.values()), abstained
             )
+        rounds.append(chosen)
         state, agreed = state.after(chosen)
         abstained += not agreed
-        rounds.append(chosen)
-        if state.texts in seen:  # those that led from this text back to it are to blame
-            del rounds[: seen.index(state.texts)]
+        if state in states:  # the rounds that led from this text back to it are to blame
+            del rounds[: states.index(state)]
             break
-        seen.append(state.texts)
-    raise Unstable(document.path, (finding.code for round_ in rounds for finding in round_))
+        states.append(state)
+    raise Unstable(document.path, (finding.code for findings in rounds for finding in findings))
 
 
 def _mends(finding: Finding, level: Applicability) -> bool:
@@ -113,29 +125,30 @@ def _mends(finding: Finding, level: Applicability) -> bool:
     return fix is not None and bool(fix.edits) and fix.applicability >= max(level, Applicability.UNSAFE)
 
 
-def _prove(state: _State, asked: list[Finding], level: Applicability) -> tuple[list[Finding], list[Finding]]:
-    """The findings to mend in this round, and those whose SAFE fix does not keep what amd64 gets.
+def _choose(state: _State, asked: list[Finding]) -> list[Finding]:
+    """The findings to mend in this round. Fixes that are safe each, but not together, go in one at a time."""
+    chosen = _compatible(asked)
+    safe = [finding for finding in chosen if _is_safe(finding)]
+    if state.keeps_view(safe):
+        return chosen
+    return _compatible(finding for finding in asked if not _is_safe(finding) or finding is safe[0])
 
-    The latter are mended all the same where UNSAFE is good enough.
-    """
-    demoted: list[Finding] = []
-    while True:
-        chosen = _compatible(asked)
-        safe = [finding for finding in chosen if _is_safe(finding) and finding not in demoted]
-        if state.keeps_view(safe):
-            return chosen, demoted
-        culprits = [finding for finding in safe if not state.keeps_view([finding])]
-        if not culprits:  # each for itself is right, together they are not: one at a time
-            culprits = []
-            asked = [finding for finding in asked if not _is_safe(finding) or finding is safe[0]]
-            continue
-        demoted += culprits
-        if level is Applicability.SAFE:
-            asked = [finding for finding in asked if finding not in culprits]
+
+def _demoted(state: _State, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings whose SAFE fix does not leave amd64 what it gets."""
+    safe = [finding for finding in findings if _is_safe(finding)]
+    together = _compatible(safe)
+    if state.keeps_view(together):
+        safe = [finding for finding in safe if finding not in together]
+    return [finding for finding in safe if not state.keeps_view([finding])]
 
 
 def _is_safe(finding: Finding) -> bool:
     return finding.fix is not None and finding.fix.applicability is Applicability.SAFE
+
+
+def _claim_less(finding: Finding) -> Finding:
+    return replace(finding, fix=replace(_fix(finding), applicability=Applicability.UNSAFE))
 
 
 def _fix(finding: Finding) -> Fix:
@@ -201,13 +214,18 @@ class _State:
     """A Dockerfile and the mended files of its context, between two rounds. `files` by the paths of edits."""
 
     document: Document
+    rules: tuple[Rule, ...]
+    settings: Settings
     base: Context | None
     files: Mapping[Path, bytes] = field(default_factory=dict)
 
-    @property
-    def texts(self) -> tuple[object, ...]:
-        """What the rounds compare: all that was written."""
-        return (self.document.source, tuple(sorted(self.files.items())))
+    def __eq__(self, other: object) -> bool:
+        """Whether all that was written is the same."""
+        return (
+            isinstance(other, _State)
+            and self.document.source == other.document.source
+            and self.files == other.files
+        )
 
     @property
     def context(self) -> Context | None:
@@ -218,9 +236,38 @@ class _State:
         return _Edited(self.base, inner)
 
     @cached_property
+    def facts(self) -> Facts:
+        """What the rules and the view are made from."""
+        targets = targets_of(self.document, self.settings)
+        return Facts(self.document, targets=targets, context=self.context)
+
+    @cached_property
+    def report(self) -> Report:
+        """The findings, their claims proved."""
+        report = ask(self.facts, self.rules, self.settings)
+        demoted = _demoted(self, report.findings)
+        if not demoted:
+            return report
+        findings = tuple(_claim_less(one) if one in demoted else one for one in report.findings)
+        return replace(report, findings=findings, demoted=tuple(demoted))
+
+    @cached_property
     def view(self) -> View:
         """What amd64 gets from this text."""
-        return view(Facts(self.document, targets=(AMD64,), context=self.context))
+        return view(self.facts)
+
+    @cached_property
+    def _tried(self) -> dict[bytes, _State]:
+        """The states that were tried from this one, by text: what was proved is not parsed again."""
+        return {}
+
+    def _with(self, findings: list[Finding]) -> _State:
+        """The state after these fixes, as far as the Dockerfile goes."""
+        source = self._written(findings)
+        if source not in self._tried:
+            document = parse(source, self.document.path)
+            self._tried[source] = _State(document, self.rules, self.settings, self.base, self.files)
+        return self._tried[source]
 
     def keeps_view(self, findings: list[Finding]) -> bool:
         """Whether their fixes, made together, leave amd64 what it gets. Of other files nobody can say that."""
@@ -228,24 +275,24 @@ class _State:
             return True
         if any(edit.path is not None for finding in findings for edit in _fix(finding).edits):
             return False
-        after = parse(self._written(findings), self.document.path)
-        return not after.problems and same(
-            self.view, view(Facts(after, targets=(AMD64,), context=self.context))
-        )
+        after = self._with(findings)
+        return not after.document.problems and same(self.view, after.view)
 
     def after(self, findings: list[Finding]) -> tuple[_State, bool]:
         """The next state, and whether the second reader agreed (False: it had no opinion).
 
         Raises InternalError when the file does not read as it should.
         """
-        document = parse(self._written(findings), self.document.path)
-        if document.problems:
-            self._refuse(findings, document.problems[0].message)
-        verdict = second.compare(self.document, document, _edits_of(findings, None))
+        state = self._with(findings)
+        if state.document.problems:
+            self._refuse(findings, state.document.problems[0].message)
+        verdict = second.compare(self.document, state.document, _edits_of(findings, None))
         if verdict.opinion is Opinion.DISAGREES:
             self._refuse(findings, verdict.reason)
-        files = {**self.files, **dict(self._other_files(findings))}
-        return _State(document, self.base, files), verdict.opinion is Opinion.AGREES
+        others = dict(self._other_files(findings))
+        if others:
+            state = replace(state, files={**self.files, **others})
+        return state, verdict.opinion is Opinion.AGREES
 
     def _written(self, findings: list[Finding]) -> bytes:
         try:
