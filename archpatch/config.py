@@ -6,7 +6,7 @@ Nothing in a config file names a command, a plugin or a URL: the file belongs to
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -28,7 +28,8 @@ class ConfigError(Exception):
 class Config:
     """What a config file says; None where it says nothing. Patterns count from `folder`.
 
-    `data` are tables of the user's own, beside the built-in ones.
+    `data` are tables of the user's own, beside the built-in ones. `verify_allow` are globs of files of an image
+    that may hold code of another architecture.
     """
 
     path: Path | None = None
@@ -41,6 +42,7 @@ class Config:
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     exclude: tuple[str, ...] = ()
     data: tuple[Path, ...] = ()
+    verify_allow: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -109,8 +111,8 @@ def _config(path: Path, table: Mapping[str, object]) -> Config:
     values: dict[str, object] = {}
     for key, value in table.items():
         if key not in _READERS:
-            nearest = get_close_matches(key.lower().replace("_", "-"), _READERS, 1, 0.0)[0]
-            raise ConfigError(f"{path}: unknown key {key!r}; the nearest known one is {nearest!r}")
+            near = nearest(key.lower().replace("_", "-"), _READERS)
+            raise ConfigError(f"{path}: unknown key {key!r}; the nearest known one is {near!r}")
         try:
             values[key.replace("-", "_")] = _READERS[key](value)
         except ValueError as error:
@@ -126,6 +128,11 @@ def _inside(config: Path, name: Path) -> Path:
     if os.path.commonpath((folder, real)) != folder:
         raise ConfigError(f"{config}: data: {str(name)!r} lies outside of its folder")
     return Path(real)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The word of `known`, which holds at least one, that is most like a misspelt one."""
+    return get_close_matches(word, list(known), 1, 0.0)[0]
 
 
 def _strings(value: object) -> tuple[str, ...]:
@@ -181,4 +188,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "per-file-ignores": _ignores,
     "exclude": _strings,
     "data": _paths,
+    "verify-allow": _strings,
 }

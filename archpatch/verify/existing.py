@@ -45,14 +45,14 @@ def verify_image(reference: str, request: Request, buildx: Buildx | None = None)
         else:
             found, where = _fetched(buildx, reference, request, exemptions)
     except NoEngine as error:
-        return Verification(Level.BUILD, trouble=str(error))
+        return Verification(Level.IMAGE, trouble=str(error))
     except (Unreadable, OSError) as error:
-        return Verification(Level.BUILD, trouble=f"{reference}: {error}")
+        return Verification(Level.IMAGE, trouble=f"{reference}: {error}")
     except BaseException:
         buildx.runner.stop()
         raise
     looks = _looks(reference, found, request.platforms, where)
-    return Verification(Level.BUILD, tuple(looks))
+    return Verification(Level.IMAGE, tuple(looks))
 
 
 def _looks(

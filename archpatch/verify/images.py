@@ -12,7 +12,7 @@ from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Image, LayerCache, Store
 from archpatch.verify.verdict import Evidence, State
 
-_SHOWN = 40  # pieces of evidence of one image
+_SHOWN = 1000  # pieces of evidence of one image
 _LAYERED = ("RUN", "COPY", "ADD", "WORKDIR")
 
 

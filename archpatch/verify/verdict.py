@@ -18,6 +18,7 @@ class Level(enum.Enum):
     CHECK = "check"
     BUILD = "build"
     RUN = "run"
+    IMAGE = "image"  # an image that exists already
 
     @property
     def proves(self) -> str:
@@ -27,6 +28,7 @@ class Level(enum.Enum):
             Level.CHECK: "BuildKit's own checks and the platforms of the base images; nothing was built",
             Level.BUILD: "each image builds, and every native file in it is for its platform and can be loaded",
             Level.RUN: "as build, and the given command ends with 0 in each image",
+            Level.IMAGE: "every native file in the image is for its platform and can be loaded; nothing was run",
         }[self]
 
 
