@@ -20,6 +20,9 @@ _WORD = re.compile(rb"(?:\s|\\\n)*(?P<word>" + _SIMPLE + rb")(?=\s|\\\n|\Z)", re
 _BLACK = re.compile(rb"\S+")
 _PLAIN = re.compile(rb"[^\\'\"$`<>()]*")
 
+_VARIABLE = rb"|\$(?P<name>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)\}"
+_IN_NONE = re.compile(rb"(?P<run>[^\\'\"$`<>]+)|'(?P<single>[^']+)'|(?P<toggle>\")(?!\")" + _VARIABLE)
+_IN_DOUBLE = re.compile(rb"(?P<run>[^\\\"$`]+)|(?P<toggle>\")" + _VARIABLE)
 _BARE_RUN = re.compile(rb"[^\\'\"$`<>}]+")
 _DOUBLE_RUN = re.compile(rb"[^\\\"$`}]+")
 _PARAM = re.compile(rb"\$([A-Za-z_]\w*|[0-9@*#?$!-])")
@@ -88,9 +91,32 @@ class WordReader:
             span = Span(start + shift, end + shift)
             if _PLAIN.fullmatch(self.data, start, end):
                 return ShellWord(span, (Literal(span, raw, Quote.NONE),), raw)
+            if parts := self._simple(start, end, shift):
+                return ShellWord(span, parts, raw)
         out: list[Part] = []
         self._lex(start, end, Quote.NONE, out, nested, b"")
         return ShellWord(span, tuple(out), raw.replace("\\\n", "") if "\\\n" in raw else raw)
+
+    def _simple(self, start: int, end: int, shift: int) -> tuple[Part, ...] | None:
+        """The parts of a word of plain text, quotes, `$x` and `${x}`; None when there is more to it."""
+        out: list[Part] = []
+        quote = Quote.NONE
+        while start < end:
+            match = (_IN_DOUBLE if quote is Quote.DOUBLE else _IN_NONE).match(self.data, start, end)
+            if match is None or match.lastgroup is None:
+                return None
+            kind = match.lastgroup
+            start = match.end()
+            if kind == "toggle":
+                quote = Quote.NONE if quote is Quote.DOUBLE else Quote.DOUBLE
+                continue
+            text = match[kind].decode("utf-8", "surrogateescape")
+            if kind in ("name", "braced"):
+                out.append(Param(Span(match.start() + shift, start + shift), text, "", (), quote))
+            else:
+                span = Span(match.start(kind) + shift, match.end(kind) + shift)
+                out.append(Literal(span, text, Quote.SINGLE if kind == "single" else quote))
+        return tuple(out) if quote is Quote.NONE else None
 
     def _literal(self, start: int, end: int, quote: Quote, out: list[Part]) -> None:
         if start == end:

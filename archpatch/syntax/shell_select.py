@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache
 
 from archpatch.platforms import ARCHES, Convention, arch_of, arch_words
 from archpatch.syntax.shell_tree import ArchTest, Script, Selector, ShellCommand
@@ -51,22 +52,6 @@ class Origin:
     values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     before: str = ""
 
-    def spellings(self) -> Iterator[tuple[str, str]]:
-        """Each value that the selector can have, and its architecture."""
-        convention = self.selector.convention
-        for arch in ARCHES:
-            words = list(_FURTHER.get(self.selector, {}).get(arch, ()))
-            if convention and (word := convention.spell(arch)):
-                words.insert(0, word)
-            elif convention is Convention.DOCKER:
-                words.insert(0, arch)
-            for word in words:
-                if self.selector.is_platform:
-                    yield f"linux/{word}", arch
-                    yield from ((f"linux/{word}{tail}", arch) for tail in _PLATFORM_TAILS.get(arch, ()))
-                else:
-                    yield word, arch
-
     def test(self, word: ShellWord, glob: bool = True) -> ArchTest | None:
         """What it means to compare the value with `word`; None when that is computed or names none."""
         text = word.literal
@@ -74,13 +59,29 @@ class Origin:
             return None
         text = text.removeprefix(self.before)
         taken = _matching(self.values.items(), text, glob) if self.values else NONE
-        taken = taken or _matching(
-            ((value, frozenset({arch})) for value, arch in self.spellings()), text, glob
-        )
+        taken = taken or _matching(spellings(self.selector), text, glob)
         means = taken or _meaning(text)
         if self.translated:
             taken = means
         return ArchTest(word.span, text, means, taken)
+
+
+@cache
+def spellings(selector: Selector) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Each value that a selector can have, and its architecture."""
+    found: list[tuple[str, frozenset[str]]] = []
+    convention = selector.convention
+    for arch in ARCHES:
+        words = list(_FURTHER.get(selector, {}).get(arch, ()))
+        if convention and (word := convention.spell(arch)):
+            words.insert(0, word)
+        elif convention is Convention.DOCKER:
+            words.insert(0, arch)
+        if selector.is_platform:
+            tails = ("", *_PLATFORM_TAILS.get(arch, ()))
+            words = [f"linux/{word}{tail}" for word in words for tail in tails]
+        found += ((word, frozenset({arch})) for word in words)
+    return tuple(found)
 
 
 def _matching(values: Iterable[tuple[str, frozenset[str]]], pattern: str, glob: bool) -> frozenset[str]:
