@@ -100,6 +100,13 @@ def test_buildkits_expected_trees_are_ours(corpus: Path) -> None:
         assert ours == theirs, path
 
 
+def test_the_files_of_buildkits_linter_have_no_problem_but_the_one_that_is_meant(corpus: Path) -> None:
+    cases = json.loads((corpus / "parser/buildkit/lint_cases.json").read_text("utf-8"))
+    problems = {problem.message for case in cases for problem in parse(case["dockerfile"].encode()).problems}
+    assert len(cases) > 50
+    assert problems == {"unknown instruction: BADCMD"}
+
+
 def test_mobys_parser_agrees_on_every_file(corpus: Path, documents: dict[Path, Document]) -> None:
     dockerfile = pytest.importorskip("dockerfile", reason="Moby's parser has no wheel here")
     agreed = rejected = 0
