@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from archpatch.facts.context import Context
 from archpatch.facts.distro import Family
@@ -118,7 +118,10 @@ class Facts:
 
     def uses(self, *names: str, stage: StageFacts | None = None) -> tuple[Use, ...]:
         """Every use of these variables (none named: of the automatic ones) in a stage or in all of them."""
-        wanted = frozenset(names) or AUTOMATIC
+        source = self.document.source
+        wanted = frozenset(name for name in names or AUTOMATIC if name.encode() in source)
+        if not wanted:
+            return ()
         found: list[Use] = []
         for one in self.stages if stage is None else (stage,):
             key = (one.index, wanted)
@@ -278,7 +281,7 @@ class Facts:
         key = (command.run.span.start, target)
         if key not in self._shells:
             if key[0] not in self._settings:
-                self._settings[key[0]] = Settings.of(command.script)
+                self._settings[key[0]] = Settings(command.script)
             host = None if target is None else command.stage.platform(target).platform
             scope = self.scope(command.run, target)
             self._shells[key] = Shell(self.document.source, scope, self._settings[key[0]], target, host)
@@ -287,12 +290,18 @@ class Facts:
     def installs_of(self, stage: StageFacts) -> Iterator[Install]:
         """The installations of a stage, with variables that are the same for all targets put in."""
         for command in stage.commands:
-            install = install_of(command, self._shell(command, None).render)
+            install = install_of(command, partial(self._rendered, command))
             if install is not None:
                 yield install
 
+    def _rendered(self, command: Command, word: ShellWord) -> str:
+        literal = word.literal
+        return self._shell(command, None).render(word) if literal is None else literal
+
     def _aliases(self, run: Run) -> dict[str, str]:
         """The ARGs and ENVs that hold just what an automatic argument holds: `ARG ARCH=$TARGETARCH`."""
+        if not any(name.encode() in self.document.source for name in AUTOMATIC):
+            return {}
         scope = self.scope(run)
         found = {}
         for name in scope.every_name():

@@ -10,10 +10,10 @@ import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """One line: a path pattern, or with `exception` one that takes files back."""
 
     exception: bool

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from archpatch.syntax.tree import Word
 from archpatch.text import Span, encode
@@ -56,8 +57,7 @@ class ImageRef:
         return self.registry == _HOME and self.repository.startswith("library/")
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(NamedTuple):
     """The texts of a reference as written; None where absent."""
 
     registry: str | None

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(NamedTuple):
     """A package as one argument names it; `name` is empty for an argument that is no package."""
 
     name: str
@@ -20,8 +19,7 @@ class Spec:
     local: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(NamedTuple):
     """A package manager. `values` are the options that take the next word, `verbs` those that install.
 
     `clusters`: whether `-yq` is `-y -q`. `files` are the options whose value is a file that lists packages.

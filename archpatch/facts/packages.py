@@ -74,8 +74,10 @@ class Install:
 
 def install_of(command: Command, render: Render) -> Install | None:
     """The installation that a command is; None for any other command."""
-    words = list(command.shell.arguments)
     name = command.shell.name
+    if name not in _CALLED and not _PIP.match(name) and not _PYTHON.match(name):
+        return None
+    words = list(command.shell.arguments)
     manager = _manager(name, words)
     if manager is None:
         return None
@@ -106,6 +108,7 @@ def install_of(command: Command, render: Render) -> Install | None:
 
 _RPM_LONG = ("--install", "--upgrade", "--freshen", "--reinstall")
 _LEADING = {"conda": ("env",), "mamba": ("env",), "micromamba": ("env",), "yarn": ("global",)}
+_CALLED = frozenset({*MANAGERS, "uv", "install_packages"})
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*$")
 _PIP = re.compile(r"pip[\d.]*$")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from archpatch.facts.values import AUTOMATIC, LONGEST, UNKNOWN, Scope, Value
 from archpatch.platforms import Platform
@@ -49,8 +49,7 @@ class Command:
     script: Script
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """An assignment of a script; `region` is the part of the script within which it has certainly happened once it
     was passed (None: everywhere)."""
 
@@ -58,26 +57,20 @@ class Setting:
     region: Span | None
 
 
-@dataclass(slots=True)
 class Settings:
     """The assignments of a script by name, in the order of the file, those for one command alone left out; and its
     loops and functions, in which a word may also see what is assigned behind it."""
 
-    by_name: dict[str, list[Setting]] = field(default_factory=dict)
-    loops: list[Span] = field(default_factory=list)
-    functions: list[Span] = field(default_factory=list)
-    _regions: dict[int, Span] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, script: Script) -> Settings:
-        """Those of a script."""
-        found = cls()
-        found._walk(script.body, None)
+    def __init__(self, script: Script) -> None:
+        self.by_name: dict[str, list[Setting]] = {}
+        self.loops: list[Span] = []
+        self.functions: list[Span] = []
+        self._regions: dict[int, Span] = {}
+        self._walk(script.body, None)
         for assign in script.assigns:
             if not assign.prefix:
-                setting = Setting(assign, found._regions.get(assign.span.start))
-                found.by_name.setdefault(assign.name, []).append(setting)
-        return found
+                setting = Setting(assign, self._regions.get(assign.span.start))
+                self.by_name.setdefault(assign.name, []).append(setting)
 
     def before(self, name: str, position: int) -> int:
         """How many assignments to `name` begin before byte `position`."""
@@ -136,25 +129,21 @@ def _conditional(before: Node, operator: str) -> bool:
     return operator == "||" or (isinstance(before, ShellCommand) and before.name in _TESTS)
 
 
-@dataclass(frozen=True, slots=True)
 class Shell:
     """What the variables of one script hold on one platform.
 
     `target` is what is built, `host` the platform that the stage runs on: what `uname -m` answers. None: unknown.
     """
 
-    source: bytes
-    scope: Scope
-    settings: Settings
-    target: Platform | None
-    host: Platform | None
-    _values: dict[int, Value] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # In the order of the file: each hangs on earlier ones only, so nothing recurs.
-        every = [setting.assign for settings in self.settings.by_name.values() for setting in settings]
-        for assign in sorted(every, key=lambda assign: assign.span.start):
-            self._values[assign.span.start] = self._assigned(assign)
+    def __init__(
+        self, source: bytes, scope: Scope, settings: Settings, target: Platform | None, host: Platform | None
+    ) -> None:
+        self.source = source
+        self.scope = scope
+        self.settings = settings
+        self.target = target
+        self.host = host
+        self._values: dict[int, Value] = {}
 
     def value(self, word: ShellWord) -> Value:
         """What a word comes to; unknown when any part of it is."""
@@ -233,6 +222,8 @@ class Shell:
         count = self.settings.before(name, position)
         if self.settings.seen_from_behind(name, position, count):
             return UNKNOWN
+        if count and not self._values:
+            self._evaluate()
         values: list[Value] = []
         for setting in reversed(self.settings.by_name.get(name, ())[:count]):
             taken = self._taken(setting.assign)
@@ -246,6 +237,13 @@ class Shell:
             values.append(self._outer(name))
         first = values[0]
         return first if all(value == first for value in values) else UNKNOWN
+
+    def _evaluate(self) -> None:
+        """The value of every assignment, in the order of the file: each hangs on earlier ones only."""
+        every = [setting.assign for settings in self.settings.by_name.values() for setting in settings]
+        for assign in sorted(every, key=lambda assign: assign.span.start):
+            self._values[assign.span.start] = UNKNOWN  # now there is one: this is not called again
+            self._values[assign.span.start] = self._assigned(assign)
 
     def _outer(self, name: str) -> Value:
         """The value that comes into the script from the Dockerfile."""

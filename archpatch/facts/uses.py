@@ -6,7 +6,7 @@ import enum
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archpatch.facts.managers import words_of
 from archpatch.facts.values import END
@@ -204,8 +204,7 @@ def _setters(script: Script) -> int:
     return END
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """`$NAME` in a script."""
 
     name: str
