@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from archpatch.syntax.shell_flow import reaching
 from archpatch.syntax.shell_run import read, read_run, read_script
+from archpatch.syntax.shell_select import Origin, origin_of_command, origin_of_script, origin_of_word
 from archpatch.syntax.shell_tree import (
     AndOr,
     ArchSwitch,
@@ -56,6 +57,7 @@ __all__ = [
     "Loop",
     "Node",
     "Opaque",
+    "Origin",
     "Param",
     "Part",
     "Pipeline",
@@ -69,6 +71,9 @@ __all__ = [
     "Substitution",
     "SwitchArm",
     "evaluate",
+    "origin_of_command",
+    "origin_of_script",
+    "origin_of_word",
     "params",
     "reaching",
     "read",

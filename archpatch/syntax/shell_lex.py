@@ -203,7 +203,7 @@ class WordReader:
             return end
         operand: list[Part] = []
         after = self._lex(match.end(), end, quote, operand, nested, b"}")
-        operator = (match[1] + match[3]).decode() if match[3] else match[1].decode()
+        operator = (match[1] + b"x" if match[1] else match[3]).decode()
         out.append(Param(self.span(at, after), match[2].decode(), operator, tuple(operand), quote))
         return after
 

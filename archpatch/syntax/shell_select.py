@@ -170,7 +170,7 @@ def _origin_of_param(part: Param, variables: Mapping[str, Origin | None]) -> Ori
             return own or other
         same = own.selector.convention is other.selector.convention
         return replace(own, translated=own.translated or not same)
-    if own is None or part.operator.startswith(("#x", "!")) or part.operator == "[":
+    if own is None or part.operator in ("#x", "!x") or part.operator == "[":
         return None
     return replace(own, translated=True)
 

@@ -27,7 +27,7 @@ from archpatch.text import Span
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """`name=value`. `keyword` is "export", "readonly", "declare", "typeset", "local", or "" ; "for" and
+    """`name=value`; `name` of an array's element is `a[i]`, the `value` of a whole array `(x y)` as written. `keyword` is "export", "readonly", "declare", "typeset", "local", or "" ; "for" and
     "read" where the value comes from a loop or from input (`value` None). `prefix`: for one command alone
     (`A=1 make`). `only_on`: as in ShellCommand."""
 

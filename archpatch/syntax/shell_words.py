@@ -34,7 +34,7 @@ class Literal:
 @dataclass(frozen=True, slots=True)
 class Param:
     """`$x`, `${x:-y}`, `${x/p/r}`: `operator` is "", ":-", "/", ...; `operand` what follows it, pattern and
-    replacement (`p/r`) in one. `${#x}` and `${!x}` have the operators "#x" and "!x"."""
+    replacement (`p/r`) in one. `${x[i]}` has the operator "[", `${#x}` "#x", `${!x}` "!x"."""
 
     span: Span
     name: str
@@ -45,7 +45,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Substitution:
-    """`$(...)`, or the same in backquotes."""
+    """`$(...)`, the same in backquotes, or `<(...)`."""
 
     span: Span
     script: Script
@@ -54,7 +54,7 @@ class Substitution:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """What is not looked into: `$((...))`, `<(...)`, an array; `text` is as written."""
+    """What is not looked into: `$((...))`, an odd escape; `text` is as written."""
 
     span: Span
     text: str
