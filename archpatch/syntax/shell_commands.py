@@ -49,6 +49,7 @@ class CommandReader(ABC):
         self.data, self.heredocs = readable(text.data)
         self.text = text
         self.words = WordReader(text)
+        self.broken: Script | None = None  # a script inside that cannot be read
         self.special = any(word in text.data for word in _SPECIAL) or not text.data
         self.arms: Arms | None = outer.arms if outer else None
         if self.arms is None and mentions_arch(text.data, aliases):
@@ -259,7 +260,9 @@ class CommandReader(ABC):
         return self._inner(heredoc_text(self.source, body, expand), body)
 
     def _inner(self, text: Text, span: Span) -> Script:
-        return type(self)(self.source, text, self.aliases, self).script(span)
+        script = type(self)(self.source, text, self.aliases, self).script(span)
+        self.broken = self.broken or (None if script.readable else script)
+        return script
 
     def _value(self, word: ShellWord) -> Text | None:
         """What a shell gets as the value of a word; variables in it stay as written."""

@@ -73,9 +73,12 @@ class Reader(CommandReader):
         if root.has_error:
             problem, place = self._problem(root)
         try:
-            return self.nested_script(span, root.children, problem, place)
+            script = self.nested_script(span, root.children, problem, place)
         except RecursionError:
             return Script(span, False, "nested too deeply", Sequence(span, ()), problem_span=span)
+        if script.readable and (broken := self.broken):
+            return replace(script, readable=False, problem=broken.problem, problem_span=broken.problem_span)
+        return script
 
     def single(self, command: ShellCommand, span: Span) -> Script:
         """A script of one command that no grammar read."""

@@ -220,6 +220,14 @@ def test_what_cannot_be_read_says_why_and_where(text: str, shell: tuple[str, ...
     assert found.problem_span.end <= len(text)
 
 
+def test_a_script_with_a_broken_one_inside_is_not_readable() -> None:
+    text = "a && sh -c 'b && ( c'"
+    found = script(text)
+    assert not found.readable
+    assert found.problem_span is not None
+    assert found.problem_span in Span(text.index("b"), text.index("c'") + 1)
+
+
 def test_commands_of_a_broken_script_are_still_there() -> None:
     found = script("wget http://x/amd64.tgz && ( b")
     assert not found.readable
