@@ -177,6 +177,8 @@ def _exit_code(request: Request, result: Result, found: Found) -> int:
     if not result.files:
         return OK if request.shard and found.total else NOTHING
     changed = any(file.changes for file in result.files)
-    if changed and (request.verb is Verb.DIFF or (request.verb is Verb.FIX and request.exit_non_zero_on_fix)):
+    if changed and request.verb is Verb.DIFF and not request.exit_zero:
+        return FOUND
+    if changed and request.verb is Verb.FIX and request.exit_non_zero_on_fix:
         return FOUND
     return FOUND if any(file.failing for file in result.files) and not request.exit_zero else OK
