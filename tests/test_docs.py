@@ -166,7 +166,7 @@ def archpatch_commands(document: str) -> Iterator[list[str]]:
         r"`(archpatch [^`\n]+)`", document
     )
     for text in code:
-        for line in re.findall(r"(?<![\w/.-])archpatch ([a-z].*)", text.replace("\\\n", " ")):
+        for line in re.findall(r"(?<![\w/.-])(?<!# )archpatch ([a-z].*)", text.replace("\\\n", " ")):
             yield re.split(r" [|>#] ?|[;&()]", line)[0].split()
 
 
