@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import piece_at, text_of, trace
+from archpatch.facts.suppressors import command_at
 from archpatch.platforms import AMD64, ARM64, Convention, arch_words
 from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
+from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import Script, ShellWord
-from archpatch.syntax.tree import Document, Instruction, Run, Word
-from archpatch.text import Edit, Span, decode
+from archpatch.syntax.tree import Copy, Document, Instruction, Run, Word
+from archpatch.text import Applicability, Edit, Fix, Span, decode
 
 Words = Mapping[str, str]
 """How each architecture (as in Platform.arch) is spelled at one place of a URL."""
@@ -42,23 +45,36 @@ def guessed_words(download: Download) -> tuple[Words, ...] | None:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Respelling:
+    """Edits that make a download follow the architecture. `across`: other instructions are changed or made too."""
+
+    edits: tuple[Edit, ...]
+    across: bool
+
+    def fix(self, title: str, sure: bool) -> Fix:
+        """The fix: safe when the file is `sure` to be there and nothing outside of its instruction changes."""
+        safe = sure and not self.across
+        return Fix(title, self.edits, Applicability.SAFE if safe else Applicability.UNSAFE)
+
+
 def respell(
     document: Document, facts: Facts, download: Download, words: Sequence[Words]
-) -> tuple[Edit, ...] | None:
+) -> Respelling | None:
     """The edits that make a download follow the architecture; `words` has the spellings for each place of the URL.
 
     None where no edit is known to be right: in the exec form, within `sh -c`, in a stage whose platform is fixed,
-    where a later instruction relies on the file's name, for ADD where the spelling is not BuildKit's own.
+    where an instruction that cannot be changed too relies on the file's name.
     """
     argument = download.argument
-    if argument is None or not download.tokens or _nested(download) or _relied_on(document, facts, download):
+    if argument is None or not download.tokens or _nested(download):
         return None
     edits: list[Edit] = []
     expressions: dict[int, str] = {}
     for place, spelled in enumerate(words):
         chosen = _expression(document, facts, download, spelled, argument)
         if chosen is None:
-            return None
+            return _by_stages(document, facts, download, words)
         edits += chosen[0]
         expressions[place] = chosen[1]
     if sum("_arch" in expression for expression in expressions.values()) > 1:
@@ -68,7 +84,20 @@ def respell(
         if made is None:
             return None
         edits += made
-    return tuple(dict.fromkeys((*edits, *_coupled(facts, download, expressions))))
+    elsewhere = _elsewhere(document, facts, download, expressions, argument)
+    if elsewhere is None:
+        return None
+    edits += (*_coupled(facts, download, expressions), *elsewhere)
+    return Respelling(tuple(dict.fromkeys(edits)), bool(elsewhere))
+
+
+def _by_stages(
+    document: Document, facts: Facts, download: Download, words: Sequence[Words]
+) -> Respelling | None:
+    if not isinstance(download.instruction, Copy) or _clusters(download, _texts(document, facts, download)):
+        return None
+    edits = fetch_stages(document, facts, download, words)
+    return Respelling(edits, True) if edits else None
 
 
 def _nested(download: Download) -> bool:
@@ -113,7 +142,8 @@ def _replaced(
         if span is None or piece.assign is not None or piece.text != token.text:
             return None
     if isinstance(piece.holder, ShellWord):
-        edit = substitute(piece.holder, span, expression) if token.span else Edit.replace(span, expression)
+        computed = token.span is None
+        edit = Edit.replace(span, expression) if computed else substitute(piece.holder, span, expression)
         return None if edit is None else (edit,)
     if not isinstance(piece.holder, Word) or expression != f"${{{argument}}}":
         return None
@@ -197,39 +227,59 @@ def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
 
 
 _CLUSTER = re.compile(r"[A-Za-z0-9]+[-_.]$")
+_URLS = re.compile(r"\b(?:https?|ftp)://\S+")
 
 
-def _relied_on(document: Document, facts: Facts, download: Download) -> bool:
-    """Whether another instruction speaks of the file, or of what it unpacks to, by a name with the architecture."""
+def _elsewhere(
+    document: Document, facts: Facts, download: Download, expressions: Mapping[int, str], argument: str
+) -> tuple[Edit, ...] | None:
+    """Edits of other instructions that name the file, or what it unpacks to; None where one cannot be changed."""
+    texts = _texts(document, facts, download)
+    clusters = _clusters(download, texts)
+    if not clusters:
+        return ()
+    if any(expression != f"${{{argument}}}" for expression in expressions.values()):
+        return None
+    parts = _parts(download.url)
+    place = {token.text: token.place for token in download.tokens if token.text}
+    edits: list[Edit] = []
+    for instruction, text in texts:
+        wanted = sum(text.count(cluster) for cluster in clusters)
+        if not wanted:
+            continue
+        found: list[Edit] = []
+        if isinstance(instruction, Run) and not instruction.json and instruction in download.stage.runs:
+            script = facts.shell(instruction)
+            for word, only_on in _words(script) if script.readable and script.commands else ():
+                if only_on is None and any(cluster in word.raw for cluster in clusters):
+                    command = Command(script.commands[0], instruction, download.stage, script)
+                    command = replace(command, shell=command_at(script, word.span) or command.shell)
+                    found += _in_word(facts, command, word, parts, place, expressions)
+        if len(set(found)) != wanted:
+            return None
+        edits += found
+    return tuple(edits)
+
+
+def _clusters(download: Download, texts: Sequence[tuple[Instruction, str]]) -> set[str]:
+    """The pieces of the file's name with the architecture in them that other instructions speak of."""
     clusters = set()
     for token in download.tokens:
         before = _CLUSTER.search(download.url[: token.start])
         if before and token.text:
             clusters.add(before[0] + token.text)
-    if not clusters:
-        return False
-    return any(
-        cluster in text
-        for other in _others(facts, download)
-        for text in _plain(document, facts, other)
-        for cluster in clusters
-    )
+    return {cluster for cluster in clusters if any(cluster in text for _, text in texts)}
 
 
-def _others(facts: Facts, download: Download) -> Iterator[Instruction]:
+def _texts(document: Document, facts: Facts, download: Download) -> list[tuple[Instruction, str]]:
+    """The other instructions of the stage, and of those that take files from it, without URLs. Those that fetch for
+    themselves are left out: what they name is theirs."""
+    fetching = [other.instruction for other in facts.downloads if other.tokens]
     stages = {download.stage.index, *(stage.index for stage in download.stage.feeds)}
-    for stage in facts.stages:
-        if stage.index in stages:
-            for other in stage.body:
-                if other is not download.instruction and other.keyword not in ("LABEL", "ARG"):
-                    yield other
-
-
-_URLS = re.compile(r"\b(?:https?|ftp)://\S+")
-
-
-def _plain(document: Document, facts: Facts, instruction: Instruction) -> Iterator[str]:
-    """The text of an instruction without URLs, and without the words that hang on a download of its own."""
-    if any(download.instruction is instruction and download.tokens for download in facts.downloads):
-        return
-    yield _URLS.sub("", decode(Span(instruction.body.start, instruction.span.end).of(document.source)))
+    return [
+        (other, _URLS.sub("", decode(Span(other.body.start, other.span.end).of(document.source))))
+        for stage in facts.stages
+        if stage.index in stages
+        for other in stage.body
+        if other.keyword not in ("LABEL", "ARG") and not any(other is fetch for fetch in fetching)
+    ]

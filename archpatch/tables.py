@@ -123,6 +123,10 @@ class Tables:
             tables.append(table)
         return tuple(tables)
 
+    def load(self) -> None:
+        """Read and check the user's own files now. Raises BadTable or OSError."""
+        _ = self._own
+
     def named(self, name: str) -> tuple[Table, ...]:
         """The tables of one name, the one to ask first in front."""
         return (*(table for table in self._own if table.name == name), builtin(name))

@@ -312,10 +312,8 @@ def _url_words(shell: ShellCommand) -> list[ShellWord]:
 
 def _is_file(pieces: Sequence[Piece]) -> bool:
     """Whether a URL that goes to a script or function of the file's own looks like a file to fetch."""
-    name = text_of(pieces).rsplit("/", 1)[-1]
-    return (next(arch_words(text_of(pieces)), None) is not None and "." in name) or next(
-        arch_words(name), None
-    ) is not None
+    url = text_of(pieces)
+    return not url.endswith("/") and next(arch_words(url), None) is not None
 
 
 def _output(command: Command, url: str) -> tuple[str | None, bool]:

@@ -8,7 +8,6 @@ from archpatch.facts import Facts
 from archpatch.rewrite_downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
 from archpatch_rules.download.which import Pitfall, downloads, others
 
 
@@ -69,16 +68,10 @@ class ProtocAsset(Rule):
         """One finding for each download."""
         for download in downloads(facts, Pitfall.PROTOC):
             assert download.match is not None
-            edits = respell(document, facts, download, table_words(download))
+            respelled = respell(document, facts, download, table_words(download))
             sure = all(download.match.published(arch) for arch in others(facts))
             yield self.finding(
                 download.span,
                 "protoc's archives are named x86_64 and, for arm64, aarch_64: neither uname -m nor TARGETARCH says so.",
-                Fix(
-                    "Choose protoc's archive by architecture",
-                    edits,
-                    Applicability.SAFE if sure else Applicability.UNSAFE,
-                )
-                if edits
-                else None,
+                respelled.fix("Choose protoc's archive by architecture", sure) if respelled else None,
             )

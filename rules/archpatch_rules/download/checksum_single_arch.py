@@ -61,7 +61,11 @@ class ChecksumSingleArch(Rule):
         for download in downloads(facts, Pitfall.CHECKSUM):
             what = "follows the architecture" if download.varies else "is that of amd64 on every platform"
             known = download.match.asset if download.match else None
-            where = f" {known.tool} publishes them in {known.checksum}." if known and known.checksum else ""
+            where = (
+                f" {known.tool} publishes them in {known.checksum.replace('{asset}', 'FILE')}."
+                if known and known.checksum
+                else ""
+            )
             yield self.finding(
                 download.span,
                 f"The URL {what}, and the checksum beside it holds for one architecture alone.{where}",

@@ -8,7 +8,7 @@ from archpatch.facts import Download, Facts
 from archpatch.rewrite_downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
+from archpatch.text import Fix
 from archpatch_rules.download.which import Pitfall, downloads, others
 
 
@@ -72,9 +72,24 @@ class DownloadArch(Rule):
             applicability="safe",
         ),
         Example(
-            "FROM debian\nADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /tini\n",
-            "FROM debian\nADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /tini\n",
-            title="A name that says nothing is that of amd64",
+            "FROM debian\n"
+            "ENV TINI_VERSION v0.19.0\n"
+            "ADD --chmod=755 https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini /tini\n",
+            "FROM scratch AS fetch-amd64\n"
+            "ENV TINI_VERSION=v0.19.0\n"
+            "ADD https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini /file\n"
+            "\n"
+            "FROM scratch AS fetch-arm64\n"
+            "ENV TINI_VERSION=v0.19.0\n"
+            "ADD https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini-arm64 /file\n"
+            "\n"
+            "FROM fetch-${TARGETARCH} AS fetch\n"
+            "\n"
+            "FROM debian\n"
+            "ENV TINI_VERSION v0.19.0\n"
+            "COPY --from=fetch --chmod=755 /file /tini\n",
+            applicability="unsafe",
+            title="A name that says nothing is that of amd64, and ADD has no shell",
         ),
         Example(
             "FROM debian\n"
@@ -113,12 +128,8 @@ def _message(facts: Facts, download: Download) -> str:
 
 
 def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
-    edits = respell(document, facts, download, table_words(download))
-    if not edits or download.match is None:
+    respelled = respell(document, facts, download, table_words(download))
+    if respelled is None or download.match is None:
         return None
     sure = all(download.match.published(arch) for arch in others(facts))
-    return Fix(
-        f"Download {download.match.asset.tool} for the architecture that is built",
-        edits,
-        Applicability.SAFE if sure else Applicability.UNSAFE,
-    )
+    return respelled.fix(f"Download {download.match.asset.tool} for the architecture that is built", sure)

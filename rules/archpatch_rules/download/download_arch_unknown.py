@@ -8,7 +8,6 @@ from archpatch.facts import Download, Facts
 from archpatch.rewrite_downloads import Words, guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
 from archpatch_rules.download.which import Pitfall, downloads
 
 
@@ -65,12 +64,12 @@ class DownloadArchUnknown(Rule):
         """One finding for each download."""
         for download in downloads(facts, Pitfall.UNKNOWN):
             words = table_words(download) or guessed_words(download)
-            edits = respell(document, facts, download, words) if words else None
+            respelled = respell(document, facts, download, words) if words else None
             yield self.finding(
                 download.span,
                 _message(download, words),
-                Fix("Download for the architecture that is built", edits, Applicability.UNSAFE)
-                if edits
+                respelled.fix("Download for the architecture that is built", sure=False)
+                if respelled
                 else None,
             )
 

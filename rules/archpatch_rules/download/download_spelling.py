@@ -8,7 +8,6 @@ from archpatch.facts import Facts
 from archpatch.rewrite_downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
 from archpatch_rules.download.which import Pitfall, downloads
 
 
@@ -63,11 +62,11 @@ class DownloadSpelling(Rule):
             assert download.match is not None
             asset = download.match.asset
             words = " and ".join(dict.fromkeys(asset.spell("arm64") or ()))
-            edits = respell(document, facts, download, table_words(download))
+            respelled = respell(document, facts, download, table_words(download))
             yield self.finding(
                 download.span,
                 f"{asset.tool} is published as {words} for arm64, which is not what is asked for here.",
-                Fix(f"Spell the architecture as {asset.tool} does", edits, Applicability.SAFE)
-                if edits
+                respelled.fix(f"Spell the architecture as {asset.tool} does", sure=True)
+                if respelled
                 else None,
             )

@@ -8,7 +8,7 @@ from archpatch.facts import Download, Facts
 from archpatch.rewrite_downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
+from archpatch.text import Fix
 from archpatch_rules.download.which import Pitfall, downloads
 
 
@@ -68,5 +68,5 @@ class LibcChange(Rule):
 def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
     if download.stage.distro.musl is not False or any(stage.distro.musl for stage in download.stage.feeds):
         return None
-    edits = respell(document, facts, download, table_words(download))
-    return Fix("Choose the file by architecture", edits, Applicability.UNSAFE) if edits else None
+    respelled = respell(document, facts, download, table_words(download))
+    return respelled.fix("Choose the file by architecture", sure=False) if respelled else None

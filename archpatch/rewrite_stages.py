@@ -1,0 +1,106 @@
+"""A stage for each architecture, for what has no shell that could choose: ADD of a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from archpatch.facts import Download, Facts, PlatformKind, VariableKind
+from archpatch.platforms import AMD64, ARM64
+from archpatch.rewrite import attached_start
+from archpatch.syntax.tree import Copy, Document, Word
+from archpatch.syntax.words import BadWord, names
+from archpatch.text import Edit, Span, decode, encode
+
+
+def fetch_stages(
+    document: Document, facts: Facts, download: Download, words: Sequence[Mapping[str, str]]
+) -> tuple[Edit, ...] | None:
+    """Fetch a file in a stage for each architecture, and copy it from the one that is built.
+
+    The file gets the mode and the owner that ADD gives it. None where that cannot be written down: several sources,
+    a folder as destination (the file's name may differ), stages that are named by number, variables that only the
+    stage itself knows.
+    """
+    instruction, word = download.instruction, download.word
+    destination = instruction.destination if isinstance(instruction, Copy) else None
+    if not isinstance(instruction, Copy) or not isinstance(word, Word) or destination is None:
+        return None
+    if len(instruction.sources) != 1 or instruction.json or download.digests or word.value != word.verbatim:
+        return None
+    if destination.value.endswith(("/", ".")) or "$" in destination.value or _by_number(document):
+        return None
+    if download.stage.kind is not PlatformKind.TARGET:
+        return None
+    declared = _declarations(document, facts, download, word)
+    arches = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    urls = {arch: _url(download, word, words, arch) for arch in arches}
+    if declared is None or not all(urls.values()):
+        return None
+    base = _free_name(document)
+    newline = decode(document.newline)
+    stages = [[f"FROM scratch AS {base}-{arch}", *declared, f"ADD {url} /file"] for arch, url in urls.items()]
+    blocks = [*stages, [f"FROM {base}-${{TARGETARCH}} AS {base}"]]
+    text = "".join(newline.join(block) + newline * 2 for block in blocks)
+    flags = "".join(decode(flag.span.of(document.source)) + " " for flag in instruction.flags)
+    start = instruction.keyword_span.start
+    return (
+        Edit.insert(attached_start(document, download.stage.head), text),
+        Edit.replace(Span(start, word.span.end), f"COPY --from={base} {flags}/file"),
+    )
+
+
+def _url(download: Download, word: Word, words: Sequence[Mapping[str, str]], arch: str) -> str | None:
+    """The URL for one architecture, its other variables as written."""
+    text = encode(word.verbatim)
+    for token in sorted(download.tokens, key=lambda token: token.start, reverse=True):
+        span = (
+            token.piece.source if token.span is None and token.piece else token.span
+        )  # empty spans are false
+        spelled = words[token.place].get(arch)
+        if span is None or spelled is None or span not in word.span:
+            return None
+        start, end = span.start - word.span.start, span.end - word.span.start
+        text = text[:start] + encode(spelled) + text[end:]
+    return decode(text)
+
+
+def _declarations(document: Document, facts: Facts, download: Download, word: Word) -> list[str] | None:
+    """The lines that make the URL's variables known to another stage; None where one cannot be made known."""
+    computed = {name for token in download.tokens if token.piece for name in token.piece.names}
+    try:
+        used = sorted(names(word.value, document.escape) - computed)
+    except BadWord:
+        return None
+    scope = facts.scope(download.instruction)
+    lines = []
+    for name in used:
+        found = scope.get(name)
+        if found is None or found.declaration is None or found.inherited or found.kind is VariableKind.GLOBAL:
+            return None
+        value = found.declaration.value
+        if value is not None and "$" in value.value:
+            return None
+        keyword = "ENV" if found.kind is VariableKind.ENV else "ARG"
+        lines.append(f"{keyword} {name}" if value is None else f"{keyword} {name}={value.verbatim}")
+    return lines
+
+
+def _by_number(document: Document) -> bool:
+    """Whether a stage is named by its number somewhere: a new stage would shift it."""
+    words = [
+        step.source_stage for step in document.instructions if isinstance(step, Copy) and step.source_stage
+    ]
+    return any(word.value.isdecimal() for word in words)
+
+
+def _free_name(document: Document) -> str:
+    taken = {stage.name for stage in document.stages}
+    return next(name for name in _candidates() if not any(one and one.startswith(name) for one in taken))
+
+
+def _candidates() -> Iterator[str]:
+    yield "fetch"
+    number = 2
+    while True:
+        yield f"fetch{number}"
+        number += 1
