@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 
 from archpatch import __version__
-from archpatch.report.safe import safe_lines
+from archpatch.report.safe import safe
 
 # name -> (module and function, the line of `archpatch --help`)
 COMMANDS = {
@@ -84,10 +84,6 @@ def run(arguments: Sequence[str]) -> int:
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # Who reads has seen enough; what is still in the buffer must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except Exception as error:
         if os.environ.get("ARCHPATCH_DEBUG"):
             raise
@@ -100,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def complain(message: str, label: str = "error") -> None:
     """One line on standard error, whatever the message holds."""
-    click.echo(f"{label}: {safe_lines(message)}", err=True)
+    click.echo(f"{label}: {safe(message)}", err=True)
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -11,6 +11,8 @@ import click
 from archpatch import write
 from archpatch.cli import output
 from archpatch.cli.app import FAILED, FOUND, NOTHING, OK, USAGE, complain
+from archpatch.cli.engine import NAMES as ENGINE_OPTIONS
+from archpatch.cli.engine import engine_options
 from archpatch.cli.options import Output, arguments_for_next, flat, shared_options
 from archpatch.cli.progress import Progress
 from archpatch.config import ConfigError
@@ -93,11 +95,29 @@ def check(**values: object) -> int:
 )
 @click.option("--diff", "as_diff", is_flag=True, help="Write nothing; print a patch that `git apply` takes.")
 @click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit with 1 if something was written.")
-def fix(*, as_diff: bool, **values: object) -> int:
+@click.option(
+    "--verify", "verified", is_flag=True, help="Build before and after; write what BuildKit confirms."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(0),
+    default=30.0,
+    metavar="MINUTES",
+    help="With --verify: for finding which fix makes an image worse. [30]",
+)
+@engine_options
+def fix(*, as_diff: bool, verified: bool, budget: float, **values: object) -> int:
     """Write the safe fixes: those that leave the linux/amd64 image as it is.
 
     PATHS are files and folders; none: the current folder; -: standard input, mended to standard output.
     """
+    engine = {name: values.pop(name) for name in ENGINE_OPTIONS}
+    if verified:
+        if as_diff:
+            raise click.UsageError("--verify writes what it proves; it goes without --diff")
+        from archpatch.cli.verify import fix_verified  # the engine's side, which no other run needs
+
+        return fix_verified(_request(Verb.FIX, values), engine, budget)
     return _run(_request(Verb.DIFF if as_diff else Verb.FIX, values))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +33,7 @@ def show(request: Request, result: Result) -> None:
     """
     text = _text(request, result)
     if text is not None:
-        _emit(text, sys.stdout)
+        _emit(text, sys.stdout, guarded=request.verb is Verb.DIFF)
     for output in request.outputs or _DEFAULT:
         if output.file:
             _save(output.file, render(output.format, result, Look(statistics=request.statistics)))
@@ -40,7 +42,10 @@ def show(request: Request, result: Result) -> None:
         if text is not None and not request.outputs and request.verb is Verb.DIFF:
             continue  # the patch is the report
         color = output.format in HUMAN and wants_color(request.color, stream)
-        _emit(render(output.format, result, Look(color, request.quiet, request.statistics)), stream)
+        report = render(output.format, result, Look(color, request.quiet, request.statistics))
+        _emit(report, stream, guarded=output.format in HUMAN)
+        if output.format == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+            _append(Path(summary), render("markdown", result, Look()))
 
 
 def _text(request: Request, result: Result) -> bytes | None:
@@ -76,8 +81,26 @@ def _save(path: Path, data: bytes) -> None:
         raise click.UsageError(f"--output-format: {path}: {os.strerror(error.errno or 0)}") from error
 
 
-def _emit(data: bytes, stream: object) -> None:
+def _append(path: Path, data: bytes) -> None:
+    with contextlib.suppress(OSError), path.open("ab") as file:  # the annotations are there without it
+        file.write(data)
+
+
+def _emit(data: bytes, stream: object, *, guarded: bool = False) -> None:
+    """Write bytes to a standard stream.
+
+    `guarded`: the bytes may hold lines that begin with `::`, a command for the runner of GitHub Actions; it
+    is told to heed none until it sees a word that nobody can guess. A patch may stand between such lines.
+    """
+    if guarded and data and os.environ.get("GITHUB_ACTIONS") == "true":
+        token = os.urandom(16).hex().encode()
+        data = b"::stop-commands::%b\n%b::%b::\n" % (token, data, token)
     buffer = getattr(stream, "buffer", None)
     assert buffer is not None, "standard streams have a buffer of bytes"
-    buffer.write(data)
-    buffer.flush()
+    try:
+        buffer.write(data)
+        buffer.flush()
+    except BrokenPipeError as error:
+        # Who reads has seen enough; what is still in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), buffer.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from error

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from archpatch import registry
+from archpatch import registry, session
+from archpatch.cli.app import FAILED, complain
+from archpatch.cli.engine import engine_options
 from archpatch.cli.options import wants_color
 from archpatch.config import ConfigError, find, load, read_platforms
+from archpatch.discover import Unreadable, discover, read
+from archpatch.engine import InternalError, Unstable
+from archpatch.facts.context import FolderContext
 from archpatch.platforms import DEFAULT_TARGETS, Platform
+from archpatch.report.model import Error, Kind
 from archpatch.report.verify import FORMATS, render
 from archpatch.report.watch import Watch
 from archpatch.verify.buildx import Settings
 from archpatch.verify.existing import verify_image
-from archpatch.verify.run import Request
+from archpatch.verify.prove import Subject, Terms, prove
+from archpatch.verify.run import Request, roots_of
 from archpatch.verify.run import verify as run_verify
 from archpatch.verify.verdict import Level, Verification
+from archpatch.write import Change, WriteError
+from archpatch.write import replace as replace_files
+
+if TYPE_CHECKING:
+    from archpatch.cli.check import Request as FixRequest
 
 _MINUTE = 60.0
 
@@ -52,26 +65,6 @@ def _outputs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) 
     if sum(output.file is None for output in found) > 1:
         raise click.UsageError("two reports cannot share standard output; give one a file: FORMAT:FILE")
     return tuple(found)
-
-
-# Shared with `fix --verify`, which takes them beside its own.
-ENGINE_OPTIONS: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
-    click.option("--builder", metavar="NAME", help="This buildx builder [the one in use]."),
-    click.option("--cache-from", multiple=True, metavar="SPEC", help="Passed to buildx; {target}, {platform} are filled in."),
-    click.option("--cache-to", multiple=True, metavar="SPEC", help="Passed to buildx; {target}, {platform} are filled in."),
-    click.option("--network", type=click.Choice(["host", "none"]), help="The network of RUN steps."),
-    click.option("--timeout", type=click.FloatRange(0.1), default=30.0, metavar="MINUTES", help="For one build [30]."),
-    click.option("--trust-syntax", is_flag=True, help="Let the frontend that a file's `# syntax=` names read it."),
-    click.option("--allow", multiple=True, metavar="GLOB", help="Files of an image that may be foreign: data, firmware."),
-    click.option("--allow-fork-event", is_flag=True, help="Build in CI events where a fork's code may meet secrets."),
-)  # fmt: skip
-
-
-def engine_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the options that say how buildx is to be used."""
-    for option in reversed(ENGINE_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -144,7 +137,7 @@ def verify(
 
 
 def request_of(
-    engine: dict[str, object],
+    engine: Mapping[str, object],
     folder: Path,
     platforms: tuple[Platform, ...] | None,
     config: Path | None,
@@ -175,6 +168,59 @@ def request_of(
         allow=allow,
         allow_fork_event=bool(engine["allow_fork_event"]),
     )
+
+
+def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: float) -> int:
+    """archpatch fix --verify: prove each fix, write those that the evidence does not refute."""
+    if request.is_stdin:
+        raise click.UsageError("--verify builds files; standard input has no build context")
+    formats = {"full": "text", "json": "json", "markdown": "markdown"}
+    outputs = []
+    for output in request.outputs:
+        if output.format not in formats:
+            raise click.UsageError(f"with --verify there are {', '.join(formats)}, not {output.format}")
+        outputs.append(Output(formats[output.format], output.file))
+    folder = next((path if path.is_dir() else path.parent for path in request.paths), Path())
+    asked = request_of(
+        engine,
+        folder,
+        request.platforms,
+        request.config,
+        isolated=request.isolated,
+        no_cache=request.no_cache,
+    )
+    tasks, errors = session.tasks(discover(request.paths), request.options)
+    subjects = []
+    for task in tasks:
+        try:
+            source = read(task.path)
+        except Unreadable as error:
+            errors.append(Error(task.path, Kind.READ, str(error)))
+            continue
+        subjects.append(
+            Subject(task.path, source, task.settings, FolderContext(task.path.parent, task.path.name))
+        )
+    terms = Terms(
+        request=asked,
+        rules=registry.load(),
+        unsafe=request.unsafe,
+        budget=budget * _MINUTE,
+        write=_write,
+        roots=roots_of(request.paths),
+    )
+    with Watch(quiet=request.quiet) as watch:
+        try:
+            result = prove(subjects, terms, watch)
+        except (InternalError, Unstable, WriteError) as error:
+            raise click.ClickException(str(error)) from error
+    show(result, tuple(outputs), request.color)
+    for error in errors:
+        complain(f"{error.path}: {error.message}")
+    return max(result.exit_code, FAILED) if errors else result.exit_code
+
+
+def _write(changes: Mapping[Path, tuple[bytes, bytes]]) -> None:
+    replace_files([Change(path, *texts) for path, texts in changes.items()])
 
 
 def _text(value: object) -> str | None:

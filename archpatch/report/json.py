@@ -38,8 +38,12 @@ def render(result: Result, look: Look) -> bytes:
 
 
 def dump(value: object, indent: int | None = None) -> bytes:
-    """JSON in ASCII, so that no control character, surrogate or line separator is left raw."""
-    return json.dumps(value, indent=indent, separators=None if indent else (",", ":")).encode("ascii") + b"\n"
+    """JSON in ASCII, so that no control character, surrogate or line separator is left raw.
+
+    A runner of CI takes `##[` and `##vso[` for a command wherever it stands; `#` stands within strings alone.
+    """
+    text = json.dumps(value, indent=indent, separators=None if indent else (",", ":"))
+    return text.replace("##", "#\\u0023").encode("ascii") + b"\n"
 
 
 def finding(result: Result, file: FileResult, entry: Entry) -> Object:

@@ -44,11 +44,6 @@ class Lines:
         """The column from 1, counted in bytes."""
         return offset - self.starts[self.number(offset) - 1] + 1
 
-    def utf16_column(self, offset: int) -> int:
-        """The column from 1, counted in UTF-16 code units; a byte that is no UTF-8 is one."""
-        before = decode(self.source[self.starts[self.number(offset) - 1] : offset])
-        return len(before) + sum(char > "\uffff" for char in before) + 1
-
     def span(self, line: int) -> Span:
         """The bytes of a line, its end left out. `line` may be one past the last: empty."""
         if line > len(self.starts):

@@ -174,14 +174,22 @@ class Result:
 
 
 def repository_path(path: Path) -> str:
-    """The path within its repository, with `/`; as it is shown where there is none."""
-    root = _root(os.path.abspath(path.parent))
-    return Path(os.path.relpath(path, root)).as_posix() if root else path.as_posix()
+    """The path within its repository, with `/`; outside of one, from the current folder on."""
+    return _repository_path(path, os.getcwd())
+
+
+@lru_cache(maxsize=1024)
+def _repository_path(path: Path, here: str) -> str:
+    absolute = os.path.join(here, path)
+    base = _root(os.path.dirname(absolute)) or here
+    relative = os.path.relpath(absolute, base)
+    return path.as_posix() if relative.startswith("..") else Path(relative).as_posix()
 
 
 @lru_cache(maxsize=4096)
-def _root(folder: str) -> Path | None:
-    return project_root(Path(folder))
+def _root(folder: str) -> str | None:
+    root = project_root(Path(folder))
+    return str(root) if root else None
 
 
 def entries(

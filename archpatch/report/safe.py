@@ -6,21 +6,20 @@ turns a line around, a newline in a name forges a line of a log.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 
 def safe(text: object) -> str:
     """`text` on one line, with controls, format characters and undecodable bytes made visible.
 
-    Tabs and ordinary blanks stay.
+    Tabs and ordinary blanks stay. The beginning of a CI runner's command, which counts anywhere in a line, is
+    broken.
     """
     plain = str(text)
-    return plain if plain.isprintable() else "".join(map(_visible, plain))
-
-
-def safe_lines(text: str) -> str:
-    """Text of several lines; only LF stands for a line end."""
-    return "\n".join(map(safe, text.split("\n")))
+    if not plain.isprintable():
+        plain = "".join(map(_visible, plain))
+    return _COMMAND.sub(r"# #\1", plain) if "##" in plain else plain
 
 
 def width(text: str) -> int:
@@ -39,6 +38,7 @@ def _visible(char: str) -> str:
     return f"<U+{code:04X}>"
 
 
+_COMMAND = re.compile(r"##(\w*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 

@@ -159,7 +159,7 @@ def test_bad_input_is_one_line_each_and_the_others_are_done(cli: Cli) -> None:
 
 def test_a_misspelt_code_is_told_the_nearest(cli: Cli) -> None:
     put("Dockerfile", SAFE)
-    assert "the nearest is AP101" in cli("check", "--select", "AP1O1").err
+    assert "no rule is called 'AP1O1'; the nearest is AP1" in cli("check", "--select", "AP1O1").err
     put("archpatch.toml", b'ignore = ["final-stage-on-built-platform"]')
     assert "the nearest is final-stage-on-build-platform" in cli("check").err
 

@@ -1,0 +1,129 @@
+"""`--output-format markdown`: for step summaries and comments.
+
+What comes from files stands in fences longer than any run of backticks in it, or escaped: no link, image, mention
+or HTML of theirs gets through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import jinja2
+
+from archpatch.report import Look
+from archpatch.report.diff import blocks, lines
+from archpatch.report.model import Entry, FileResult, Result, State
+from archpatch.report.regions import regions
+from archpatch.report.safe import safe
+from archpatch.text import decode
+
+LONGEST = 900_000  # bytes; a step summary of GitHub Actions holds 1 MiB
+_BREAK = "\u200b"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>+!|~&$^=.-])")
+_WORDS = {
+    State.READY: "ready",
+    State.AFTER_FIX: "ready after `archpatch fix`",
+    State.AFTER_UNSAFE: "ready after `archpatch fix --unsafe`",
+    State.NEEDS_YOU: "**needs you**",
+    State.UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A finding as the template shows it; texts are Markdown already."""
+
+    head: str
+    place: str
+    message: str
+    fix: str
+    diff: str
+
+
+def render(result: Result, look: Look) -> bytes:
+    """The images, then the findings, as many as there is room for."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("archpatch.report"),
+        autoescape=False,  # noqa: S701  (Markdown; each text goes through text() or fenced())
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    sections: list[Section] = []
+    room = LONGEST
+    for file, entry in result.entries:
+        section = _section(result, file, entry)
+        room -= len(section.message) + len(section.diff) + 400
+        if room < 0:
+            break
+        sections.append(section)
+    platforms = list(dict.fromkeys(platform for file in result.files for platform in file.states))
+    severities = Counter(str(entry.finding.severity) for _, entry in result.entries)
+    page = environment.get_template("report.md.j2").render(
+        platforms=platforms,
+        images=[
+            (text(file.path), [_WORDS[file.states[p]] if p in file.states else "" for p in platforms])
+            for file in result.files[:1000]
+            if any(state is not State.READY for state in file.states.values())
+        ],
+        ready=sum(all(state is State.READY for state in file.states.values()) for file in result.files),
+        files=len(result.files),
+        severities=severities,
+        sections=sections,
+        left_out=sum(severities.values()) - len(sections),
+        errors=[(text(error.path), text(error.message)) for error in result.all_errors[:1000]],
+    )
+    return page.encode("utf-8", "replace")
+
+
+def _section(result: Result, file: FileResult, entry: Entry) -> Section:
+    found = entry.finding
+    start, _ = file.places(found.span, entry.path)
+    rule = result.rule(found.code)
+    fix = found.fix
+    return Section(
+        head=f"{found.severity} [{found.code}]({rule.url}) {text(rule.name)}",
+        place=f"{text(entry.path)}:{start.line}:{start.column}",
+        message=text(found.message),
+        fix=f"{text(fix.title)} ({fix.applicability})" if fix else "",
+        diff=_diff(file, entry),
+    )
+
+
+def _diff(file: FileResult, entry: Entry) -> str:
+    """The fix as a fenced diff of the lines that it touches."""
+    out: list[str] = []
+    for region in regions(file, entry.finding.fix, gap=2) if entry.finding.fix else ():
+        out.append(f"@@ {safe(region.path)}:{region.first} @@")
+        old, new = lines(region.old), lines(region.new)
+        at = 0
+        for block in blocks(old, new):
+            out += (f" {_line(line)}" for line in old[at : block.start])
+            out += (f"-{_line(line)}" for line in old[block.start : block.end])
+            out += (f"+{_line(line)}" for line in new[block.new_start : block.new_end])
+            at = block.end
+        out += (f" {_line(line)}" for line in old[at:])
+    return fenced("\n".join(out), "diff") if out else ""
+
+
+def _line(line: bytes) -> str:
+    return safe(decode(line.removesuffix(b"\n").removesuffix(b"\r")))
+
+
+def fenced(body: str, language: str) -> str:
+    """A code block that no line of `body` can end."""
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{body}\n{fence}"
+
+
+def text(value: object) -> str:
+    """Text of others within a line of Markdown, where it stands for itself alone."""
+    escaped = _SPECIAL.sub(r"\\\1", safe(value).replace("\t", " "))
+    # GitHub links mentions, numbers and addresses whatever is escaped.
+    for mark in ("@", "#", "://", "www"):
+        escaped = escaped.replace(mark, mark[0] + _BREAK + mark[1:])
+    return escaped
