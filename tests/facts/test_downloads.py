@@ -27,7 +27,7 @@ def written(text: str) -> list[str | None]:
     """What stands in the file where the tokens of all downloads are written."""
     source = text.encode()
     return [
-        token.span and decode(token.span.of(source))
+        None if token.span is None else decode(token.span.of(source))
         for one in facts_of(text).downloads
         for token in one.tokens
     ]

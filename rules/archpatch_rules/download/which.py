@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from archpatch.facts import Download, Facts, Family, PlatformKind
 from archpatch.facts.suppressors import why_download_is_fine
@@ -34,9 +35,17 @@ _POOL = re.compile(r"https?://(?:[a-z.]+\.)?(?:archive|security)\.ubuntu\.com/ub
 
 def downloads(facts: Facts, *wanted: Pitfall) -> Iterator[Download]:
     """The downloads that are one of these pitfalls and for which nothing speaks."""
-    for download in facts.downloads:
-        if _pitfall(facts, download) in wanted and why_download_is_fine(facts, download) is None:
-            yield download
+    return (download for download, pitfall in _judged(facts) if pitfall in wanted)
+
+
+@lru_cache(maxsize=1)  # nine rules ask for the same file, one after the other
+def _judged(facts: Facts) -> tuple[tuple[Download, Pitfall], ...]:
+    found = ((download, _pitfall(facts, download)) for download in facts.downloads)
+    return tuple(
+        (download, pitfall)
+        for download, pitfall in found
+        if pitfall is not None and why_download_is_fine(facts, download) is None
+    )
 
 
 def others(facts: Facts) -> tuple[str, ...]:
