@@ -214,8 +214,8 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
         except (InternalError, Unstable, WriteError) as error:
             raise click.ClickException(str(error)) from error
     show(result, tuple(outputs), request.color)
-    for error in errors:
-        complain(f"{error.path}: {error.message}")
+    for trouble in errors:
+        complain(f"{trouble.path}: {trouble.message}")
     return max(result.exit_code, FAILED) if errors else result.exit_code
 
 
