@@ -245,8 +245,9 @@ class Document:
             yield from stage.instructions
 
     def line_start(self, offset: int) -> int:
-        """The offset of the first byte of the line that holds `offset`."""
-        return self.source.rfind(b"\n", 0, offset) + 1
+        """The offset of the first byte of the line that holds `offset`; on the first line, the one after a BOM."""
+        at = self.source.rfind(b"\n", 0, offset) + 1
+        return 3 if at == 0 and self.source.startswith(b"\xef\xbb\xbf") else at
 
     def line_end(self, offset: int) -> int:
         """The offset after the line end of the line that holds `offset`."""

@@ -1,0 +1,239 @@
+"""AP114."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind
+from archpatch.facts.suppressors import why_stage_is_fine
+from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
+from archpatch.rewrite import declare_arg
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
+from archpatch.text import Applicability, Edit, Fix, encode
+
+# An architecture, with or without the system and the libc around it: amd64, linux-x64, x86_64-unknown-linux-musl.
+_AROUND = re.compile(r"(?:linux|unknown|pc|gnu|musl|debian|ubuntu|[-_./])*", re.IGNORECASE)
+# These have rules of their own: Go's variables, and package managers' settings.
+_OTHERS = frozenset(
+    {"GOARCH", "GOHOSTARCH", "CARGO_BUILD_TARGET", "npm_config_arch", "CONDA_SUBDIR", "JAVA_HOME"}
+)
+
+
+class LiteralArchArg(Rule):
+    """An ARG or ENV of your own holds one architecture: `ARG ARCH=amd64`.
+
+    What it flows into (a URL, a path, a compiler's target) is for that architecture on every platform: `docker buildx
+    build --platform linux/arm64` fills in TARGETARCH and nothing else. The arm64 image gets amd64 files, silently
+    unless they are run.
+
+    It is fine where nothing uses it, and in a stage that is one of a per-arch family or pinned on purpose. An argument
+    without a default is whoever builds' matter.
+
+    The fix lets it follow TARGETARCH; `--build-arg ARCH=` still wins. An amd64 build stays the same. It is safe where
+    the spelling is Docker's and every download that uses it is known to be spelled so for arm64; else unsafe, for one
+    publisher in six writes x86_64 and arm64. `x86_64` is respelled by `${NAME/from/to}`, which a frontend of 2023-11
+    or newer (1.7) knows.
+    """
+
+    code, name, severity = "AP114", "literal-arch-arg", Severity.WARNING
+    hints = ("amd64", "x86_64", "x86-64", "x64", "arm64", "aarch64")
+    errors = ("exec format error", "404")
+    examples = (
+        Example(
+            "FROM debian\nARG ARCH=amd64\nRUN curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/${ARCH}/kubectl\n",
+            "FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH}\n"
+            "RUN curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/${ARCH}/kubectl\n",
+            "In a stage",
+            applicability="safe",
+        ),
+        Example(
+            "ARG ARCH=amd64\nFROM example.com/base-${ARCH}\nRUN true\n",
+            "ARG ARCH=${TARGETARCH}\nFROM example.com/base-${ARCH}\nRUN true\n",
+            "Before the first FROM",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nENV TOOL_ARCH linux-amd64\nRUN wget https://example.com/tool-${TOOL_ARCH}.tgz\n",
+            "FROM debian\nARG TARGETARCH\nENV TOOL_ARCH linux-${TARGETARCH}\n"
+            "RUN wget https://example.com/tool-${TOOL_ARCH}.tgz\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nARG ARCH=x86_64\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
+            "FROM debian\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ARG ARCH=${TARGET_ARCH/arm64/aarch64}\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
+            "The kernel's spelling",
+            applicability="unsafe",
+        ),
+        Example("FROM debian\nARG ARCH=amd64\nRUN true\n", title="Nobody uses it"),
+        Example("FROM debian\nARG ARCH\nRUN wget https://example.com/tool-${ARCH}.tgz\n", title="No default"),
+        Example("FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH:-amd64}\nRUN echo $ARCH > /arch\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """Declarations whose value is an architecture and that something uses."""
+        if facts.family or all(target.arch == AMD64.arch for target in facts.targets):
+            return
+        for instruction in document.instructions:
+            if not isinstance(instruction, Arg | Env) or instruction.keyword == "LABEL":
+                continue
+            stage = facts.stage_of(instruction)
+            if stage is not None and (not stage.reached or why_stage_is_fine(stage) is not None):
+                continue
+            for declaration in instruction.declarations:
+                word = _arch_value(declaration)
+                if (
+                    word is not None
+                    and word.arch != facts.named_arch
+                    and _used(facts, instruction, declaration)
+                ):
+                    yield self._found(document, facts, instruction, declaration, word)
+
+    def _found(
+        self,
+        document: Document,
+        facts: Facts,
+        instruction: Arg | Env,
+        declaration: Declaration,
+        word: ArchWord,
+    ) -> Finding:
+        name = declaration.name.value
+        return self.finding(
+            declaration.span,
+            f"{name} is `{declaration.value.value if declaration.value else ''}` on every platform, and so is what it is "
+            "used for: nothing but TARGETARCH follows `docker buildx build --platform`.",
+            self._fix(document, facts, instruction, declaration, word),
+        )
+
+    def _fix(
+        self,
+        document: Document,
+        facts: Facts,
+        instruction: Arg | Env,
+        declaration: Declaration,
+        word: ArchWord,
+    ) -> Fix | None:
+        value = declaration.value
+        span = value.find(word.text) if value else None
+        stage = facts.stage_of(instruction)
+        if span is None or word.arch != "amd64" or instruction.onbuild:
+            return None
+        if stage is not None and stage.kind is not PlatformKind.TARGET:
+            return None  # the tool may be for the machine that builds: a person knows
+        spelling = _arm64_spelling(facts, instruction, declaration, word)
+        edits = declare_arg(document, facts, instruction, "TARGETARCH") if stage is not None else ()
+        if spelling is None:
+            return None
+        if word.text == "amd64" and spelling == "arm64":
+            edits = (*edits, Edit.replace(span, "${TARGETARCH}"))
+        elif spelling == "arm64":
+            edits = (*edits, Edit.replace(span, f"${{TARGETARCH/amd64/{word.text}}}"))
+        else:
+            edits = _two_steps(document, instruction, declaration, word, spelling, edits)
+        if not edits:
+            return None
+        known = word.text == "amd64" and _all_known(facts, instruction, declaration)
+        title = f"Let {declaration.name.value} follow TARGETARCH"
+        return Fix(title, edits, Applicability.SAFE if known else Applicability.UNSAFE)
+
+
+def _arch_value(declaration: Declaration) -> ArchWord | None:
+    """The one architecture that a value consists of."""
+    text = declaration.value.value.strip("\"'") if declaration.value else ""
+    words = list(arch_words(text)) if text and "$" not in text else []
+    if (
+        len(words) != 1
+        or words[0].arch not in ("amd64", "arm64")
+        or declaration.name.value in AUTOMATIC | _OTHERS
+    ):
+        return None
+    rest = text[: words[0].start] + text[words[0].end :]
+    return words[0] if _AROUND.fullmatch(rest) and not words[0].text.lower().startswith("64") else None
+
+
+def _used(facts: Facts, instruction: Instruction, declaration: Declaration) -> bool:
+    """Whether some instruction sees this declaration's value."""
+    name = declaration.name.value
+    if facts.stage_of(instruction) is None:
+        heads = (stage.head for stage in facts.stages)
+        words = (
+            word
+            for head in heads
+            for word in (head.image, head.platform.value if head.platform else None)
+            if word
+        )
+        if any(name in word.value for word in words):
+            return True
+    for use in facts.uses(name):
+        variable = facts.scope(use.instruction).get(name)
+        if use.assigned or variable is None or use.place is Place.FLAG:
+            continue
+        if variable.declaration is declaration or variable.instruction is instruction:
+            return True
+        if variable.kind.name == "ARG" and facts.stage_of(instruction) is None:
+            return True
+    return False
+
+
+def _downloads(facts: Facts, instruction: Instruction, declaration: Declaration) -> Iterator[Download]:
+    for download in facts.downloads:
+        for piece in download.pieces:
+            if piece.declaration is declaration:
+                yield download
+
+
+def _arm64_spelling(
+    facts: Facts, instruction: Instruction, declaration: Declaration, word: ArchWord
+) -> str | None:
+    """How arm64 is to be spelled there; None where what uses it disagrees."""
+    spellings = {"amd64": "arm64", "x86_64": "aarch64", "x64": "arm64"}
+    told = {
+        words[0]
+        for download in _downloads(facts, instruction, declaration)
+        if download.match and download.match.exact and (words := download.match.asset.spell(ARM64.arch))
+    }
+    if len(told) > 1:
+        return None
+    return told.pop() if told else spellings.get(word.text.lower())
+
+
+def _all_known(facts: Facts, instruction: Instruction, declaration: Declaration) -> bool:
+    found = list(_downloads(facts, instruction, declaration))
+    uses = facts.uses(declaration.name.value)
+    return (
+        bool(found)
+        and len(found) >= len(uses)
+        and all(
+            download.match and download.match.exact and download.match.published(ARM64.arch)
+            for download in found
+        )
+    )
+
+
+def _two_steps(
+    document: Document,
+    instruction: Arg | Env,
+    declaration: Declaration,
+    word: ArchWord,
+    spelling: str,
+    edits: tuple[Edit, ...],
+) -> tuple[Edit, ...]:
+    """`ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}`, then the value from that: two respellings need two names."""
+    step = "TARGET_ARCH"
+    if encode(step) in document.source or declaration.value is None:
+        return ()
+    span = declaration.value.find(word.text)
+    if span is None or len(edits) > 1:
+        return ()
+    newline = document.newline
+    line = encode(f"ARG {step}=${{TARGETARCH/amd64/{word.text}}}") + newline
+    at = document.line_start(instruction.span.start)
+    declared = tuple(edit for edit in edits if edit.span.start != at)
+    beside = b"".join(edit.text for edit in edits if edit.span.start == at)
+    return (
+        *declared,
+        Edit.insert(at, beside + line),
+        Edit.replace(span, f"${{{step}/arm64/{spelling}}}"),
+    )

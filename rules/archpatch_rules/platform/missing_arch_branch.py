@@ -1,0 +1,184 @@
+"""AP116."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import Facts
+from archpatch.platforms import AMD64, arch_words
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ArchSwitch, Assign, Script, SwitchArm
+from archpatch.syntax.tree import Document, Run
+from archpatch.text import Applicability, Edit, Fix, Span, decode
+
+
+class MissingArchBranch(Rule):
+    """A choice by architecture has nothing for a platform that is built, or takes amd64 for whatever is left.
+
+    Without a branch the variable that the others set stays empty, and a URL or a path is wrong; with `*) ARCH=amd64`
+    or `else ARCH=amd64` the image gets amd64 files in silence; with `*) exit 1` the build stops there.
+
+    It is fine where a branch only adds something for one architecture and sets nothing that is used later, and where
+    the default serves amd64 alone because every other platform that is built has a branch.
+
+    Where the branch for amd64 just sets the word `amd64`, the fix adds one with the word of the platform that is
+    missing; a default that falls back to amd64 beside a branch of its own for amd64 is made to fail aloud. An amd64 build
+    stays the same, yet a person should look whether the file exists for that platform: unsafe.
+    """
+
+    code, name, severity = "AP116", "missing-arch-branch", Severity.WARNING
+    hints = ("case", "if", "test", "[")
+    errors = ("404", "unsupported architecture", "exec format error")
+    examples = (
+        Example(
+            "FROM debian\n"
+            'RUN case "$(dpkg --print-architecture)" in \\\n'
+            "      amd64) ARCH=amd64 ;; \\\n"
+            "      armhf) ARCH=armv7 ;; \\\n"
+            "    esac && wget https://example.com/tool-$ARCH.tgz\n",
+            "FROM debian\n"
+            'RUN case "$(dpkg --print-architecture)" in \\\n'
+            "      arm64) ARCH=arm64 ;; amd64) ARCH=amd64 ;; \\\n"
+            "      armhf) ARCH=armv7 ;; \\\n"
+            "    esac && wget https://example.com/tool-$ARCH.tgz\n",
+            "No branch at all",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN if [ "$TARGETARCH" = arm ]; then A=arm; else A=amd64; fi && wget https://example.com/tool-$A.tgz\n',
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN if [ "$TARGETARCH" = arm ]; then A=arm; else A=amd64; fi && wget https://example.com/tool-$A.tgz\n',
+            "arm64 falls into the branch of amd64",
+        ),
+        Example(
+            "FROM debian\nARG TARGETPLATFORM\n"
+            'RUN if [ "$TARGETPLATFORM" = linux/amd64 ]; then A=amd64; elif [ "$TARGETPLATFORM" = linux/arm64 ]; then A=arm64; '
+            "else A=amd64; fi && wget https://example.com/tool-$A.tgz\n",
+            "FROM debian\nARG TARGETPLATFORM\n"
+            'RUN if [ "$TARGETPLATFORM" = linux/amd64 ]; then A=amd64; elif [ "$TARGETPLATFORM" = linux/arm64 ]; then A=arm64; '
+            "else echo >&2 'unsupported platform'; exit 1; fi && wget https://example.com/tool-$A.tgz\n",
+            "A default that nobody should get",
+            applicability="unsafe",
+        ),
+        Example(
+            'FROM debian\nRUN case "$(uname -m)" in aarch64) A=arm64 ;; *) A=amd64 ;; esac && echo $A > /arch\n',
+            title="The default serves amd64 alone",
+        ),
+        Example(
+            'FROM debian\nARG TARGETARCH\nRUN if [ "$TARGETARCH" = amd64 ]; then apt-get install -y intel-microcode; fi\n',
+            title="Something more for one architecture",
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """Switches whose arms leave a target out."""
+        for run in (run for stage in facts.stages for run in stage.runs):
+            script = facts.shell(run)
+            for switch in script.switches:
+                covered = frozenset(arch for arm in switch.arms for arch in arm.arches)
+                missing = [
+                    target.arch for target in facts.targets if target.arch not in covered | {AMD64.arch}
+                ]
+                finding = self._judge(document, script, run, switch, covered, missing)
+                if finding is not None:
+                    yield finding
+
+    def _judge(
+        self,
+        document: Document,
+        script: Script,
+        run: Run,
+        switch: ArchSwitch,
+        covered: frozenset[str],
+        missing: list[str],
+    ) -> Finding | None:
+        if switch.default is not None and (assign := _sets_amd64(script, switch.default)) is not None:
+            if missing:
+                message = (
+                    f"For {' and '.join(missing)} no branch is taken but the default, which sets {assign.name} to amd64: what "
+                    "follows gets amd64 files on that platform, in silence."
+                )
+                return self.finding(assign.span, message)
+            if AMD64.arch in covered:
+                message = f"A platform without a branch of its own silently gets {assign.name} of amd64: let the default fail."
+                edit = Edit.replace(assign.span, "echo >&2 'unsupported platform'; exit 1")
+                fix = (
+                    Fix("Let the default fail aloud", (edit,), Applicability.UNSAFE)
+                    if script.readable
+                    else None
+                )
+                return self.finding(assign.span, message, fix)
+            return None
+        if not missing or AMD64.arch not in covered or switch.default is not None:
+            return None
+        arm = next(arm for arm in switch.arms if AMD64.arch in arm.arches)
+        names = [
+            assign
+            for assign in _assigned(script, arm)
+            if _used_after(document, run, switch.span, assign.name)
+            and not _set_elsewhere(script, switch, assign, missing)
+        ]
+        if not names or len(switch.arms) < 2:
+            return None
+        message = (
+            f"There is a branch for amd64 and none for {' and '.join(missing)}: there {names[0].name} stays empty, and what "
+            "follows is wrong."
+        )
+        return self.finding(switch.subject.span, message, _add_arm(document, script, switch, arm, missing))
+
+
+def _assigned(script: Script, arm: SwitchArm) -> list[Assign]:
+    body = arm.body
+    return [
+        assign
+        for assign in script.assigns
+        if body is not None and assign.span in body.span and not assign.prefix
+    ]
+
+
+def _sets_amd64(script: Script, default: SwitchArm) -> Assign | None:
+    """The assignment of an amd64 word in a default that does nothing else with architectures."""
+    for assign in _assigned(script, default):
+        value = assign.value.literal if assign.value else None
+        if value and {word.arch for word in arch_words(value)} == {AMD64.arch}:
+            return assign
+    return None
+
+
+def _used_after(document: Document, run: Run, span: Span, name: str) -> bool:
+    rest = decode(document.source[span.end : run.span.end])
+    return re.search(rf"\$\{{?{re.escape(name)}\b", rest) is not None
+
+
+def _set_elsewhere(script: Script, switch: ArchSwitch, assign: Assign, missing: list[str]) -> bool:
+    return any(
+        other.name == assign.name
+        and other.span not in switch.span
+        and (other.only_on is None or not other.only_on.isdisjoint(missing))
+        for other in script.assigns
+    )
+
+
+def _add_arm(
+    document: Document, script: Script, switch: ArchSwitch, arm: SwitchArm, missing: list[str]
+) -> Fix | None:
+    """A `case` arm for the missing architectures where amd64's only sets the word amd64."""
+    if not script.readable or switch.convention is None or switch.selector.is_platform:
+        return None
+    assigns = _assigned(script, arm)
+    if len(assigns) != 1 or assigns[0].value is None or assigns[0].value.literal != AMD64.arch:
+        return None
+    if arm.body is None or arm.body.span != assigns[0].span:
+        return None
+    if not document.source[switch.span.start :].startswith(b"case"):
+        return None
+    arms = "".join(
+        f"{word}) {assigns[0].name}={arch} ;; " for arch in missing if (word := switch.convention.spell(arch))
+    )
+    return Fix(
+        f"Add a branch for {' and '.join(missing)}",
+        (Edit.insert(arm.span.start, arms),),
+        Applicability.UNSAFE,
+    )
