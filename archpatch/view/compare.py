@@ -43,7 +43,7 @@ def difference(before: View, after: View) -> Difference | None:
         if index not in pairs:
             return Difference(label, "gone")
         other = after.stages[pairs[index]]
-        if what := _Comparison(pairs, after, stage.musl).stages(stage, other):
+        if what := _Comparison(pairs, after, stage).stages(stage, other):
             return Difference(label, what)
     if before.stages and pairs[len(before.stages) - 1] != len(after.stages) - 1:
         return Difference("-", "another stage is the last one")
@@ -65,11 +65,11 @@ def _pairs(before: tuple[StageView, ...], after: tuple[StageView, ...]) -> dict[
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Compares values of two views; `musl` is the C library of the stage at hand."""
+    """Compares values of two views; `stage` is the one at hand, before."""
 
     pairs: Mapping[int, int]
     after: View
-    musl: bool | None
+    stage: StageView
 
     def stages(self, one: StageView, other: StageView) -> str:
         """What differs between two stages; empty if nothing does."""
@@ -114,7 +114,7 @@ class _Comparison:
     def _commands(self, one: Command, other: Command) -> bool:
         if not (self._equal(one.assigns, other.assigns) and self._equal(one.redirects, other.redirects)):
             return False
-        before, after = _spelled(one.words, self.musl), _spelled(other.words, self.musl)
+        before, after = _spelled(one.words, self.stage), _spelled(other.words, self.stage)
         return self._equal(before, after) or _added_packages(before, after)
 
     def _staged(self, add: Node, copy: Node) -> bool:
@@ -170,6 +170,8 @@ def _same_file(
     url, path = _constant(sources[0]), _constant(taken[0])
     inside, end, new_end = _constant(inner_goal), _constant(goal), _constant(new_goal)
     if not url or not path or not inside or not end or not new_end or "://" not in url:
+        return False
+    if ".git" in url:  # a repository: ADD makes a folder of it
         return False
     name = url.split("?", 1)[0].rsplit("/", 1)[-1]
     stored = inside + name if inside.endswith("/") else inside
@@ -241,11 +243,12 @@ def _installer(words: tuple[Word, ...]) -> tuple[int, frozenset[str]] | None:
 # (c) Spellings that mean one thing; both sides are written in the form on the right.
 
 
-def _spelled(words: tuple[Word, ...], musl: bool | None) -> tuple[Word, ...]:
+def _spelled(words: tuple[Word, ...], stage: StageView) -> tuple[Word, ...]:
     texts = [word.constant for word in words]
     if texts[:1] == ["dotnet"]:
-        return tuple(_dotnet(words, texts, musl))
-    if _installer(words) is not None and any(text in ("apt", "apt-get") for text in texts[:2]):
+        return tuple(_dotnet(words, texts, stage.musl))
+    apt = any(text in ("apt", "apt-get") for text in texts[:2]) and _installer(words) is not None
+    if apt and stage.platform == "linux/amd64":
         # dpkg installs `name:amd64` and `name` alike where amd64 is the machine's own: deb-version(7), apt-get(8).
         return tuple(
             literal(text.removesuffix(":amd64")) if text and text.endswith(":amd64") else word

@@ -90,6 +90,7 @@ class _State:
     machine: Machine
     loud: bool = False
     inner: dict[str, Word] = field(default_factory=dict)
+    exported: frozenset[str] = frozenset()
 
     def get(self, name: str) -> Word:
         """The value of a variable; unset automatic arguments are a hole, what is not known a symbol."""
@@ -100,7 +101,7 @@ class _State:
         return Word((Hole(name) if name in AUTOMATIC else Sym("$", name),))
 
     def copy(self, *, loud: bool = False) -> _State:
-        return _State(self.outer, self.machine, self.loud or loud, dict(self.inner))
+        return replace(self, loud=self.loud or loud, inner=dict(self.inner))
 
 
 def actions(script: Script, outer: Mapping[str, Word], machine: Machine) -> Actions:
@@ -113,7 +114,10 @@ def actions(script: Script, outer: Mapping[str, Word], machine: Machine) -> Acti
 def _sees_all(command: ShellCommand) -> bool:
     name = command.words[0].literal if command.words else None
     if name == "set":
-        return any(word.raw.startswith("-") and ("a" in word.raw) for word in command.words[1:])
+        options = [word.raw for word in command.words[1:]]
+        return "allexport" in options or any(
+            option[0] == "-" and "a" in option for option in options if option
+        )
     return name in _SEES_ALL
 
 
@@ -314,15 +318,14 @@ def _taken(node: Case, subject: Word, state: _State) -> _Result | None:
 
 def _fits(pattern: Word, text: str) -> bool | None:
     """Whether a text fits a pattern; None when the pattern is not known."""
-    regex = ""
-    for piece in pattern.pieces:
-        if isinstance(piece, Sym):
-            return None
-        if isinstance(piece, Glob):
-            regex += fnmatch.translate(piece.text).removeprefix("(?s:").removesuffix(r")\Z")
-        elif isinstance(piece, str):
-            regex += re.escape(piece)
-    return re.fullmatch(regex, text, re.DOTALL) is not None
+    if pattern.text is None:
+        return None
+    glob = "".join(
+        piece.text if isinstance(piece, Glob) else re.sub(r"[*?\[]", r"[\g<0>]", piece)
+        for piece in pattern.pieces
+        if isinstance(piece, (str, Glob))
+    )
+    return fnmatch.fnmatchcase(text, glob)
 
 
 def _loop(node: Loop, state: _State) -> Actions:
@@ -350,6 +353,7 @@ def _assigned(node: Syntax) -> Iterator[str]:
 def _merge(state: _State, before: Mapping[str, Word], ends: Iterable[_State]) -> None:
     """After an undecided branch: what its ends agree on stays, the rest depends on all of them."""
     ends = tuple(ends)
+    state.exported = frozenset().union(state.exported, *(end.exported for end in ends))
     for name in sorted({name for end in ends for name in end.inner}):
         values = tuple(dict.fromkeys(end.inner.get(name) for end in ends))
         if len(values) == 1 and values[0] is not None:
@@ -361,53 +365,60 @@ def _merge(state: _State, before: Mapping[str, Word], ends: Iterable[_State]) ->
 # Commands
 
 
+# What puts a variable into the environment, or may; and what only sets one.
+_EXPORTS = frozenset({"export", "declare", "typeset", "local"})
+_SETTERS = _EXPORTS | {"readonly"}
+
+
 def _command(command: ShellCommand, state: _State) -> _Result:
-    own = [assign for assign in command.assigns if not assign.prefix]
+    name = command.words[0].literal if command.words else None
+    if (name is None and not command.words) or name in _SETTERS:
+        return _assign(command, state)
     prefix = tuple(
         (assign.name, _assigned_value(assign, state)) for assign in command.assigns if assign.prefix
     )
-    if not command.words or (own and own[0].keyword in ("export", "readonly", "declare", "typeset", "local")):
-        return _assign(command, own, state)
     words = tuple(word for one in command.words for word in _fields(one, state))
     status = _test(words) if not prefix and not command.redirects else None
     if status is not None:
         return (), status
-    for assign in own:  # read, getopts: the value comes from input
-        state.inner[assign.name] = Word((symbol("input", (assign.name, words)),))
+    if name in ("read", "getopts", "unset", "mapfile", "readarray"):
+        for text in (word.constant for word in words[1:]):
+            if text is not None and _NAME.fullmatch(text):
+                state.inner[text] = Word((symbol("set by", (name, text, words)),))
     redirects = tuple(_redirect(redirect, state) for redirect in command.redirects)
     if command.script is not None:
         words, redirects = _nested(command, command.script, words, redirects, state)
     return (Command(words, prefix, redirects),), None
 
 
-def _assign(command: ShellCommand, assigns: list[Assign], state: _State) -> _Result:
+def _assign(command: ShellCommand, state: _State) -> _Result:
     """`A=1`, `export A=1`: gone when only this script sees the value, and it is known."""
     done: list[Hashable] = []
-    for assign in assigns:
+    keyword = (command.words[0].literal or "") if command.words else ""
+    rest: list[Word] = []
+    for one in command.words[1:]:
+        name = one.literal or ""
+        if not _NAME.fullmatch(name):
+            rest += _fields(one, state)  # an option
+        elif keyword in _EXPORTS:
+            state.exported |= {name}
+            done.append(Node(keyword, (name, state.get(name))))
+    for assign in command.assigns:
         value = _assigned_value(assign, state)
-        known = value.text is not None
-        exported = assign.keyword in ("export", "declare", "typeset", "local") or assign.name in state.outer
-        if assign.value is not None or assign.keyword != "export":
-            state.inner[assign.name] = value
-        if exported or not known or (state.loud and not _OURS.fullmatch(assign.name)):
-            done.append(Node(assign.keyword or "assign", (assign.name, value)))
+        state.inner[assign.name] = value
+        if keyword in _EXPORTS:
+            state.exported |= {assign.name}
+        seen = assign.name in state.exported or assign.name in state.outer or "[" in assign.name
+        if seen or value.text is None or (state.loud and not _OURS.fullmatch(assign.name)):
+            done.append(Node(keyword or "assign", (assign.name, value)))
     redirects = tuple(_redirect(redirect, state) for redirect in command.redirects)
-    names = {assign.name for assign in assigns}
-    words = tuple(
-        word
-        for one in command.words[1:]
-        if (one.literal or one.raw).split("=", 1)[0].rstrip("+") not in names
-        for word in _fields(one, state)
-    )
-    if redirects or words:
-        done.append(Command((literal(assigns[0].keyword if assigns else ""), *words), (), redirects))
+    if redirects or rest:
+        done.append(Command((literal(keyword), *rest), (), redirects))
     return tuple(done), None if done else True
 
 
 def _assigned_value(assign: Assign, state: _State) -> Word:
-    if assign.value is None:
-        return state.get(assign.name) if assign.keyword == "export" else Word((Sym("unset", assign.name),))
-    value = bounded(_value(assign.value, state))
+    value = bounded(_value(assign.value, state)) if assign.value is not None else Word()
     # Nothing expands globs in an assignment; they do where the value is used, which keeps them apart anyway.
     return bounded(join((*state.get(assign.name).pieces, *value.pieces))) if assign.append else value
 
@@ -444,6 +455,8 @@ def _test(words: tuple[Word, ...]) -> bool | None:
     if name not in ("[", "[[", "test") or None in texts:
         return None
     inner = list(words[1:-1] if name in ("[", "[[") else words[1:])
+    if name != "[[" and any(isinstance(piece, Glob) for word in inner for piece in word.pieces):
+        return None  # names of files may come in its place
     negated = False
     while inner and inner[0].text == "!":
         negated, inner = not negated, inner[1:]
@@ -511,7 +524,7 @@ def _fields(word: ShellWord, state: _State) -> Iterator[Word]:
                     yield join(pieces)
                     pieces, quoted = [], False
                 if chunk:
-                    pieces.append(unquoted(chunk))
+                    pieces += unquoted(chunk)
     if pieces or quoted:
         yield join(pieces)
 
@@ -526,7 +539,7 @@ def _pieces(part: Part, state: _State) -> tuple[Piece, ...]:
     match part:
         case Literal():
             plain = quoted or len(part.span) != len(encode(part.text))  # an escaped character is plain too
-            return (part.text if plain else unquoted(part.text),)
+            return (part.text,) if plain else unquoted(part.text)
         case Param():
             return tuple(_quote(piece, quoted) for piece in _param(part, state).pieces)
         case Substitution():

@@ -126,10 +126,11 @@ class _Scope:
 
 def _declare(
     instruction: Arg | Env, scope: _Scope, outer: Mapping[str, Word]
-) -> tuple[tuple[str, Word], ...]:
-    """Make the variables of an ARG or ENV visible; gives those that are a step of their own.
+) -> tuple[tuple[str, str, Word], ...]:
+    """Make the variables of an ARG or ENV visible; gives the steps that this is: kind, name and value.
 
-    An ARG of an automatic argument is none while its value is the one that BuildKit would set.
+    An ARG of an automatic argument is none while its value is the one that BuildKit would set. One that hides
+    another value is no mere declaration: programs read the environment.
     """
     given: list[tuple[str, Word]] = []
     for declaration in instruction.declarations:
@@ -143,11 +144,16 @@ def _declare(
         else:
             value = Word((Sym("arg", name),))
         given.append((name, value))
-    for name, value in given:  # all names of one instruction see the values from before it
-        scope.values[name] = value
-    if isinstance(instruction, Env):
-        return tuple(given)
-    return tuple((name, value) for name, value in given if value.constant != AUTOMATIC.get(name, False))
+    steps: list[tuple[str, str, Word]] = []
+    for name, value in given:
+        if isinstance(instruction, Env):
+            steps.append(("ENV", name, value))
+        elif scope.values.get(name, value) != value:
+            steps.append(("ARG over another value", name, value))
+        elif value.constant != AUTOMATIC.get(name, False):
+            steps.append(("ARG", name, value))
+    scope.values.update(given)  # all names of one instruction see the values from before it
+    return tuple(steps)
 
 
 @dataclass(slots=True)
@@ -198,10 +204,10 @@ class _Reader:
     ) -> tuple[Hashable, ...]:
         """What an instruction does; nothing for an ARG that only makes visible what is."""
         if isinstance(instruction, (Arg, Env)) and instruction.keyword != "LABEL":
-            given = _declare(instruction, scope, self.outer)
-            if instruction.keyword == "ENV":
-                given = tuple((name, _preloaded(name, value, stage)) for name, value in given)
-            return tuple(Node(instruction.keyword, pair) for pair in given)
+            return tuple(
+                Node(kind, (name, _preloaded(name, value, stage)))
+                for kind, name, value in _declare(instruction, scope, self.outer)
+            )
         if isinstance(instruction, Run):
             return (self._run(instruction, scope, machine, stage),)
         if isinstance(instruction, Copy):

@@ -184,9 +184,11 @@ def _vanishes(word: Word, names: frozenset[str]) -> bool:
     )
 
 
-_EXPANDS = re.compile(r"[*?\[\]{}~]")
+_EXPANDS = re.compile(r"([*?\[\]{}]+|^~)")
 
 
-def unquoted(text: str) -> Piece:
-    """Literal text outside of quotes, marked where the shell may expand it."""
-    return Glob(text) if _EXPANDS.search(text) else text
+def unquoted(text: str) -> tuple[Piece, ...]:
+    """Literal text outside of quotes; the signs that the shell may expand are pieces of their own, so that
+    `x64/*` and `$A/*` are the same where A is x64."""
+    parts = _EXPANDS.split(text)
+    return tuple(Glob(part) if number % 2 else part for number, part in enumerate(parts) if part)
