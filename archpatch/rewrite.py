@@ -101,6 +101,13 @@ def substitute_word(word: Word, span: Span, expression: str) -> Edit | None:
     return Edit.replace(span, expression)
 
 
+def put(holder: ShellWord | Word, span: Span, expression: str) -> Edit | None:
+    """`substitute` or `substitute_word`, as the word is one of a shell or of the Dockerfile."""
+    if isinstance(holder, ShellWord):
+        return substitute(holder, span, expression)
+    return substitute_word(holder, span, expression)
+
+
 def add_packages(document: Document, packages: Sequence[ShellWord], names: Sequence[str]) -> tuple[Edit, ...]:
     """Add package names to an install command that already lists `packages` (at least one).
 

@@ -277,6 +277,10 @@ class Facts:
         its like as the stage's platform answers."""
         return self._shell(command, target).value(word)
 
+    def variable(self, command: Command, name: str, target: Platform | None = None) -> Value:
+        """What a variable holds where a command begins: set by the script before, or by the Dockerfile."""
+        return self._shell(command, target).variable(name, command.shell.span.start)
+
     def _shell(self, command: Command, target: Platform | None) -> Shell:
         key = (command.run.span.start, target)
         if key not in self._shells:

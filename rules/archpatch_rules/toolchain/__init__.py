@@ -1,5 +1,6 @@
-"""Rules of this family, in the order of their codes."""
+"""Compilers and toolchains: AP601 and on."""
 
 from archpatch.rule import Rule
+from archpatch_rules.toolchain.go_goarch_literal import GoGoarchLiteral
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (GoGoarchLiteral(),)
