@@ -1,6 +1,7 @@
 """Platform flags and arguments: AP101 to AP120."""
 
 from archpatch.rule import Rule
+from archpatch_rules.platform.arch_variable_unset import ArchVariableUnset
 from archpatch_rules.platform.arch_vocabulary_mismatch import ArchVocabularyMismatch
 from archpatch_rules.platform.dead_directive import DeadDirective
 from archpatch_rules.platform.final_stage_on_build_platform import FinalStageOnBuildPlatform
@@ -33,4 +34,5 @@ RULES: tuple[Rule, ...] = (
     MissingArchBranch(),
     DeadDirective(),
     SingleArchFileFamily(),
+    ArchVariableUnset(),
 )

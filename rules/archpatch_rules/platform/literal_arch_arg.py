@@ -140,7 +140,9 @@ class LiteralArchArg(Rule):
 
 
 def _arch_value(declaration: Declaration) -> ArchWord | None:
-    """The one architecture that a value consists of."""
+    """The one architecture that a value consists of; Android's names are those of phones and of the NDK."""
+    if any(word in declaration.name.value.upper() for word in ("ANDROID", "NDK")):
+        return None
     text = declaration.value.value.strip("\"'") if declaration.value else ""
     words = list(arch_words(text)) if text and "$" not in text else []
     if (
