@@ -322,8 +322,15 @@ class Facts:
 
     @cached_property
     def named_arch(self) -> str | None:
-        """The architecture in the file's own name, as in `Platform.arch`: `arm` of `Dockerfile-arm`."""
-        return _arch_in(self.document.path.name)
+        """The architecture that the file is for by its name or by a folder of its path, as in `Platform.arch`: `arm` of
+        `Dockerfile-arm`, `amd64` of `x86_64/standard/Dockerfile`."""
+        return _arch_in(self.document.path.name) or self.folder_arch
+
+    @cached_property
+    def folder_arch(self) -> str | None:
+        """The architecture that names a folder near the end of the file's path, and nothing else."""
+        folders = self.document.path.parts[:-1][-_NEAR:]
+        return next((arch for folder in reversed(folders) if (arch := _whole_arch(folder))), None)
 
     @cached_property
     def family(self) -> tuple[str, ...]:
@@ -343,7 +350,12 @@ _SH = ("/bin/sh", "-c")
 _CMD = ("cmd", "/S", "/C")
 _ALIAS = re.compile(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")
 _NAME_PARTS = re.compile(r"[-._]+")
+_NEAR = 4  # folders above the file that may speak of it
 _NOT_ARCH = frozenset({"linux", "x64dbg", "wasm", "intel"})
+
+
+def _whole_arch(name: str) -> str | None:
+    return None if name.lower() in _NOT_ARCH else arch_of(name)
 
 
 def _arch_in(name: str) -> str | None:

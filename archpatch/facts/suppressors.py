@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.values import AUTOMATIC, Scope
-from archpatch.platforms import arch_words
+from archpatch.platforms import AMD64, arch_words
 from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord, Substitution
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Variable, split_parts, variables
@@ -62,6 +62,9 @@ _TRANSLATORS = frozenset(
 )
 _SPEAKERS = frozenset({"echo", "printf", ":", "LABEL"})
 _FOREIGN = re.compile(r"windows|darwin|macos|osx|android|arm64-v8a|\.exe\b|x64dbg|freebsd", re.IGNORECASE)
+_TOOLCHAIN = re.compile(
+    r"(?<=[-_])(?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)[\w-]*"
+)  # gcc-x86_64-aarch64-linux-gnu
 _TEXT_ONLY = frozenset({"LABEL", "MAINTAINER", "EXPOSE", "STOPSIGNAL"})
 _ARCH_NAME = re.compile(r"amd64|x86|x64|intel|64bit")
 
@@ -89,7 +92,8 @@ def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
     """Why a stage as a whole may be for one architecture."""
     if stage.family_arch is not None or any(child.family_arch for child in stage.children):
         return Suppressor.PER_ARCH_FAMILY
-    if stage.facts.named_arch is not None and stage.facts.family:
+    facts = stage.facts
+    if facts.named_arch == AMD64.arch and (facts.family or facts.folder_arch):
         return Suppressor.PER_ARCH_FAMILY
     if stage.targets and all(target.arch == "amd64" for target in stage.targets):
         return Suppressor.UNREACHABLE
@@ -152,7 +156,7 @@ def _asks(words: Iterable[Span], span: Span) -> bool:
 
 def _enumerated(words: Iterable[ShellWord]) -> Suppressor | None:
     """Whether one command names amd64 and another architecture: `--platform linux/amd64,linux/arm64`."""
-    arches = {found.arch for word in words for found in arch_words(word.raw)}
+    arches = {found.arch for word in words for found in arch_words(_TOOLCHAIN.sub("", word.raw))}
     return Suppressor.ENUMERATES_ARCHES if "amd64" in arches and len(arches - {"386"}) > 1 else None
 
 

@@ -74,7 +74,7 @@ class LiteralArchArg(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Declarations whose value is an architecture and that something uses."""
-        if facts.family or all(target.arch == AMD64.arch for target in facts.targets):
+        if all(target.arch == AMD64.arch for target in facts.targets):
             return
         for instruction in document.instructions:
             if not isinstance(instruction, Arg | Env) or instruction.keyword == "LABEL":
