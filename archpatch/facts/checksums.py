@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archpatch.facts.origins import text_of, trace
+from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
+from archpatch.syntax.shell import Script
+from archpatch.syntax.tree import Copy, Instruction, Run
 from archpatch.text import Span, decode
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
-    from archpatch.facts.shells import Command
+    from archpatch.facts.stages import StageFacts
 
 _SUMS = re.compile(r"(?:md5|sha\d+|b[23])(?:sum|deep)?|shasum|openssl")
 _HEX = re.compile(
@@ -31,20 +34,56 @@ class Digest:
 
 
 def digests_of(facts: Facts, command: Command, url: str, output: str | None) -> tuple[Digest, ...]:
-    """The literal checksums that the file of a fetching command is held against within its RUN.
+    """The literal checksums that the file of a fetching command is held against, there or in a later RUN.
 
-    A checksum belongs to the download whose file is named beside it, else to the last download before it.
+    Within its RUN a checksum belongs to the download whose file is named beside it, else to the last download
+    before it; in a later RUN of the stage to the file that it names.
     """
-    body = decode(command.run.span.of(facts.document.source))
-    if not _SUMS.search(body) or not any(_SUMS.fullmatch(other.name) for other in command.script.commands):
-        return ()
     start = command.shell.span.end
-    names = {name for name in (output, (output or "").rsplit("/", 1)[-1], url.rsplit("/", 1)[-1]) if name}
+    names = _names(url, output)
     mine = []
-    for place, text, digest in _written(facts, command):
-        if any(name in text for name in names) or start <= place < _next_fetch(command, start):
-            mine.append(digest)
+    if _sums(facts, command.run, command.script):
+        for place, text, digest in _written(facts, command):
+            if _mentions(text, names) or start <= place < _next_fetch(command, start):
+                mine.append(digest)
+    mine += _later(facts, command.stage, command.run, names)
     return tuple(dict.fromkeys(mine))
+
+
+def digests_of_added(facts: Facts, stage: StageFacts, instruction: Copy, url: str) -> tuple[Digest, ...]:
+    """The literal checksums that a file fetched by ADD is held against, by its flag or in a later RUN."""
+    flag = instruction.flag("checksum")
+    value = flag.value if flag else None
+    own = [Digest(value.span, value.value)] if value and "$" not in value.value else []
+    output = instruction.destination.value if instruction.destination else None
+    return (*own, *_later(facts, stage, instruction, _names(url, output)))
+
+
+def _names(url: str, output: str | None) -> set[str]:
+    names = {output or "", (output or "").rsplit("/", 1)[-1], url.rsplit("/", 1)[-1]}
+    return {name for name in names if name}
+
+
+def _mentions(text: str, names: set[str]) -> bool:
+    return any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for name in names)
+
+
+def _sums(facts: Facts, run: Run, script: Script) -> bool:
+    body = decode(run.span.of(facts.document.source))
+    return bool(_SUMS.search(body)) and any(_SUMS.fullmatch(other.name) for other in script.commands)
+
+
+def _later(facts: Facts, stage: StageFacts, instruction: Instruction, names: set[str]) -> Iterator[Digest]:
+    for run in stage.runs:
+        if run.span.start <= instruction.span.start or not _SUMS.search(
+            decode(run.span.of(facts.document.source))
+        ):
+            continue
+        script = facts.shell(run)
+        if script.commands and _sums(facts, run, script):
+            for _, text, digest in _written(facts, Command(script.commands[0], run, stage, script)):
+                if _mentions(text, names):
+                    yield digest
 
 
 def _next_fetch(command: Command, start: int) -> int:

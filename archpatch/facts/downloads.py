@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archpatch.assets import UNKNOWN, Match
-from archpatch.facts.checksums import Digest, digests_of
+from archpatch.facts.checksums import Digest, digests_of, digests_of_added
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_of, arch_words
 from archpatch.syntax.shell import ShellCommand, ShellWord
-from archpatch.syntax.tree import Copy, Instruction, Run, Word
+from archpatch.syntax.tree import Copy, Run, Word
 from archpatch.text import Span
 
 if TYPE_CHECKING:
@@ -262,12 +262,6 @@ def _added(facts: Facts, stage: StageFacts, instruction: Copy) -> Iterator[Downl
         yield _download(facts, "ADD", instruction, stage, None, word, pieces, urls, (output, True))
 
 
-def _flag_digest(instruction: Instruction) -> tuple[Digest, ...]:
-    flag = instruction.flag("checksum")
-    value = flag.value if flag else None
-    return (Digest(value.span, value.value),) if value and "$" not in value.value else ()
-
-
 def _fetched(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Download]:
     script = facts.shell(run)
     for shell in script.commands:
@@ -352,10 +346,11 @@ def _download(
     others = tuple((target, text) for target, text in urls.items() if text != url and target != AMD64)
     tokens = tuple(_tokens(url, pieces, match))
     digests: tuple[Digest, ...] = ()
-    if command is None:
-        digests = _flag_digest(instruction)
-    elif tokens or others:
-        digests = digests_of(facts, command, url, output[0])
+    if tokens or others:
+        if command is not None:
+            digests = digests_of(facts, command, url, output[0])
+        elif isinstance(instruction, Copy):
+            digests = digests_of_added(facts, stage, instruction, url)
     return Download(
         kind, instruction, stage, command, word, pieces, url, tokens, match, others, *output, digests
     )

@@ -184,7 +184,7 @@ def _vanishes(word: Word, names: frozenset[str]) -> bool:
     )
 
 
-_EXPANDS = re.compile(r"([*?\[\]{}]+|^~)")
+_EXPANDS = re.compile(r"([*?\[\]{}]+|(?:^|(?<=[:=]))~)")
 
 
 def unquoted(text: str) -> tuple[Piece, ...]:

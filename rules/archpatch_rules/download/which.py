@@ -76,8 +76,9 @@ def _pitfall(facts: Facts, download: Download) -> Pitfall | None:
 
 def _named_nowhere(facts: Facts, download: Download) -> Pitfall | None:
     """A file whose URL names no architecture although it is for one."""
-    exact = download.match is not None and download.match.exact and not download.tokens
-    return Pitfall.NO_ASSET if exact and lacking(facts, download) else None
+    match = download.match
+    unnamed = match is not None and match.exact and not match.tokens
+    return Pitfall.NO_ASSET if unnamed and lacking(facts, download) else None
 
 
 def _in_table(facts: Facts, download: Download) -> Pitfall | None:
