@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
-import secrets
 import signal
-import socket
 import stat
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +116,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    return f"{zlib.crc32(os.uname().nodename.encode() if sys.platform != 'win32' else b''):08x}"
 
 
 def _stage(change: Change, staged: list[_Staged], *, with_undo: bool) -> None:
@@ -136,7 +134,7 @@ def _stage(change: Change, staged: list[_Staged], *, with_undo: bool) -> None:
 
 
 def _temp_name(folder: str) -> str:
-    return os.path.join(folder, f".archpatch-{_host()}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    return os.path.join(folder, f".archpatch-{_host()}-{os.getpid()}-{os.urandom(8).hex()}.tmp")
 
 
 def _look(change: Change) -> tuple[str, os.stat_result]:
