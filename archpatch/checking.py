@@ -16,6 +16,7 @@ from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.suppress import Notice, Suppression, Suppressions, means
 from archpatch.syntax.tree import Document, Problem, Run
+from archpatch.tables import Tables
 from archpatch.text import Span
 
 
@@ -32,6 +33,7 @@ class Settings:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
+    tables: Tables = Tables()
 
     def named(self, rule: Rule | Notice) -> bool:
         """Whether a selection names this very rule; a prefix names a family, no rule."""

@@ -239,7 +239,9 @@ class _State:
     def facts(self) -> Facts:
         """What the rules and the view are made from."""
         targets = targets_of(self.document, self.settings)
-        return Facts(self.document, targets=targets, context=self.context)
+        return Facts(
+            self.document, targets=targets, context=self.context, tables=self.settings.tables
+        )
 
     @cached_property
     def report(self) -> Report:
