@@ -25,6 +25,7 @@ from archpatch.report.model import Error, FileResult, Kind, Result, RuleInfo, St
 from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
+from archpatch.tables import BadTable, Tables
 from archpatch.text import Applicability
 
 # Below this a pool of processes costs more than it saves: 30 ms to start, 2.5 ms a file.
@@ -53,7 +54,8 @@ class Options:
     config: Path | None = None
     isolated: bool = False
     jobs: int = 0  # 0: as many as there are processors
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()  # words of the command line that the next command takes over
+    paths: tuple[str, ...] = ()  # those among them that are paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,27 @@ class _Configs:
         return found
 
 
+def _configs(options: Options) -> _Configs:
+    """Raises BadOption, BrokenPack, and ConfigError for a config named by an option."""
+    known = _known()
+    named = (*(options.select or ()), *options.ignore, *options.extend_select)
+    if problem := _unknown_code(named, known):
+        raise BadOption(problem)
+    configs = _Configs(options, known)
+    if options.config:
+        configs.of(Path())
+    return configs
+
+
+def _known() -> tuple[Rule | suppress.Notice, ...]:
+    return (*_rules(), *suppress.NOTICES)
+
+
+def tasks(found: Found, options: Options) -> tuple[list[Task], list[Error]]:
+    """What run() would look at: each file with the settings in force for it. Raises as run() does."""
+    return _tasks(found, options, _configs(options), None)
+
+
 def run(
     found: Found,
     options: Options,
@@ -111,19 +134,13 @@ def run(
     `stdin`: the text of the one file there is. Raises BadOption, BrokenPack, and ConfigError for a config named by an
     option.
     """
-    rules = _rules()
-    known: tuple[Rule | suppress.Notice, ...] = (*rules, *suppress.NOTICES)
-    named = (*(options.select or ()), *options.ignore, *options.extend_select)
-    if problem := _unknown_code(named, known):
-        raise BadOption(problem)
-    configs = _Configs(options, known)
-    if options.config:
-        configs.of(Path())
-    tasks, errors = _tasks(found, options, configs, stdin)
+    known = _known()
+    configs = _configs(options)
+    tasks_, errors = _tasks(found, options, configs, stdin)
     errors += (Error(trouble.path, Kind.READ, trouble.message) for trouble in found.troubles)
     files: list[FileResult] = []
-    for done, item in enumerate(_look_at(tasks, options.jobs), 1):
-        progress(done, len(tasks))
+    for done, item in enumerate(_look_at(tasks_, options.jobs), 1):
+        progress(done, len(tasks_))
         if isinstance(item, Error):
             errors.append(item)
         else:
@@ -139,6 +156,7 @@ def run(
         unsafe=options.level is Applicability.UNSAFE,
         templates=len(found.templates),
         arguments=options.arguments,
+        paths=options.paths,
     )
 
 
@@ -176,7 +194,10 @@ def _tasks(
             errors.append(Error(path, Kind.CONFIG, str(error)))
             continue
         if path in found.named or not config.excludes(path):
-            tasks.append(_task(path, options, config, stdin))
+            try:
+                tasks.append(_task(path, options, config, stdin))
+            except (BadTable, OSError) as error:
+                errors.append(Error(path, Kind.CONFIG, str(error)))
     return tasks, errors
 
 
@@ -188,10 +209,19 @@ def _task(path: Path, options: Options, config: Config, stdin: bytes | None) -> 
         select=config.select or () if options.select is None else options.select,
         ignore=(*config.ignore, *options.ignore, *config.ignored_for(path)),
         extend_select=(*config.extend_select, *options.extend_select),
+        tables=_tables(config.data),
     )
     levels = (options.fail_on, config.fail_on, Severity.WARNING)
     fail_on = next(level for level in levels if level is not None)
     return Task(path, settings, fail_on, options.verb, options.level, stdin)
+
+
+@cache
+def _tables(paths: tuple[Path, ...]) -> Tables:
+    """The tables that a config adds. Raises BadTable or OSError."""
+    tables = Tables(paths)
+    tables.load()
+    return tables
 
 
 @cache

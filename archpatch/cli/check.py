@@ -75,6 +75,7 @@ class Request:
             isolated=self.isolated,
             jobs=self.jobs or 0,
             arguments=arguments_for_next(),
+            paths=tuple(map(str, self.paths)),
         )
 
 
@@ -159,9 +160,8 @@ def _result(request: Request) -> tuple[Result, Found]:
     if request.is_stdin:
         path = request.stdin_filename or Path("Dockerfile")
         source = sys.stdin.buffer.read(MAX_SIZE + 1)
-        return run(Found((path,), named=frozenset({path}), total=1), request.options, stdin=source), Found(
-            total=1
-        )
+        found = Found((path,), named=frozenset({path}), total=1)
+        return run(found, request.options, stdin=source), found
     found = _found(request)
     if request.verb is Verb.FIX:
         for folder in {path.parent for path in found.files}:

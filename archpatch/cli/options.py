@@ -131,7 +131,7 @@ def arguments_for_next() -> tuple[str, ...]:
     for word in words:
         if skip:
             skip = False
-        elif word in ("--output-format", "--color"):
+        elif word in ("--output-format", "--color", "--budget"):
             skip = True
         elif not word.startswith(_SHAPING):
             kept.append(word)
@@ -140,5 +140,5 @@ def arguments_for_next() -> tuple[str, ...]:
 
 _SHAPING = (
     "--output-format=", "--color=", "--exit-zero", "--exit-non-zero", "--statistics", "--quiet", "-q", "--diff",
-    "--unsafe", "--no-cache",
+    "--unsafe", "--no-cache", "--verify", "--budget=",
 )  # fmt: skip

@@ -154,6 +154,7 @@ class Result:
     unsafe: bool = False
     templates: int = 0
     arguments: tuple[str, ...] = ()  # options and paths of the command line, for "the next command"
+    paths: tuple[str, ...] = ()  # the paths among them
 
     @property
     def all_errors(self) -> tuple[Error, ...]:

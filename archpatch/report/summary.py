@@ -65,7 +65,7 @@ def next_command(result: Result) -> str:
         return f"archpatch explain {worst.finding.code}"
     if result.all_errors:
         return ""
-    return f"archpatch verify {shown}".rstrip()
+    return f"archpatch verify {shlex.join(result.paths)}".rstrip()
 
 
 def _written(result: Result) -> Iterator[str]:

@@ -95,8 +95,12 @@ def test_the_next_command(applicability: Applicability | None, verb: Verb, comma
         mend = fix(Edit.delete(Span(5, 31)), applicability=applicability)
         found = Finding("XX101", Span(5, 30), "m", Severity.WARNING, mend)
     made = result(SOURCE, [] if applicability is None else [found])
-    text = shown("full", Result(made.files, (), made.rules, verb=verb, arguments=("x",)))
-    assert text.splitlines()[-1] == f"Next: {command}"
+    text = shown(
+        "full",
+        Result(made.files, (), made.rules, verb=verb, arguments=("x", "--style", "explicit"), paths=("x",)),
+    )
+    options = "" if command.split()[1] in ("explain", "verify") else " --style explicit"
+    assert text.splitlines()[-1] == f"Next: {command}{options}"
 
 
 def test_concise_is_one_line_a_finding() -> None:
