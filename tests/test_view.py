@@ -8,6 +8,8 @@ from archpatch.facts import Facts
 from archpatch.platforms import AMD64
 from archpatch.syntax.parse import parse
 from archpatch.view import View, difference, same, view
+from archpatch.view.stages import Body
+from archpatch.view.values import Node
 
 param = pytest.param
 
@@ -232,3 +234,11 @@ def test_a_value_that_doubles_stays_small(script: str) -> None:
 def test_a_difference_names_the_stage_and_the_instruction() -> None:
     found = difference(view_of("FROM a AS x\nRUN b\n"), view_of("FROM a AS x\nRUN c\n"))
     assert str(found) == "stage x: RUN differs"
+
+
+def test_scripts_that_stand_in_both_files_are_not_read() -> None:
+    before = view_of("FROM a\nRUN one\nRUN two $TARGETARCH\n")
+    after = view_of("FROM a\nRUN one\nARG TARGETARCH\nRUN two $TARGETARCH\n")
+    bodies = [step.parts[-1] for step in before.stages[0].steps if isinstance(step, Node)]
+    assert same(before, after)
+    assert [body._steps is None for body in bodies if isinstance(body, Body)] == [True, False]

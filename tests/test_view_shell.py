@@ -14,6 +14,7 @@ from archpatch.facts import Facts
 from archpatch.platforms import AMD64
 from archpatch.syntax.parse import parse
 from archpatch.view import view
+from archpatch.view.stages import Body
 from archpatch.view.values import Command, Node
 
 pytestmark = pytest.mark.skipif(
@@ -45,7 +46,9 @@ def by_the_view(script: str) -> list[list[str]] | None:
     (step,) = view(Facts(document, targets=(AMD64,))).stages[0].steps
     assert isinstance(step, Node)
     try:
-        return list(_calls(step.parts[2]))
+        body = step.parts[2]
+        assert isinstance(body, Body)
+        return list(_calls(body.steps))
     except Undecided:
         return None
 
@@ -58,7 +61,7 @@ def _calls(steps: Hashable) -> Iterator[list[str]]:
     assert isinstance(steps, tuple)
     for step in steps:
         if isinstance(step, Command):
-            words = [word.text for word in step.words]
+            words = [word.constant for word in step.words]
             if None in words:
                 raise Undecided
             yield [word for word in words[1:] if word is not None]

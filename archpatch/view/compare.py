@@ -13,7 +13,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
-from archpatch.view.stages import StageView, View
+from archpatch.view.stages import Body, StageView, View
 from archpatch.view.values import Command, Node, StageRef, Word, fill, holes, literal
 
 
@@ -91,8 +91,7 @@ class _Comparison:
 
     def alike(self, one: Hashable, other: Hashable) -> bool:
         """Whether two steps are the same, holes that got declared being filled."""
-        if one == other and all(index == place for index, place in self.pairs.items()):
-            return True
+        one, other = _opened(one, other)
         declared = frozenset(holes(one)) - frozenset(holes(other))
         return self._equal(fill(one, declared) if declared else one, other)
 
@@ -149,6 +148,19 @@ class _Comparison:
             below, base = self._whole(stage.base.index)
             return (*below, *steps), base
         return steps, stage.base
+
+
+def _opened(one: Hashable, other: Hashable) -> tuple[Hashable, Hashable]:
+    """Two steps with the scripts in them read; None in place of scripts that are surely the same."""
+    if not (isinstance(one, Node) and isinstance(other, Node) and one.parts and other.parts):
+        return one, other
+    last, other_last = one.parts[-1], other.parts[-1]
+    if isinstance(last, Body) and isinstance(other_last, Body):
+        surely = last.is_surely(other_last)
+        last, other_last = (None, None) if surely else (last.steps, other_last.steps)
+    else:
+        last, other_last = _opened(last, other_last)
+    return Node(one.kind, (*one.parts[:-1], last)), Node(other.kind, (*other.parts[:-1], other_last))
 
 
 def _is_declaration(step: Hashable) -> bool:

@@ -6,7 +6,7 @@ declares its children inherit. The environment of a base image is not known; its
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archpatch.facts import Facts, StageFacts
@@ -43,7 +43,53 @@ class StageView:
     base: Hashable
     platform: str
     steps: tuple[Hashable, ...]
-    musl: bool | None = None  # the C library of its image, where known
+    facts: StageFacts | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def musl(self) -> bool | None:
+        """Whether the C library of its image is musl; None where that is not known."""
+        return self.facts.distro.musl if self.facts is not None else None
+
+
+class Body:
+    """What a RUN's script does, worked out when it must be: most scripts stand in both views word for word."""
+
+    __slots__ = ("_read", "_steps", "key", "scope")
+
+    def __init__(
+        self, key: tuple[bytes, str, str | None], scope: Mapping[str, Word], read: Callable[[], Hashable]
+    ) -> None:
+        self.key = key  # the bytes of the instruction, the escape character, the architecture it runs on
+        self.scope = scope
+        self._read = read
+        self._steps: Hashable = None
+
+    @property
+    def steps(self) -> Hashable:
+        """The steps of the script, or its text where it could not be read."""
+        if self._steps is None:
+            self._steps = self._read()
+        return self._steps
+
+    def is_surely(self, other: Body) -> bool:
+        """Whether both have one text and every variable that it names has one value."""
+        if self.key != other.key:
+            return False
+        if self.scope is other.scope:
+            return True
+        return all(
+            self.scope.get(name) == other.scope.get(name) or name.encode() not in self.key[0]
+            for name in self.scope.keys() | other.scope.keys()
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Body) and (self.is_surely(other) or self.steps == other.steps)
+
+    def __hash__(self) -> int:
+        return hash(Body)
+
+    def __repr__(self) -> str:
+        return repr(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +198,8 @@ def _declare(
             steps.append(("ARG over another value", name, value))
         elif value.constant != AUTOMATIC.get(name, False):
             steps.append(("ARG", name, value))
-    scope.values.update(given)  # all names of one instruction see the values from before it
+    # All names of one instruction see the values from before it, and so do the scripts above it.
+    scope.values = {**scope.values, **dict(given)}
     return tuple(steps)
 
 
@@ -167,7 +214,7 @@ class _Reader:
     def stage(self, stage: StageFacts) -> StageView:
         """One stage; its parent must have been read."""
         parent = stage.parent_for(AMD64)
-        inherited = dict(self.ends.get(parent.index, {})) if parent is not None else {}
+        inherited = self.ends.get(parent.index, {}) if parent is not None else {}
         scope = _Scope(self.facts.document.escape, inherited, self.outer, stage.root_for(AMD64).is_scratch)
         later = _Scope(self.facts.document.escape, {}, self.outer)
         machine = self._machine(stage)
@@ -176,9 +223,7 @@ class _Reader:
             found = self._step(instruction, later if instruction.onbuild else scope, machine, stage)
             steps += (Node("ONBUILD", (step,)) for step in found) if instruction.onbuild else found
         self.ends[stage.index] = scope.values
-        return StageView(
-            stage.name, self._base(stage, parent), self._platform(stage), tuple(steps), stage.distro.musl
-        )
+        return StageView(stage.name, self._base(stage, parent), self._platform(stage), tuple(steps), stage)
 
     def _base(self, stage: StageFacts, parent: StageFacts | None) -> Hashable:
         if parent is not None:
@@ -209,7 +254,7 @@ class _Reader:
                 for kind, name, value in _declare(instruction, scope, self.outer)
             )
         if isinstance(instruction, Run):
-            return (self._run(instruction, scope, machine, stage),)
+            return (self._run(instruction, scope, machine),)
         if isinstance(instruction, Copy):
             return (self._copy(instruction, scope),)
         flags = tuple(
@@ -227,7 +272,7 @@ class _Reader:
             words = tuple(literal(word.value) for word in instruction.words)
         return (Node(instruction.keyword, (instruction.json, flags, words)),)
 
-    def _run(self, run: Run, scope: _Scope, machine: Machine, stage: StageFacts) -> Hashable:
+    def _run(self, run: Run, scope: _Scope, machine: Machine) -> Hashable:
         flags = tuple(
             sorted(
                 (flag.name, flag.value.value if flag.value else "")
@@ -247,12 +292,19 @@ class _Reader:
         )
         if run.json:
             return Node("RUN", (flags, mounts, "exec", tuple(literal(word.value) for word in run.words)))
-        script = self.facts.shell(run)
-        if script.readable:
-            return Node("RUN", (flags, mounts, actions(script, scope.values, machine)))
-        bodies = tuple(self._text(heredoc) for heredoc in run.heredocs)
-        known = tuple(sorted(scope.values.items(), key=lambda item: item[0]))
-        return Node("RUN", (flags, mounts, "text", tuple(word.value for word in run.words), bodies, known))
+        values = scope.values
+        text = run.span.of(self.facts.document.source)
+
+        def read() -> Hashable:
+            script = self.facts.shell(run)
+            if script.readable:
+                return actions(script, values, machine)
+            bodies = tuple(self._text(heredoc) for heredoc in run.heredocs)
+            known = tuple((name, values[name]) for name in sorted(values) if name.encode() in text)
+            return Node("text", (tuple(word.value for word in run.words), bodies, known))
+
+        body = Body((text, self.facts.document.escape, machine.arch), values, read)
+        return Node("RUN", (flags, mounts, body))
 
     def _copy(self, copy: Copy, scope: _Scope) -> Hashable:
         flags: list[tuple[str, Hashable]] = []
