@@ -1,5 +1,18 @@
-"""Rules of this family, in the order of their codes."""
+"""Package managers: AP301 and on."""
 
 from archpatch.rule import Rule
+from archpatch_rules.package.apt_arch_amd64 import AptArchAmd64
+from archpatch_rules.package.apt_foreign_arch import AptForeignArch
+from archpatch_rules.package.apt_package_amd64_only import AptPackageAmd64Only
+from archpatch_rules.package.deb_file_amd64 import DebFileAmd64
+from archpatch_rules.package.google_chrome import GoogleChrome
+from archpatch_rules.package.multilib import Multilib
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (
+    AptArchAmd64(),
+    GoogleChrome(),
+    AptPackageAmd64Only(),
+    Multilib(),
+    AptForeignArch(),
+    DebFileAmd64(),
+)

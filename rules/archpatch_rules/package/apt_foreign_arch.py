@@ -1,0 +1,118 @@
+"""AP305."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Command, Facts, Install, Package, PlatformKind, StageFacts
+from archpatch.facts.suppressors import why_fine
+from archpatch.platforms import Convention
+from archpatch.rule import Example, Finding, Related, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Edit, Fix
+from archpatch_rules.package.which import installs, is_fine, names_it, stages
+
+
+class AptForeignArch(Rule):
+    """apt installs packages of a named architecture (`libc6:i386`, `curl:amd64`).
+
+    On arm64, `curl:amd64` ends with `Unable to locate package`. Packages of i386 are not served by Ubuntu's mirror for
+    arm64 (404), and where they can be installed, as on Debian, their programs do not run: `exec format error`.
+
+    It is fine where packages of several architectures are installed on purpose, where the stage has added amd64 to dpkg
+    to cross-compile, and in a branch that asks for the architecture.
+
+    The fix takes `:amd64` off the name: apt then installs that of the machine, which on amd64 is the same package. For
+    i386 there is none: what needs 32-bit x86 libraries has no counterpart on arm64.
+    """
+
+    code, name, severity = "AP305", "apt-foreign-arch", Severity.ERROR
+    hints = (":i386", ":amd64", ":arm64", "--add-architecture")
+    errors = ("E: Unable to locate package", "404  Not Found", "exec format error")
+    examples = (
+        Example(
+            "FROM debian\nRUN apt-get update && apt-get install -y curl:amd64 git\n",
+            "FROM debian\nRUN apt-get update && apt-get install -y curl git\n",
+            applicability="safe",
+        ),
+        Example(
+            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y zlib1g:i386 libc6:i386\n",
+            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y zlib1g:i386 libc6:i386\n",
+        ),
+        Example(
+            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y wine\n",
+            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y wine\n",
+        ),
+        Example(
+            "FROM debian\nRUN dpkg --add-architecture amd64 && apt-get update && apt-get install -y libc6:amd64\n",
+            title="On purpose",
+        ),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y libseccomp-dev:amd64 libseccomp-dev:arm64\n"),
+        Example(
+            'FROM debian\nRUN if [ "$(uname -m)" = x86_64 ]; then dpkg --add-architecture i386; fi\n',
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each package of amd64 or arm64, one for each command that installs those of i386."""
+        told: set[StageFacts] = set()
+        for install in installs(facts, "apt"):
+            added = _added(install.command.stage)
+            foreign = [one for one in install.packages if one.arch and not is_fine(facts, install, one)]
+            for package in foreign:
+                arch = Convention.DPKG.read(package.arch or "")
+                if arch in ("amd64", "arm64") and arch != facts.named_arch and package.arch not in added:
+                    yield self._named(install, package)
+            if old := [one for one in foreign if one.arch == "i386"]:
+                told.add(install.command.stage)
+                yield self._of_i386(old)
+        for stage in stages(facts):
+            command = added_i386 if stage not in told and (added_i386 := _adds_i386(facts, stage)) else None
+            if command is not None:
+                yield self.finding(
+                    command.shell.span,
+                    "i386 is added to dpkg on every platform: on arm64, Ubuntu's mirror has no packages of it (404), and "
+                    "its programs do not run.",
+                    severity=Severity.WARNING,
+                )
+
+    def _named(self, install: Install, package: Package) -> Finding:
+        return self.finding(
+            package.word.span,
+            f"{package.name} is installed for {package.arch} on every platform: where the machine is another one, apt does "
+            "not find it.",
+            _fix(install, package),
+        )
+
+    def _of_i386(self, packages: list[Package]) -> Finding:
+        first, *rest = packages
+        return self.finding(
+            first.word.span,
+            f"{first.name} is installed for i386: on arm64, Ubuntu's mirror has no packages of it (404), and its programs "
+            "do not run.",
+            related=tuple(Related(package.word.span, "and this one") for package in rest[:5]),
+            severity=Severity.WARNING,
+        )
+
+
+def _added(stage: StageFacts) -> frozenset[str]:
+    """The architectures that the stage, or one it is built on, adds to dpkg."""
+    values = (command.shell.option("--add-architecture") for one in stage.chain for command in one.commands if command.shell.name == "dpkg")
+    return frozenset(value.literal for value in values if value is not None and value.literal)
+
+
+def _adds_i386(facts: Facts, stage: StageFacts) -> Command | None:
+    for command in stage.commands:
+        if command.shell.name == "dpkg" and (value := command.shell.option("--add-architecture")) is not None:
+            if value.literal == "i386" and why_fine(facts, command.run, value.span, command) is None:
+                return command
+    return None
+
+
+def _fix(install: Install, package: Package) -> Fix | None:
+    span = package.word.find(f":{package.arch}")
+    if span is None or not names_it(install, package):
+        return None
+    same = package.arch == "amd64" and install.command.stage.kind is PlatformKind.TARGET
+    applicability = Applicability.SAFE if same else Applicability.UNSAFE
+    return Fix("Install the package of the machine's own architecture", (Edit.delete(span),), applicability)

@@ -1,0 +1,71 @@
+"""AP304."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, Install, Package
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix
+from archpatch_rules.package.which import is_fine, on_amd64_alone, packages
+
+_LIBRARIES = ("lib32", "libx32", "libc6-i386", "libc6-dev-i386", "libc6-x32", "libc6-dev-x32")
+_NEEDS_32_BIT = (b"-m32", b"i386", b"i686", b"steam", b"wine", b"lib32/", b"build-tools", b"android")
+
+
+class Multilib(Rule):
+    """Compilers or libraries for 32-bit x86 programs are installed (`gcc-multilib`, `lib32stdc++6`).
+
+    They exist for amd64 alone. On arm64 the build ends with `Unable to locate package gcc-multilib` or `has no
+    installation candidate`; 32-bit x86 programs do not run there anyway.
+
+    It is fine in a branch that asks for the architecture.
+
+    Where nothing else in the file speaks of 32-bit programs, the fix installs the compilers' multilib on amd64 alone,
+    and the plain compiler elsewhere. It is unsafe: the build may compile with `-m32` further down.
+    """
+
+    code, name, severity = "AP304", "multilib", Severity.ERROR
+    hints = ("multilib", *_LIBRARIES)
+    errors = ("E: Unable to locate package gcc-multilib", "has no installation candidate")
+    examples = (
+        Example(
+            "FROM debian\nRUN apt-get update && apt-get install -y gcc-multilib make\n",
+            "FROM debian\nRUN apt-get update && apt-get install -y "
+            '$([ "$(dpkg --print-architecture)" = amd64 ] && echo gcc-multilib || echo gcc) make\n',
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM ubuntu:22.04\nRUN apt-get update && apt-get install -y lib32stdc++6 lib32z1\n",
+            "FROM ubuntu:22.04\nRUN apt-get update && apt-get install -y lib32stdc++6 lib32z1\n",
+        ),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y gcc make\n"),
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN if [ "$TARGETARCH" = amd64 ]; then apt-get install -y gcc-multilib; fi\n'
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each package."""
+        needed = any(word in document.source for word in _NEEDS_32_BIT)
+        for install, package in packages(facts, "apt"):
+            if package.arch is None and _is_multilib(package.name) and not is_fine(facts, install, package):
+                yield self.finding(
+                    package.word.span,
+                    f"{package.name} is for 32-bit x86 programs and exists for amd64 alone: on arm64, apt does not find it.",
+                    None if needed else _fix(install, package),
+                )
+
+
+def _is_multilib(name: str) -> bool:
+    compiler = name.endswith("-multilib") and name.startswith(("gcc", "g++", "gfortran", "gobjc"))
+    return (compiler and name.count("-linux-") == 0) or name.startswith(_LIBRARIES)
+
+
+def _fix(install: Install, package: Package) -> Fix | None:
+    if not package.name.endswith("-multilib") or package.version is not None:
+        return None
+    edit = on_amd64_alone(install, package, package.name.removesuffix("-multilib"))
+    return Fix("Install the plain compiler where there is no multilib", (edit,), Applicability.UNSAFE) if edit else None

@@ -1,0 +1,69 @@
+"""What rules of packages ask: which installations count, and how a package is kept to amd64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
+from archpatch.facts.suppressors import why_fine
+from archpatch.platforms import AMD64
+from archpatch.rewrite import substitute
+from archpatch.syntax.shell import Literal, Quote
+from archpatch.syntax.tree import Run
+from archpatch.text import Edit
+
+
+def others(facts: Facts) -> tuple[str, ...]:
+    """The architectures that are built beside amd64."""
+    return tuple(dict.fromkeys(target.arch for target in facts.targets if target.arch != AMD64.arch))
+
+
+def stages(facts: Facts) -> Iterator[StageFacts]:
+    """The stages that run on each target: one on the machine that builds, or pinned, gets what fits it."""
+    if others(facts):
+        yield from (
+            stage for stage in facts.stages if stage.kind not in (PlatformKind.BUILD, PlatformKind.CONSTANT)
+        )
+
+
+def installs(facts: Facts, *managers: str) -> Iterator[Install]:
+    """The installations by these managers that every target does."""
+    for stage in stages(facts):
+        for install in stage.installs:
+            if install.manager in managers and install.command.shell.only_on is None:
+                yield install
+
+
+def packages(facts: Facts, *managers: str) -> Iterator[tuple[Install, Package]]:
+    """The packages that these managers install for every target."""
+    for install in installs(facts, *managers):
+        for package in install.packages:
+            yield install, package
+
+
+def is_fine(facts: Facts, install: Install, package: Package) -> bool:
+    """Whether something speaks for the architecture that a package has in its name."""
+    return why_fine(facts, install.run, package.word.span, install.command) is not None
+
+
+def names_it(install: Install, package: Package) -> bool:
+    """Whether the package's name is written out, unquoted, in a RUN whose script was read: it can be edited."""
+    word = package.word
+    return (
+        install.command.script.readable
+        and isinstance(install.run, Run)
+        and not install.run.json
+        and word.literal is not None
+        and all(isinstance(part, Literal) and part.quote is Quote.NONE for part in word.parts)
+    )
+
+
+def on_amd64_alone(install: Install, package: Package, instead: str = "") -> Edit | None:
+    """Install a package on amd64 alone, and `instead` elsewhere; None where its name cannot be replaced."""
+    if not names_it(install, package):
+        return None
+    otherwise = f" || echo {instead}" if instead else ""
+    asks = '[ "$(dpkg --print-architecture)" = amd64 ]'
+    return substitute(
+        package.word, package.word.span, f"$({asks} && echo {package.word.raw}{otherwise})"
+    ) or Edit.replace(package.word.span, f"$({asks} && echo {package.word.raw}{otherwise})")
