@@ -284,17 +284,25 @@ def look(task: Task) -> FileResult | Error:
         return Error(task.path, Kind.READ, str(error))
     try:
         return _Look(task, source).result()
-    except write.WriteError as error:
-        return _failed(task, source, Error(error.path, Kind.WRITE, str(error)))
-    except (engine.Unstable, engine.InternalError) as error:
-        message = str(error).removeprefix(f"{task.path}: ")
-        return _failed(task, source, Error(task.path, Kind.INTERNAL, message))
     except Exception as error:  # one file's bug must not keep the others from being done
-        message = f"internal error: {type(error).__name__}: {error}; the file is as it was. Please report it."
-        return _failed(task, source, Error(task.path, Kind.INTERNAL, message))
+        return _failed(task, source, _told(task.path, error))
+
+
+def _told(path: Path, error: Exception) -> Error:
+    if isinstance(error, write.WriteError):
+        return Error(error.path, Kind.WRITE, str(error))
+    if isinstance(error, engine.Unstable | engine.InternalError):
+        return Error(path, Kind.INTERNAL, str(error).removeprefix(f"{path}: "))
+    message = f"internal error: {type(error).__name__}: {error}; the file is as it was. Please report it."
+    return Error(path, Kind.INTERNAL, message)
 
 
 def _failed(task: Task, source: bytes, error: Error) -> FileResult:
+    """A file that is as it was: what is to be found in it, if that much can be said, and the error."""
+    if task.verb is not Verb.CHECK:
+        checked = look(replace(task, verb=Verb.CHECK))
+        if isinstance(checked, FileResult):
+            return replace(checked, errors=(error, *checked.errors))
     states = dict.fromkeys(task.settings.targets, State.UNKNOWN)
     return FileResult(task.path, source, task.settings.targets, errors=(error,), states=states)
 
