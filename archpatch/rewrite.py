@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from archpatch.facts import Facts, PlatformKind
 from archpatch.platforms import AMD64, ARM64, Convention, arch_words
-from archpatch.syntax.shell import Literal, Quote, ShellWord
+from archpatch.syntax.shell import Literal, Quote, ShellCommand, ShellWord
 from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode
 
@@ -135,6 +135,21 @@ def _beside(document: Document, packages: Sequence[ShellWord], anchor: int, name
     if anchor < 0:
         return Edit.insert(first.start, b"".join(name.encode() + gap for name in names))
     return Edit.insert(first.end, b"".join(gap + name.encode() for name in names))
+
+
+def add_words(
+    document: Document, command: ShellCommand, beside: tuple[str, ...], words: Sequence[str]
+) -> Edit:
+    """Add arguments to a command: after the last one that begins with one of `beside`, else after the last of all.
+
+    Where that argument begins a line of its own, so do the new ones.
+    """
+    alike = [word for word in command.arguments if word.raw.startswith(beside)]
+    anchor = (alike or command.words)[-1]
+    indent = document.source[document.line_start(anchor.span.start) : anchor.span.start]
+    alone = bool(alike) and not indent.strip() and bool(indent)
+    gap = b" " + document.escape.encode() + document.newline + indent if alone else b" "
+    return Edit.insert(anchor.span.end, b"".join(gap + word.encode() for word in words))
 
 
 def arch_case(

@@ -1,0 +1,91 @@
+"""Packages that the .NET projects of a build context refer to; read as text, never evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from archpatch.facts.context import Context
+from archpatch.text import Span, decode
+
+_ITEM = re.compile(rb"<(PackageReference|PackageVersion|ProjectReference|Protobuf)\b([^<>]*)>", re.IGNORECASE)
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_ATTRIBUTE = re.compile(rb"""\b(Include|Update|Version)\s*=\s*["']([^"'<>]*)["']""", re.IGNORECASE)
+_INNER = re.compile(rb"\s*<Version>\s*([^<>\s]+)\s*</Version>", re.IGNORECASE)
+_NUMBERS = re.compile(r"\[?(\d+(?:\.\d+)*)")
+
+
+@dataclass(frozen=True, slots=True)
+class PackageReference:
+    """A package in a project file: `path` is relative to the context, `span` its element's place in that file.
+
+    `version` is empty where it is a property, a range or stands in another file.
+    """
+
+    path: Path
+    span: Span
+    name: str
+    version: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project file and what matters of it. `generates`: it has Protobuf items, which Grpc.Tools compiles."""
+
+    path: Path
+    packages: tuple[PackageReference, ...]
+    projects: tuple[str, ...]
+    generates: bool
+    text: str
+
+
+def projects(context: Context, *named: str) -> tuple[Project, ...]:
+    """The projects that a build of `named` (as a command writes them) takes in, with the files for all of them
+    (`Directory.Packages.props`). Every project where none of the named ones is found."""
+    paths = context.files("**/*.csproj", "**/*.fsproj", "**/Directory.*.props")
+    every = [project for path in paths if (project := _read(context, path)) is not None]
+    known = {project.path.name: project for project in every}
+    wanted = {name for name in (PurePosixPath(one.replace("\\", "/")).name for one in named) if name in known}
+    if not wanted:
+        return tuple(every)
+    pending = sorted(wanted)
+    while pending:
+        for name in known[pending.pop()].projects:
+            if name in known and name not in wanted:
+                wanted.add(name)
+                pending.append(name)
+    return tuple(one for one in every if one.path.name in wanted or one.path.suffix == ".props")
+
+
+def _read(context: Context, path: Path) -> Project | None:
+    source = context.read(path)
+    if source is None:
+        return None
+    source = _COMMENT.sub(lambda match: b" " * len(match[0]), source)
+    packages: list[PackageReference] = []
+    references: list[str] = []
+    generates = False
+    for item in _ITEM.finditer(source):
+        kind, attributes = item[1].lower(), dict(_attributes(item[2]))
+        name = attributes.get("include") or attributes.get("update") or ""
+        if kind == b"protobuf":
+            generates = True
+        elif kind == b"projectreference":
+            references.append(PurePosixPath(name.replace("\\", "/")).name)
+        elif name:
+            inner = _INNER.match(source, item.end())
+            version = attributes.get("version") or (decode(inner[1]) if inner else "")
+            packages.append(PackageReference(path, Span(item.start(), item.end()), name, _version(version)))
+    return Project(path, tuple(packages), tuple(references), generates, decode(source))
+
+
+def _attributes(text: bytes) -> Iterator[tuple[str, str]]:
+    for match in _ATTRIBUTE.finditer(text):
+        yield decode(match[1]).lower(), decode(match[2])
+
+
+def _version(text: str) -> tuple[int, ...]:
+    match = _NUMBERS.match(text.strip())
+    return tuple(int(number[:9]) for number in match[1].split(".")) if match else ()
