@@ -99,9 +99,13 @@ class Match:
     exact: bool = True
 
     def published(self, arch: str) -> bool | None:
-        """Whether the file exists for an architecture at the URL's version; None: nobody knows."""
+        """Whether the file exists for an architecture at the URL's version; None: nobody knows.
+
+        A row that lists amd64 and arm64 alone says nothing of others.
+        """
         if self.asset.spell(arch) is None:
-            return False
+            listed = {name for name, _ in self.asset.words}
+            return False if arch == "arm64" or listed - {"amd64", "arm64", "386"} else None
         if arch == "amd64" or not self.asset.since or self.version in (None, "latest", "stable"):
             return True
         if self.asset.since == "?" or UNKNOWN in (self.version or ""):

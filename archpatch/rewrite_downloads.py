@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
-from archpatch.facts.origins import piece_at, text_of, trace
+from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.suppressors import command_at
 from archpatch.platforms import AMD64, ARM64, Convention, arch_words
 from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import Script, ShellWord
-from archpatch.syntax.tree import Copy, Document, Instruction, Run, Word
-from archpatch.text import Applicability, Edit, Fix, Span, decode
+from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
+from archpatch.text import Applicability, Edit, Fix, Span, decode, encode
 
 Words = Mapping[str, str]
 """How each architecture (as in Platform.arch) is spelled at one place of a URL."""
@@ -67,7 +67,8 @@ def respell(
     where an instruction that cannot be changed too relies on the file's name.
     """
     argument = download.argument
-    if argument is None or not download.tokens or _nested(download):
+    run = isinstance(download.instruction, Run)
+    if argument is None or not download.tokens or _nested(download) or (run and download.instruction.json):
         return None
     edits: list[Edit] = []
     expressions: dict[int, str] = {}
@@ -84,11 +85,11 @@ def respell(
         if made is None:
             return None
         edits += made
+    coupled = _coupled(facts, download, expressions)
     elsewhere = _elsewhere(document, facts, download, expressions, argument)
-    if elsewhere is None:
+    if coupled is None or elsewhere is None:
         return None
-    edits += (*_coupled(facts, download, expressions), *elsewhere)
-    return Respelling(tuple(dict.fromkeys(edits)), bool(elsewhere))
+    return Respelling(tuple(dict.fromkeys((*edits, *coupled, *elsewhere))), bool(elsewhere))
 
 
 def _by_stages(
@@ -156,16 +157,37 @@ def _replaced(
 # What hangs on the name of the file
 
 
-def _coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> Iterator[Edit]:
-    """Edits of the same RUN where another word repeats the part of the URL that changes."""
+def _coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> tuple[Edit, ...] | None:
+    """Edits of the same RUN where another word repeats the part of the URL that changes; None where one does that
+    cannot be edited."""
     if download.command is None:
-        return
-    parts = _parts(download.url)
-    place = {token.text: token.place for token in download.tokens if token.text}
-    for word, only_on in _words(download.command.script):
-        if only_on is not None or not any(text in word.raw for text in place):
+        return ()
+    return _in_script(facts, download, download.command, expressions)
+
+
+def _in_script(
+    facts: Facts, download: Download, command: Command, expressions: Mapping[int, str]
+) -> tuple[Edit, ...] | None:
+    """The edits of one script; `command` is any of its commands."""
+    places = {token.text: token.place for token in download.tokens if token.text}
+    changed = [token.span for token in download.tokens]
+    edits: list[Edit] = []
+    for word, only_on in _words(command.script):
+        if only_on is not None or not any(text in word.raw or "$" in word.raw for text in places):
             continue
-        yield from _in_word(facts, download.command, word, parts, place, expressions)
+        shell = command_at(command.script, word.span) or command.shell
+        for text, held in _mentions(facts, replace(command, shell=shell), word, download, places):
+            piece, span = held if held else (None, None)
+            if piece is None or span is None or span in changed:
+                continue  # computed, or changed in its own place
+            if piece.holder is word:
+                edit = substitute(word, span, expressions[places[text]])
+                if edit is None:
+                    return None
+                edits.append(edit)
+            elif piece.declaration is not None:
+                return None
+    return tuple(edits)
 
 
 def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
@@ -180,28 +202,18 @@ def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
             yield assign.value, assign.only_on
 
 
-def _in_word(
-    facts: Facts,
-    command: Command,
-    word: ShellWord,
-    parts: Sequence[str],
-    place: Mapping[str, int],
-    expressions: Mapping[int, str],
-) -> Iterator[Edit]:
+def _mentions(
+    facts: Facts, command: Command, word: ShellWord, download: Download, places: Mapping[str, int]
+) -> Iterator[tuple[str, tuple[Piece, Span | None] | None]]:
+    """Every architecture in a word that belongs to the name of the file, and where it is written."""
     pieces = trace(facts, command, word, AMD64)
     text = text_of(pieces)
-    foreign = "://" in text and not _same_folder(text, parts)
-    if foreign:
+    parts = _parts(download.url)
+    if "://" in text and not _same_folder(text, parts):
         return
     for found in arch_words(text):
-        if found.text not in place or not _repeats(text, found.start, found.end, parts):
-            continue
-        held = piece_at(pieces, found.start, found.end)
-        if held is None or held[1] is None or held[0].holder is not word:
-            continue
-        edit = substitute(word, held[1], expressions[place[found.text]])
-        if edit is not None:
-            yield edit
+        if found.text in places and _repeats(text, found.start, found.end, parts):
+            yield found.text, piece_at(pieces, found.start, found.end)
 
 
 def _parts(url: str) -> tuple[str, ...]:
@@ -238,27 +250,63 @@ def _elsewhere(
     clusters = _clusters(download, texts)
     if not clusters:
         return ()
-    if any(expression != f"${{{argument}}}" for expression in expressions.values()):
-        return None
-    parts = _parts(download.url)
-    place = {token.text: token.place for token in download.tokens if token.text}
     edits: list[Edit] = []
     for instruction, text in texts:
-        wanted = sum(text.count(cluster) for cluster in clusters)
-        if not wanted:
+        if not any(cluster in text for cluster in clusters):
             continue
-        found: list[Edit] = []
-        if isinstance(instruction, Run) and not instruction.json and instruction in download.stage.runs:
-            script = facts.shell(instruction)
-            for word, only_on in _words(script) if script.readable and script.commands else ():
-                if only_on is None and any(cluster in word.raw for cluster in clusters):
-                    command = Command(script.commands[0], instruction, download.stage, script)
-                    command = replace(command, shell=command_at(script, word.span) or command.shell)
-                    found += _in_word(facts, command, word, parts, place, expressions)
-        if len(set(found)) != wanted:
+        if not isinstance(instruction, Run) or instruction.json or instruction not in download.stage.runs:
+            named = _in_words(document, facts, instruction, download, argument)
+            if named is None or (not named and _may_mention(text, download)):
+                return None
+            edits += named
+            continue
+        script = facts.shell(instruction)
+        if not script.readable or not script.commands:
+            return None
+        command = Command(script.commands[0], instruction, download.stage, script)
+        found = _in_script(facts, download, command, expressions)
+        if found is None:
             return None
         edits += found
+    if edits and any(expression != f"${{{argument}}}" for expression in expressions.values()):
+        return None  # what the `case` sets ends with its RUN
     return tuple(edits)
+
+
+def _in_words(
+    document: Document, facts: Facts, instruction: Instruction, download: Download, argument: str
+) -> tuple[Edit, ...] | None:
+    """Edits of COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions."""
+    if instruction.keyword not in ("COPY", "ADD", "ENV", "WORKDIR") or instruction.onbuild:
+        return ()
+    words = [word for word in instruction.words if word.value == word.verbatim]
+    if isinstance(instruction, Env):
+        words = [held for one in instruction.declarations if (held := one.value) is not None]
+    places = {token.text for token in download.tokens}
+    edits: list[Edit] = []
+    for word in words:
+        for found in arch_words(word.verbatim):
+            if found.text in places and _repeats(word.verbatim, found.start, found.end, _parts(download.url)):
+                start = word.span.start + len(encode(word.verbatim[: found.start]))
+                span = Span(start, start + len(encode(found.text)))
+                edit = substitute_word(word, span, f"${{{argument}}}")
+                if edit is None:
+                    return None
+                edits.append(edit)
+    return (*declare_arg(document, facts, instruction, argument), *edits) if edits else ()
+
+
+def _may_mention(text: str, download: Download) -> bool:
+    """Whether a text outside of RUN speaks of the file; where variables stand in it, it may."""
+    words = {token.text for token in download.tokens}
+    parts = _parts(download.url)
+    return any(
+        found.text in words
+        and (
+            _repeats(text, found.start, found.end, parts) or "$" in text[max(0, found.start - 60) : found.end]
+        )
+        for found in arch_words(text)
+    )
 
 
 def _clusters(download: Download, texts: Sequence[tuple[Instruction, str]]) -> set[str]:

@@ -15,7 +15,7 @@ from archpatch.text import Applicability, Fix, Span
 
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 _OPTIONS = ("--arch", "--architecture", "--cpu", "--platform")
-_VARIABLES = frozenset({"ARCH", "ARCHITECTURE", "CPU_ARCH", "TARGET_ARCH", "GOARCH", "INSTALL_ARCH"})
+_VARIABLES = frozenset({"ARCH", "ARCHITECTURE", "CPU_ARCH", "INSTALL_ARCH"})
 
 
 class InstallerArchOption(Rule):
@@ -65,7 +65,7 @@ def _installs(command: Command) -> bool:
     name = command.shell.name
     if name in _SHELLS:
         return bool(command.shell.arguments) and command.shell.script is None
-    return name.endswith(".sh") or name in ("install", "installer")
+    return "install" in name or "setup" in name
 
 
 def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, str]]:

@@ -1,0 +1,183 @@
+"""Fixes of downloads: what is changed with the URL, and where a fix is withheld."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archpatch.engine import Settings, check, fix
+from archpatch.platforms import AMD64, Platform
+from archpatch.syntax.parse import parse
+from archpatch.text import Applicability
+from archpatch_rules import codegen, download
+
+RULES = (*download.RULES, *codegen.RULES)
+HELM = "https://get.helm.sh/helm-v3.9.1-linux-amd64.tar.gz"
+NODE = "https://nodejs.org/dist/v20.1.0/node-v20.1.0-linux-x64.tar.xz"
+CASE = (
+    'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+    "      amd64|x86_64) _arch=x64 ;; \\\n"
+    "      arm64|aarch64) _arch=arm64 ;; \\\n"
+    '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+    "    esac && "
+)
+
+
+def fixed(text: str, level: Applicability = Applicability.UNSAFE, settings: Settings | None = None) -> str:
+    outcome = fix(parse(text.encode(), Path("Dockerfile")), RULES, settings or Settings(), None, level)
+    assert not outcome.demoted
+    return outcome.source.decode()
+
+
+def codes(text: str, settings: Settings | None = None) -> list[str]:
+    report = check(parse(text.encode(), Path("Dockerfile")), RULES, settings or Settings())
+    return [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            f"RUN wget '{HELM}' && tar xf \"helm-v3.9.1-linux-amd64.tar.gz\" && mv 'linux-amd64/helm' /bin",
+            "ARG TARGETARCH\nRUN wget 'https://get.helm.sh/helm-v3.9.1-linux-'\"${TARGETARCH}\"'.tar.gz'"
+            " && tar xf \"helm-v3.9.1-linux-${TARGETARCH}.tar.gz\" && mv 'linux-'\"${TARGETARCH}\"'/helm' /bin",
+        ),
+        (
+            "RUN T=helm-v3.9.1-linux-amd64.tar.gz; wget https://get.helm.sh/$T && tar xf $T && mv linux-amd64/helm /bin",
+            "ARG TARGETARCH\nRUN T=helm-v3.9.1-linux-${TARGETARCH}.tar.gz; wget https://get.helm.sh/$T && tar xf $T"
+            " && mv linux-${TARGETARCH}/helm /bin",
+        ),
+        (
+            "ENV V=v3.9.1\nRUN wget https://get.helm.sh/helm-$V-linux-amd64.tar.gz && tar xf helm-$V-linux-amd64.tar.gz",
+            "ENV V=v3.9.1\nARG TARGETARCH\nRUN wget https://get.helm.sh/helm-$V-linux-${TARGETARCH}.tar.gz"
+            " && tar xf helm-$V-linux-${TARGETARCH}.tar.gz",
+        ),
+        (
+            f"ENV URL={HELM}\nRUN wget -O helm.tgz $URL",
+            "ARG TARGETARCH\nENV URL=https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz\nRUN wget -O helm.tgz $URL",
+        ),
+        (
+            f"RUN wget {HELM} && mkdir other-linux-amd64",
+            "ARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz && mkdir other-linux-amd64",
+        ),
+        (
+            f"RUN wget {HELM} && wget {HELM}.sha256sum && sha256sum -c helm-v3.9.1-linux-amd64.tar.gz.sha256sum",
+            "ARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz"
+            " && wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz.sha256sum"
+            " && sha256sum -c helm-v3.9.1-linux-${TARGETARCH}.tar.gz.sha256sum",
+        ),
+        (
+            f"RUN wget {NODE} && tar xf node-v20.1.0-linux-x64.tar.xz",
+            f"ARG TARGETARCH\n{CASE}wget https://nodejs.org/dist/v20.1.0/node-v20.1.0-linux-${{_arch}}.tar.xz"
+            " && tar xf node-v20.1.0-linux-${_arch}.tar.xz",
+        ),
+    ],
+)
+def test_what_repeats_the_name_goes_with_it_and_is_safe(before: str, after: str) -> None:
+    assert fixed(f"FROM debian\n{before}\n", Applicability.SAFE) == f"FROM debian\n{after}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            f"RUN wget {HELM}\nRUN tar xf helm-v3.9.1-linux-amd64.tar.gz && unzip terraform_linux_amd64.zip",
+            "ARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz\n"
+            "RUN tar xf helm-v3.9.1-linux-${TARGETARCH}.tar.gz && unzip terraform_linux_amd64.zip",
+        ),
+        (
+            f"ADD {HELM} /\nENV HELM=/helm-v3.9.1-linux-amd64.tar.gz",
+            "ARG TARGETARCH\nADD https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz /\n"
+            "ENV HELM=/helm-v3.9.1-linux-${TARGETARCH}.tar.gz",
+        ),
+    ],
+)
+def test_other_instructions_that_repeat_the_name_make_the_fix_unsafe(before: str, after: str) -> None:
+    text = f"FROM debian\n{before}\n"
+    assert fixed(text, Applicability.SAFE) == text
+    assert fixed(text) == f"FROM debian\n{after}\n"
+
+
+def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
+    before = f"FROM alpine AS x\nRUN wget {HELM} && tar xf *.gz\nFROM debian\nCOPY --from=x /linux-amd64/helm /bin/\n"
+    after = (
+        "FROM alpine AS x\nARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz"
+        " && tar xf *.gz\nFROM debian\nARG TARGETARCH\nCOPY --from=x /linux-${TARGETARCH}/helm /bin/\n"
+    )
+    assert fixed(before) == after
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'RUN ["wget", "{HELM}"]',
+        f"RUN sh -c 'wget {HELM}'",
+        f"RUN wget {NODE} && tar xf node-v20.1.0-linux-x64.tar.xz\nENV PATH=/node-v20.1.0-linux-x64/bin:$PATH",
+        f"RUN wget {NODE}\nRUN tar xf node-v20.1.0-linux-x64.tar.xz",
+        f'RUN wget {HELM} && tar xf *.gz\nENTRYPOINT ["/linux-amd64/helm"]',
+        f"ENV D=x/linux-amd64\nRUN wget {HELM} && tar xf *.gz && mv $D/helm /bin",
+        "ADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /bin/",
+        "ARG T\nADD https://github.com/krallin/tini/releases/download/v${T#v}/tini$T /tini",
+        f"ENV URL={NODE}\nRUN wget $URL",
+    ],
+)
+def test_a_fix_that_might_not_do_is_withheld(body: str) -> None:
+    text = f"FROM debian\n{body}\n"
+    assert fixed(text) == text
+
+
+@pytest.mark.parametrize("body", [f'RUN ["wget", "{HELM}"]', f"RUN sh -c 'wget {HELM}'"])
+def test_a_download_without_a_fix_is_found_all_the_same(body: str) -> None:
+    assert "AP401" in codes(f"FROM debian\n{body}\n")
+
+
+def test_stages_named_by_number_keep_add_as_it_is() -> None:
+    text = (
+        "FROM debian\nADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /tini\n"
+        "FROM debian\nCOPY --from=0 /tini /tini\n"
+    )
+    assert fixed(text) == text
+    assert codes(text) == ["AP401"]
+
+
+def test_a_tool_of_the_build_stage_follows_the_builder() -> None:
+    before = (
+        f"FROM --platform=$BUILDPLATFORM debian AS b\nRUN wget -O /bin/x {NODE} && x\n"
+        "FROM debian\nCOPY --from=b /out /out\n"
+    )
+    after = fixed(before)
+    assert "ARG BUILDARCH\n" in after
+    assert 'case "$BUILDARCH" in' in after
+    assert "uname" not in after
+    assert "  arm64) _arch=arm64 ;;" in after
+
+
+def test_a_pinned_stage_downloads_what_fits_it() -> None:
+    text = f"FROM --platform=linux/amd64 debian\nRUN wget {HELM}\n"
+    assert codes(text) == []
+
+
+def test_the_variant_of_arm_has_a_name_of_its_own() -> None:
+    settings = Settings(targets=(AMD64, Platform("linux", "arm", "v7")))
+    after = fixed(f"FROM debian\nRUN wget {NODE}\n", settings=settings)
+    assert "      arm|armv7l) _arch=armv7l ;; \\\n" in after
+
+
+def test_a_platform_that_the_publisher_does_not_serve_is_named() -> None:
+    settings = Settings(targets=(AMD64, Platform("linux", "ppc64le")))
+    url = "https://github.com/aptible/supercronic/releases/download/v0.2.1/supercronic-linux-amd64"
+    assert codes(f"FROM debian\nRUN wget {url}\n", settings) == ["AP405"]
+    assert fixed(f"FROM debian\nRUN wget {HELM}\n", Applicability.SAFE, settings).count("${TARGETARCH}") == 1
+
+
+def test_a_platform_of_which_the_table_says_nothing_makes_the_fix_unsafe() -> None:
+    settings = Settings(targets=(AMD64, Platform("linux", "ppc64le")))
+    text = "FROM debian\nRUN wget https://github.com/wagoodman/dive/releases/download/v0.12.0/dive_0.12.0_linux_amd64.tar.gz\n"
+    assert codes(text, settings) == ["AP401"]
+    assert fixed(text, Applicability.SAFE, settings) == text
+    assert "${TARGETARCH}" in fixed(text, settings=settings)
+
+
+def test_only_amd64_wants_nothing_else() -> None:
+    assert codes(f"FROM debian\nRUN wget {HELM}\n", Settings(targets=(AMD64,))) == []
