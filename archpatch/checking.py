@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from archpatch import suppress
-from archpatch.facts import Context, Facts
+from archpatch.facts import Context, Facts, StageFacts
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.suppress import Notice, Suppression, Suppressions, means
@@ -33,7 +33,7 @@ class Settings:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
-    tables: Tables = Tables()
+    tables: Tables = field(default_factory=Tables)
 
     def named(self, rule: Rule | Notice) -> bool:
         """Whether a selection names this very rule; a prefix names a family, no rule."""
@@ -63,8 +63,9 @@ class Report:
     """What one look at a file gave. `errors`: it does not parse; no fix is offered then.
 
     `unknown`: what could not be looked at. `targets`: the platforms that were looked at, which a comment of the
-    file may have named. `demoted`: findings whose fix claimed to be SAFE and would change what amd64 gets; among
-    `findings` it is UNSAFE.
+    file may have named. `foreign`: those of them for which the final stage is made for another platform. `blind`:
+    the final image is made, among others, by scripts that are `unknown`. `demoted`: findings whose fix claimed to be
+    SAFE and would change what amd64 gets; among `findings` it is UNSAFE.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -72,6 +73,8 @@ class Report:
     unknown: tuple[Problem, ...] = ()
     errors: tuple[Problem, ...] = ()
     targets: tuple[Platform, ...] = DEFAULT_TARGETS
+    foreign: frozenset[Platform] = frozenset()
+    blind: bool = False
     demoted: tuple[Finding, ...] = ()
 
 
@@ -93,7 +96,8 @@ def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
         return Report(tuple(about_comments), errors=errors, targets=targets)
     raw = list(_ask(_needed(document, rules, settings, comments), document, facts))
     kept, hidden, used = _sift(raw, comments, context, document)
-    unknown = tuple(_unread(document, facts))
+    unread = tuple(_unread(facts))
+    unknown = tuple(problem for _, problem in unread)
     findings = [_styled(finding, rule, settings) for rule, finding in kept if settings.asks(rule)]
     own = list(comments.findings)
     if not errors and settings.asks(suppress.UNUSED):
@@ -110,6 +114,8 @@ def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
         unknown,
         errors,
         targets,
+        frozenset(_foreign(facts)),
+        any(stage is not None and stage.reached for stage, _ in unread),
     )
 
 
@@ -190,9 +196,18 @@ def _styled(finding: Finding, rule: Rule, settings: Settings) -> Finding:
     return dataclasses.replace(finding, severity=Severity.NOTE)
 
 
-def _unread(document: Document, facts: Facts) -> Iterator[Problem]:
-    """RUNs whose shell could not be read: rules may have missed something there."""
+def _unread(facts: Facts) -> Iterator[tuple[StageFacts | None, Problem]]:
+    """RUNs whose shell could not be read, and their stages: rules may have missed something there."""
+    document = facts.document
     for instruction in document.instructions:
         if isinstance(instruction, Run) and not instruction.json and not facts.shell(instruction).readable:
             line = document.source.count(b"\n", 0, instruction.span.start) + 1
-            yield Problem(instruction.span, f"RUN at line {line} could not be read as shell")
+            problem = Problem(instruction.span, f"RUN at line {line} could not be read as shell")
+            yield facts.stage_of(instruction), problem
+
+
+def _foreign(facts: Facts) -> Iterator[Platform]:
+    for target in facts.targets if facts.final is not None else ():
+        assert facts.final is not None
+        if facts.final.platform(target).platform not in (None, target):
+            yield target

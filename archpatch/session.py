@@ -419,14 +419,17 @@ class _Look:
 def assess(report: engine.Report) -> Mapping[Platform, State]:
     """What the image needs on each platform it is made for.
 
-    Only warnings and errors count. They speak of the platforms that the file was not written for; amd64 is
-    taken for the one that it was.
+    Only warnings and errors count. They speak of the platforms that the file was not written for: amd64 is
+    taken for the one that it was, unless the final stage is made for another.
     """
     serious = [finding for finding in report.findings if finding.severity >= Severity.WARNING]
     worst = max((_need(finding) for finding in serious), key=_ORDER.index, default=State.READY)
-    if report.errors or (report.unknown and worst is State.READY):
+    if report.errors:
         return dict.fromkeys(report.targets, State.UNKNOWN)
-    return {target: State.READY if target == AMD64 else worst for target in report.targets}
+    if report.blind and worst is not State.NEEDS_YOU:  # could not look is never fine
+        worst = State.UNKNOWN
+    native = {AMD64} - report.foreign
+    return {target: State.READY if target in native else worst for target in report.targets}
 
 
 _ORDER = list(State)

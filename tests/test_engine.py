@@ -303,3 +303,21 @@ def test_two_edits_clash_or_can_be_applied(a: int, b: int, c: int, d: int) -> No
         assert other.clashes(one)
     else:
         assert len(apply(b"......", (one, other))) == 6 + 2 - len(one.span) - len(other.span)
+
+
+class TestWhatTheImageIsMadeOf:
+    def test_an_unreadable_script_of_a_stage_nobody_needs_does_not_blind(self) -> None:
+        report = look("FROM a AS b\nRUN if then (\nFROM c\n")
+        assert report.unknown
+        assert not report.blind
+
+    def test_an_unreadable_script_of_a_stage_whose_files_are_taken_blinds(self) -> None:
+        assert look("FROM a AS b\nRUN if then (\nFROM c\nCOPY --from=b /x /x\n").blind
+
+    @pytest.mark.parametrize(
+        ("flag", "foreign"),
+        [("", set()), ("--platform=linux/amd64 ", {ARM64}), ("--platform=linux/arm64 ", {AMD64})],
+        ids=["no flag", "amd64", "arm64"],
+    )
+    def test_a_final_stage_for_another_platform_is_said(self, flag: str, foreign: set[object]) -> None:
+        assert look(f"FROM {flag}a\n").foreign == foreign
