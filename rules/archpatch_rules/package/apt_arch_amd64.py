@@ -89,6 +89,11 @@ class AptArchAmd64(Rule):
             'FROM debian\nRUN echo "deb [arch=$(dpkg --print-architecture)] https://apt.example.com s main" > /x.list\n'
         ),
         Example(
+            "FROM debian\nRUN echo 'deb [arch=amd64] https://apt.example.com stable main' > /etc/apt/a.list \\\n"
+            " && echo 'deb [arch=arm64] https://arm.example.com stable main' > /etc/apt/b.list\n",
+            title="One entry for each",
+        ),
+        Example(
             'FROM debian\nRUN if [ "$(uname -m)" = x86_64 ]; then echo "deb [arch=amd64] https://e.com s main" > /x.list; fi\n'
         ),
     )
@@ -96,8 +101,10 @@ class AptArchAmd64(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each entry."""
         concerned = list(stages(facts))
-        for source in apt_sources(facts):
-            missing = _missing(facts, source)
+        sources = list(apt_sources(facts))
+        for source in sources:
+            beside = {word for one in sources if one.text.stage is source.text.stage for word in one.architectures}
+            missing = [] if "arm64" in beside and "amd64" in beside else _missing(facts, source)
             if not missing or source.text.stage not in concerned or is_chrome(source.uri):
                 continue
             if why_fine(facts, source.text.instruction, source.span, source.text.command) is None:

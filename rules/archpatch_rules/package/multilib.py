@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
-from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
-from archpatch_rules.package.which import is_fine, on_amd64_alone, packages
+from archpatch_rules.package.which import installs, is_fine, on_amd64_alone
 
 _LIBRARIES = ("lib32", "libx32", "libc6-i386", "libc6-dev-i386", "libc6-x32", "libc6-dev-x32")
+_COMPILERS = ("gcc", "g++", "gfortran", "gobjc")
 _NEEDS_32_BIT = (b"-m32", b"i386", b"i686", b"steam", b"wine", b"lib32/", b"build-tools", b"android")
 
 
@@ -48,24 +49,33 @@ class Multilib(Rule):
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
-        """One finding for each package."""
+        """One finding for each command that installs such packages."""
         needed = any(word in document.source for word in _NEEDS_32_BIT)
-        for install, package in packages(facts, "apt"):
-            if package.arch is None and _is_multilib(package.name) and not is_fine(facts, install, package):
+        for install in installs(facts, "apt"):
+            found = [one for one in install.packages if _is_multilib(one) and not is_fine(facts, install, one)]
+            if found:
+                verb = "is for 32-bit x86 programs and exists" if len(found) == 1 else "are for 32-bit x86 programs and exist"
                 yield self.finding(
-                    package.word.span,
-                    f"{package.name} is for 32-bit x86 programs and exists for amd64 alone: on arm64, apt does not find it.",
-                    None if needed else _fix(install, package),
+                    found[0].word.span,
+                    f"{', '.join(one.name for one in found)} {verb} for amd64 alone: on arm64, apt does not find them.",
+                    None if needed else _fix(install, found),
+                    related=tuple(Related(one.word.span, "and this one") for one in found[1:6]),
                 )
 
 
-def _is_multilib(name: str) -> bool:
-    compiler = name.endswith("-multilib") and name.startswith(("gcc", "g++", "gfortran", "gobjc"))
-    return (compiler and name.count("-linux-") == 0) or name.startswith(_LIBRARIES)
+def _is_multilib(package: Package) -> bool:
+    name = package.name
+    if package.arch is not None or package.local or name.endswith("-cross") or "-linux-" in name:
+        return False
+    return name.startswith(_LIBRARIES) or (name.endswith("-multilib") and name.startswith(_COMPILERS))
 
 
-def _fix(install: Install, package: Package) -> Fix | None:
-    if not package.name.endswith("-multilib") or package.version is not None:
-        return None
-    edit = on_amd64_alone(install, package, package.name.removesuffix("-multilib"))
-    return Fix("Install the plain compiler where there is no multilib", (edit,), Applicability.UNSAFE) if edit else None
+def _fix(install: Install, found: list[Package]) -> Fix | None:
+    edits = []
+    for package in found:
+        plain = package.name.removesuffix("-multilib")
+        edit = on_amd64_alone(install, package, plain) if plain != package.name else None
+        if edit is None or package.version is not None:
+            return None
+        edits.append(edit)
+    return Fix("Install the plain compiler where there is no multilib", tuple(edits), Applicability.UNSAFE)

@@ -1,0 +1,122 @@
+"""AP309."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, Install, Package
+from archpatch.platforms import Convention, arch_words
+from archpatch.rewrite_downloads import guessed_words, respell, table_words
+from archpatch.rule import Example, Finding, Related, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Edit, Fix
+from archpatch_rules.package.which import installs, is_fine, names_it
+
+_MANAGERS = ("yum", "dnf", "microdnf", "tdnf", "zypper", "rpm")
+
+
+class RpmArchLiteral(Rule):
+    """An rpm package is asked for by the name of one architecture (`glibc.i686`, `tool-1.0.x86_64.rpm`).
+
+    On arm64 the build ends with `No match for argument`, `Unable to find a match`, or, for a file, with `package
+    tool.x86_64 is intended for a different architecture`.
+
+    It is fine in a branch that asks for the architecture, and where the package for the other one is named beside it. A
+    file that the same stage downloads is the download's matter.
+
+    The fix takes `.x86_64` off a name: dnf and yum then install that of the machine. It is unsafe, for nobody knows
+    whether the repository has it for arm64. In a URL it puts the architecture in its place, safe where the publisher is
+    known to have the other file. For `.i686` there is none: arm64 has no 32-bit x86 libraries.
+    """
+
+    code, name, severity = "AP309", "rpm-arch-literal", Severity.ERROR
+    hints = (".x86_64", ".i686", ".i386", ".aarch64", ".rpm")
+    errors = ("No match for argument", "Unable to find a match", "is intended for a different architecture")
+    examples = (
+        Example(
+            "FROM rockylinux:9\nRUN dnf install -y openssl-devel.x86_64 git\n",
+            "FROM rockylinux:9\nRUN dnf install -y openssl-devel git\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM centos:7\nRUN yum install -y glibc.i686 libstdc++.i686\n",
+            "FROM centos:7\nRUN yum install -y glibc.i686 libstdc++.i686\n",
+        ),
+        Example(
+            "FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0.x86_64.rpm\n",
+            "FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0.$(uname -m).rpm\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rockylinux:9\nCOPY tool-1.0.x86_64.rpm /tmp/\nRUN rpm -i /tmp/tool-1.0.x86_64.rpm\n",
+            "FROM rockylinux:9\nCOPY tool-1.0.x86_64.rpm /tmp/\nRUN rpm -i /tmp/tool-1.0.x86_64.rpm\n",
+        ),
+        Example("FROM rockylinux:9\nRUN dnf install -y openssl-devel git\n"),
+        Example("FROM rockylinux:9\nRUN dnf install -y https://example.com/x86_64/release-9.noarch.rpm\n"),
+        Example(
+            "FROM rockylinux:9\nRUN curl -fsSLO https://example.com/t-1.0.x86_64.rpm && rpm -i t-1.0.x86_64.rpm\n"
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each name or file, one for each command that installs those of i686."""
+        for install in installs(facts, *_MANAGERS):
+            old = [one for one in install.packages if Convention.RPM.read(one.arch or "") == "386" or one.arch == "i386"]
+            if old and not is_fine(facts, install, old[0]):
+                yield self.finding(
+                    old[0].word.span,
+                    f"{old[0].name} is installed for 32-bit x86: arm64 has no such package.",
+                    related=tuple(Related(one.word.span, "and this one") for one in old[1:6]),
+                )
+            for package in install.packages:
+                arch = Convention.RPM.read(package.arch or "") or _of_file(package)
+                if arch not in ("amd64", "arm64") or arch == facts.named_arch or is_fine(facts, install, package):
+                    continue
+                if package.arch is not None:
+                    yield self._named(install, package)
+                elif "://" in package.name or not _is_downloaded(facts, install, package):
+                    yield self._file(document, facts, package)
+
+    def _named(self, install: Install, package: Package) -> Finding:
+        span = package.word.find(f".{package.arch}")
+        fix = None
+        if span is not None and names_it(install, package) and install.manager != "rpm":
+            title = "Install the package of the machine's own architecture"
+            fix = Fix(title, (Edit.delete(span),), Applicability.UNSAFE)
+        return self.finding(
+            package.word.span,
+            f"{package.name} is asked for as {package.arch} on every platform: another machine does not find it.",
+            fix,
+        )
+
+    def _file(self, document: Document, facts: Facts, package: Package) -> Finding:
+        name = package.name.rsplit("/", 1)[-1]
+        return self.finding(
+            package.word.span,
+            f"{name} is a package for one architecture, and is installed on every platform: rpm refuses it on another one.",
+            _fix(document, facts, package),
+        )
+
+
+def _of_file(package: Package) -> str | None:
+    name = package.name.rsplit("/", 1)[-1]
+    if not package.local or not name.endswith(".rpm") or "noarch" in name:
+        return None
+    return next((word.arch for word in reversed(list(arch_words(name)))), None)
+
+
+def _is_downloaded(facts: Facts, install: Install, package: Package) -> bool:
+    name = package.name.rsplit("/", 1)[-1]
+    chain = install.command.stage.chain
+    outputs = ((one.output or "").rsplit("/", 1)[-1] for one in facts.downloads if one.stage in chain)
+    return name in outputs or any(name == one.file_name for one in facts.downloads if one.stage in chain)
+
+
+def _fix(document: Document, facts: Facts, package: Package) -> Fix | None:
+    download = next((one for one in facts.downloads if one.word.span == package.word.span), None)
+    words = (table_words(download) or guessed_words(download)) if download else None
+    respelled = respell(document, facts, download, words) if download and words else None
+    if respelled is None or download is None:
+        return None
+    known = download.match is not None and download.match.published("arm64") is True
+    return respelled.fix("Install the file for the architecture that is built", known)
