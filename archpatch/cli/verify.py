@@ -23,6 +23,7 @@ from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.model import Error, Kind
 from archpatch.report.verify import FORMATS, render
 from archpatch.report.watch import Watch
+from archpatch.rule import Rule
 from archpatch.verify.buildx import Settings
 from archpatch.verify.existing import verify_image
 from archpatch.verify.prove import Subject, Terms, prove
@@ -131,7 +132,7 @@ def verify(
         if image:
             result = verify_image(image, replace(request, platforms=platforms or ()))
         else:
-            result = run_verify(request, registry.load(), watch)
+            result = run_verify(request, rules_of(), watch)
     show(result, outputs, color)
     ctx.exit(result.exit_code)
 
@@ -202,7 +203,7 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
         )
     terms = Terms(
         request=asked,
-        rules=registry.load(),
+        rules=rules_of(),
         unsafe=request.unsafe,
         budget=budget * _MINUTE,
         write=_write,
@@ -217,6 +218,14 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
     for trouble in errors:
         complain(f"{trouble.path}: {trouble.message}")
     return max(result.exit_code, FAILED) if errors else result.exit_code
+
+
+def rules_of() -> tuple[Rule, ...]:
+    """The installed rules. Raises UsageError."""
+    try:
+        return registry.load()
+    except registry.BrokenPack as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _write(changes: Mapping[Path, tuple[bytes, bytes]]) -> None:

@@ -13,6 +13,9 @@ from archpatch.syntax.tree import Document, Instruction
 from archpatch.text import Applicability, Span
 from archpatch.verify.verdict import Evidence, Look, Proof, State, Verdict
 
+_SETTING = ("FROM", "ARG", "ENV")
+_WORKING = (*_SETTING, "RUN", "COPY", "ADD", "WORKDIR", "SHELL", "USER", "ONBUILD")
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -76,33 +79,41 @@ def _range(document: Document, span: Span) -> range:
 def causes(document: Document, platform: Platform, lines: Iterable[int]) -> frozenset[int]:
     """The lines that could bring about trouble at `lines`.
 
-    Those of the instruction itself, of what its stage did before, of the stages that this one stands on or
-    copies from, and of the global part.
+    Those of the instruction itself, of what its stage did before (for a COPY only what sets variables), of the
+    stages that it copies from or stands on, and of the global part.
     """
     facts = Facts(document, (platform,))
     wanted = set(lines)
-    found: set[int] = set(wanted)
-    for instruction in document.globals:
-        found |= set(_range(document, instruction.span))
+    found = wanted | _lines_of_all(document, document.globals)
     pending: list[StageFacts] = []
     for stage in facts.stages:
-        touched = [one for one in stage.stage.instructions if wanted & set(_range(document, one.span))]
-        if touched:
-            last = touched[-1].span.end
-            found |= _all_lines(document, (one for one in stage.stage.instructions if one.span.start <= last))
-            pending += stage.needs(platform)
+        for instruction in stage.stage.instructions:
+            if not wanted & set(_range(document, instruction.span)):
+                continue
+            copied = instruction.keyword in ("COPY", "ADD")
+            relevant = _SETTING if copied else _WORKING
+            before = (one for one in stage.stage.instructions if one.span.start < instruction.span.start)
+            found |= _lines_of_all(document, (one for one in before if one.keyword in relevant))
+            sources = [copy.source for copy in stage.copies_in if copy.instruction == instruction]
+            pending += sources
+            if copied:
+                for parent in stage.chain_for(platform)[1:]:
+                    setting = (one for one in parent.body if one.keyword in _SETTING)
+                    found |= _lines_of_all(document, setting)
+            else:
+                pending += stage.needs(platform)
     seen: set[int] = set()
     while pending:
         stage = pending.pop()
-        if stage.index in seen:
-            continue
-        seen.add(stage.index)
-        found |= _all_lines(document, stage.stage.instructions)
-        pending += stage.needs(platform)
+        if stage.index not in seen:
+            seen.add(stage.index)
+            working = (one for one in stage.stage.instructions if one.keyword in _WORKING)
+            found |= _lines_of_all(document, working)
+            pending += stage.needs(platform)
     return frozenset(found)
 
 
-def _all_lines(document: Document, instructions: Iterable[Instruction]) -> set[int]:
+def _lines_of_all(document: Document, instructions: Iterable[Instruction]) -> set[int]:
     return {line for one in instructions for line in _range(document, one.span)}
 
 

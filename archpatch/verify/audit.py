@@ -119,7 +119,8 @@ class _Auditor:
 
     def _interpreter_issues(self, path: str, node: Node, elf: Elf) -> Iterator[Issue]:
         # Shared libraries that can also be run (libc itself) name an interpreter; nobody starts them.
-        if not elf.interpreter or (elf.type != EXEC and not node.mode & 0o111):
+        library = ".so" in posixpath.basename(path) or not node.mode & 0o111
+        if not elf.interpreter or (elf.type != EXEC and library and path not in self.start.programs):
             return
         found, _ = self.rootfs.file(elf.interpreter)
         if found is not None and (found.elf is None or found.elf.machine == elf.machine):

@@ -16,7 +16,7 @@ from archpatch.verify.audit import Audit
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.buildx import Buildx, Built
 from archpatch.verify.exempt import Exemptions
-from archpatch.verify.oci import Image, LayerCache
+from archpatch.verify.oci import SHARED_LAYERS, Image, LayerCache
 from archpatch.verify.plan import Job, foreign_notation, refusal, wants_secrets, without_frontend
 from archpatch.verify.preflight import Mode, Preflight
 from archpatch.verify.progress import Progress
@@ -55,7 +55,7 @@ class Bench:
     trust_syntax: bool = False
     run_command: tuple[str, ...] = ()
     watch: Watch = lambda image, platform, text: None
-    layers: LayerCache = field(default_factory=LayerCache)
+    layers: LayerCache = field(default_factory=lambda: SHARED_LAYERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +198,9 @@ def _failure(
     step = progress.failed
     where = f"{step.name}: " if step and step.name else ""
     line = f" ({found.line})" if found.line else ""
+    lines = progress.failed_lines or (images.step_lines(candidate.document, step.name) if step else ())
     return Evidence(
-        "build", f"{where}{meaning}{line}", state, lines=progress.failed_lines, codes=found.codes,
+        "build", f"{where}{meaning}{line}", state, lines=lines, codes=found.codes,
         log=log[-_LOG_SHOWN:],
     )  # fmt: skip
 

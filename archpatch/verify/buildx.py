@@ -20,6 +20,7 @@ from archpatch.verify.progress import Progress
 _QUICK = 60.0  # seconds for a question that needs no build
 # distribution/reference, without a scheme; what does not match is never handed to docker.
 _REFERENCE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]|:(?=[A-Za-z0-9_])|@(?=sha256:)){0,400}")
+_TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 _BUILDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 
 
@@ -190,11 +191,18 @@ class Buildx:
 
     def print_bake(self, file: Path) -> Mapping[str, Any] | None:
         """The targets of a bake or compose file of the tree, resolved; None where buildx cannot read it."""
-        command = ("docker", "buildx", "bake", "--file", file.name, "--print", "--progress=quiet")
+        command = ("docker", "buildx", "bake", "--file", file.name, "--progress=quiet")
         try:
-            done = self.runner.run(command, timeout=_QUICK, cwd=file.parent)
+            listed = json.loads(
+                self.runner.run(
+                    (*command, "--list=type=targets,format=json"), timeout=_QUICK, cwd=file.parent
+                ).out
+            )
+            # A file without a default group prints nothing unless its targets are named.
+            names = [name for one in listed if _TARGET.fullmatch(name := str(one.get("name")))]
+            done = self.runner.run((*command, "--print", "--", *names), timeout=_QUICK, cwd=file.parent)
             told = json.loads(done.out)
-        except (NoProgram, ValueError):
+        except (NoProgram, ValueError, AttributeError, TypeError):
             return None
         return told.get("target") if isinstance(told, dict) else None
 

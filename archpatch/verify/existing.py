@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from archpatch.platforms import AMD64, Platform, UnknownPlatform
+from archpatch.platforms import Platform, UnknownPlatform
 from archpatch.verify.audit import Audit, audit, equal_layers
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
 from archpatch.verify.buildx import Buildx, NoEngine, is_reference
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.images import evidence_of, inspect
-from archpatch.verify.oci import Image, LayerCache, Store
+from archpatch.verify.oci import SHARED_LAYERS, Image, LayerCache, Store
 from archpatch.verify.progress import Progress
 from archpatch.verify.run import Request
 from archpatch.verify.tar import Unreadable
@@ -41,7 +41,7 @@ def verify_image(reference: str, request: Request, buildx: Buildx | None = None)
     try:
         path = Path(reference)
         if path.exists():
-            found, where = inspect(path, exemptions, LayerCache()), "file"
+            found, where = inspect(path, exemptions, SHARED_LAYERS), "file"
         else:
             found, where = _fetched(buildx, reference, request, exemptions)
     except NoEngine as error:
@@ -120,7 +120,7 @@ def _from_store(
         done = buildx.ask("image", "save", "--output", str(path), reference, timeout=buildx.settings.timeout)
         if not done.ok:
             raise Unreadable(done.err.strip()[:300] or "docker image save failed")
-        return inspect(path, exemptions, LayerCache())
+        return inspect(path, exemptions, SHARED_LAYERS)
 
 
 def _from_registry(
@@ -129,11 +129,8 @@ def _from_registry(
     answer = buildx.ask("buildx", "imagetools", "inspect", "--raw", reference)
     if not answer.ok:
         raise Unreadable(answer.err.strip().splitlines()[-1][:300] if answer.err.strip() else "no answer")
-    try:
-        raw = json.loads(answer.out)
-    except ValueError:
-        raise Unreadable("its manifest is no JSON") from None
-    cache = LayerCache()
+    raw = _json(answer.out)
+    cache = SHARED_LAYERS
     found = []
     for manifest in _manifests(buildx, reference, raw):
         if asked and manifest.platform is not None and manifest.platform not in asked:
@@ -144,10 +141,8 @@ def _from_registry(
 
 def _manifests(buildx: Buildx, reference: str, raw: Any) -> Iterable[_Manifest]:
     if "manifests" not in raw:
-        described = buildx.ask(
-            "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", reference
-        )
-        yield _Manifest(described.out.strip(), None)
+        described = buildx.ask("buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", reference)
+        yield _Manifest(str(_json(described.out).get("digest")), None)
         return
     for descriptor in raw["manifests"][:_MAX_MANIFESTS]:
         platform = descriptor.get("platform") or {}
@@ -189,12 +184,24 @@ def _one(
 def _configured(buildx: Buildx, pinned: str) -> Platform:
     """What the config of a single manifest says."""
     answer = buildx.ask("buildx", "imagetools", "inspect", "--format", "{{json .Image}}", pinned)
+    raw = _json(answer.out)
     try:
-        raw = json.loads(answer.out)
-        parts = (raw.get("os"), raw.get("architecture"), raw.get("variant"))
-        return Platform.parse("/".join(part for part in parts if part)) if any(parts) else AMD64
-    except (ValueError, AttributeError) as error:
-        raise Unreadable(f"its config cannot be read ({error})") from None
+        return Platform.parse(
+            "/".join(filter(None, (raw.get("os"), raw.get("architecture"), raw.get("variant"))))
+        )
+    except (UnknownPlatform, TypeError) as error:
+        raise Unreadable(f"its config names no platform ({error})") from None
+
+
+def _json(text: str) -> Any:
+    """An object that imagetools printed."""
+    try:
+        raw = json.loads(text)
+    except ValueError:
+        raise Unreadable("the registry's answer is no JSON") from None
+    if not isinstance(raw, dict):
+        raise Unreadable("the registry's answer is no manifest")
+    return raw
 
 
 def _repository(reference: str) -> str:

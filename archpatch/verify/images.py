@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from archpatch.verify.oci import Image, LayerCache, Store
 from archpatch.verify.verdict import Evidence, State
 
 _SHOWN = 1000  # pieces of evidence of one image
+_STEP = re.compile(r"\[(?:[a-z]+/\S+ )?(?:(?P<stage>\S+) )?(?P<number>\d+)/\d+\] (?P<keyword>[A-Z]+)")
 _LAYERED = ("RUN", "COPY", "ADD", "WORKDIR")
 
 
@@ -71,3 +73,25 @@ def instruction_lines(document: Document, image: Image, stage: str | None) -> tu
 def _lines(document: Document, instruction: Instruction) -> tuple[int, ...]:
     first = document.source.count(b"\n", 0, instruction.span.start) + 1
     return tuple(range(first, first + instruction.span.of(document.source).count(b"\n") + 1))
+
+
+def step_lines(document: Document, step: str) -> tuple[int, ...]:
+    """The lines of the instruction that a step of the build runs, told by its number; () where that is not clear.
+
+    `[linux/arm64 build 3/8] RUN make`: the third of the stage's FROM (where it names an image) and its RUN, COPY,
+    ADD and WORKDIR. A stage without a name is called `stage-N`, or nothing where it is the only one.
+    """
+    match = _STEP.match(step)
+    if not match:
+        return ()
+    name, number, keyword = match["stage"], int(match["number"]), match["keyword"]
+    facts = Facts(document)
+    for stage in facts.stages:
+        if name is not None and name not in (stage.name, f"stage-{stage.index}"):
+            continue
+        steps: list[Instruction] = [one for one in stage.body if one.keyword in _LAYERED and not one.onbuild]
+        if stage.parent is None and not stage.is_scratch:
+            steps.insert(0, stage.head)
+        if number <= len(steps) and steps[number - 1].keyword == keyword:
+            return _lines(document, steps[number - 1])
+    return ()

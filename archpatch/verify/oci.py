@@ -84,6 +84,10 @@ class LayerCache:
             self.kept.popitem(last=False)
 
 
+# One for the process: builds before and after a fix, and of several files, share their bases.
+SHARED_LAYERS = LayerCache()
+
+
 class Store:
     """The files of a layout or archive by name. Use as a context manager."""
 

@@ -1,0 +1,228 @@
+"""archpatch verify on the real engine: levels, frontends, files of the tree, images that exist."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archpatch.platforms import AMD64, ARM64, Platform
+from archpatch.verify.buildx import Buildx, Settings
+from archpatch.verify.existing import verify_image
+from archpatch.verify.preflight import Mode, preflight
+from archpatch.verify.run import Request, verify
+from archpatch.verify.verdict import Level, State, Verification
+from tests.engine.conftest import Tree, Workbench, docker, program, write_tree
+
+pytestmark = pytest.mark.engine
+APPS: Tree = {"app-amd64": program("amd64"), "app-arm64": program("arm64")}
+GOOD = 'FROM scratch\nARG TARGETARCH\nCOPY app-$TARGETARCH /app\nENTRYPOINT ["/app"]\n'
+
+
+def run(folder: Path, level: Level = Level.BUILD, **options: object) -> Verification:
+    """archpatch verify of a folder."""
+    return verify(Request((folder,), level, **options))  # type: ignore[arg-type]  # fields of Request
+
+
+def told(result: Verification) -> dict[str, State]:
+    return {f"{look.target} {look.platform}": look.state for look in result.looks}
+
+
+def test_the_preflight_tells_native_from_emulated_and_missing(buildx: Buildx) -> None:
+    found = preflight(buildx, (AMD64, ARM64, Platform.parse("linux/s390x")))
+    assert list(found.modes.values()) == [Mode.NATIVE, Mode.EMULATED, Mode.MISSING]
+    assert found.build_platforms == {AMD64: AMD64, ARM64: AMD64}
+    assert "linux/s390x" in found.advice[0]
+
+
+def test_a_right_image_is_right_and_a_failing_one_hides_no_other(engine: str, tmp_path: Path) -> None:
+    write_tree(tmp_path / "good", {**APPS, "Dockerfile": GOOD})
+    write_tree(tmp_path / "bad", {"app-amd64": program("amd64"), "Dockerfile": GOOD})
+    result = run(tmp_path)
+    assert told(result) == {
+        "bad linux/amd64": State.RIGHT,
+        "bad linux/arm64": State.WRONG,
+        "good linux/amd64": State.RIGHT,
+        "good linux/arm64": State.RIGHT,
+    }
+    assert result.exit_code == 1
+    [wrong] = [one for look in result.looks for one in look.wrong]
+    assert wrong.lines == (3,)
+
+
+def test_a_smoke_command_runs_in_the_image_and_the_image_is_removed(engine: str, tmp_path: Path) -> None:
+    write_tree(
+        tmp_path / "smoke",
+        {**APPS, "Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY app-$TARGETARCH /app\n"},
+    )
+    assert told(run(tmp_path, Level.RUN, run_command=("/app",))) == {
+        "smoke linux/amd64": State.RIGHT,
+        "smoke linux/arm64": State.RIGHT,
+    }
+    result = run(tmp_path, Level.RUN, run_command=("/gone",), platforms=(AMD64,))
+    assert told(result) == {"smoke linux/amd64": State.WRONG}
+    assert "archpatch-verify-" not in docker("image", "ls", "--format", "{{.Repository}}")
+
+
+def test_the_frontend_that_a_file_names_is_not_fetched_and_that_is_said(workbench: Workbench) -> None:
+    files: Tree = {**APPS, "Dockerfile": "# syntax=127.0.0.1:1/evil/frontend:1\n# escape=`\n" + GOOD}
+    look = workbench.looks(files, (ARM64,))[ARM64]
+    assert look.state is State.RIGHT
+    assert look.notes == (
+        "# syntax=127.0.0.1:1/evil/frontend:1 was not used: the builder's own frontend read the file",
+    )
+
+
+def test_with_trust_it_is_fetched(engine: str, tmp_path: Path) -> None:
+    write_tree(tmp_path, {**APPS, "Dockerfile": "# syntax=127.0.0.1:1/no/frontend:1\n" + GOOD})
+    result = run(tmp_path, trust_syntax=True, platforms=(AMD64,))
+    [look] = result.looks
+    assert look.failed
+    assert "127.0.0.1:1" in look.evidence[0].log
+
+
+@pytest.mark.parametrize(
+    "first", ["// syntax=127.0.0.1:1/evil/frontend:1", "#!/bin/x\n// syntax=127.0.0.1:1/e/f:1"]
+)
+def test_a_file_in_the_notation_of_another_frontend_is_not_built(workbench: Workbench, first: str) -> None:
+    look = workbench.looks({**APPS, "Dockerfile": f"{first}\n{GOOD}"}, (AMD64,))[AMD64]
+    assert (look.state, look.evidence[0].kind) == (State.UNKNOWN, "refused")
+
+
+def test_a_feature_of_another_frontend_is_unknown_when_that_one_is_not_used(workbench: Workbench) -> None:
+    text = "# syntax=docker/dockerfile:99-labs\nFROM scratch\nCOPY --from-the-future app-amd64 /app\n"
+    look = workbench.looks({**APPS, "Dockerfile": text}, (AMD64,))[AMD64]
+    assert look.state is State.UNKNOWN
+    assert "--trust-syntax" in look.evidence[0].message
+
+
+@pytest.mark.parametrize(
+    "step", ["RUN --security=insecure true", "RUN --network=host true"], ids=["insecure", "host network"]
+)
+def test_what_asks_for_rights_on_the_builder_is_not_built(engine: str, tmp_path: Path, step: str) -> None:
+    write_tree(tmp_path, {"Dockerfile": f"FROM scratch\n{step}\n"})
+    [look] = run(tmp_path, platforms=(AMD64,)).looks
+    assert (look.state, look.evidence[0].kind) == (State.UNKNOWN, "refused")
+    assert "line 2" in look.evidence[0].message
+
+
+def test_targets_of_bake_and_compose_are_built_as_they_say(engine: str, tmp_path: Path) -> None:
+    text = 'FROM scratch AS base\nARG WHICH\nCOPY app-$WHICH /app\nFROM base AS other\nENTRYPOINT ["/gone"]\n'
+    write_tree(
+        tmp_path, {**{f"src/{name}": data for name, data in APPS.items()}, "src/docker/Dockerfile": text}
+    )
+    bake = {"target": {"svc": {"context": "src", "dockerfile": "docker/Dockerfile", "target": "base",
+                               "args": {"WHICH": "arm64", "BUILDKIT_SYNTAX": "127.0.0.1:1/evil:1"},
+                               "secret": ["id=x,env=HOME"], "platforms": ["linux/arm64"]}}}  # fmt: skip
+    (tmp_path / "docker-bake.json").write_text(json.dumps(bake))
+    compose = (
+        "services:\n  web:\n    platform: linux/amd64  # for now\n    build:\n      context: web\n"
+        "  db:\n    image: db\n"
+    )
+    (tmp_path / "compose.yaml").write_text(compose)
+    write_tree(tmp_path / "web", {**APPS, "Dockerfile": GOOD})
+    result = run(tmp_path)
+    assert told(result) == {
+        "svc linux/amd64": State.WRONG,
+        "svc linux/arm64": State.RIGHT,
+        "web linux/amd64": State.RIGHT,
+        "web linux/arm64": State.RIGHT,
+    }
+    notes = {note for look in result.looks for note in look.notes}
+    assert "docker-bake.json sets BUILDKIT_SYNTAX; left out" in notes
+    assert "docker-bake.json asks for secret; not given" in notes
+    assert "compose.yaml pins the service to linux/amd64: docker compose builds and runs it only so" in notes
+
+
+def test_names_that_look_like_templates_are_built_as_they_are(engine: str, tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "a ${x} %{y} --no-cache", {**APPS, "Dockerfile": GOOD})
+    result = run(folder, platforms=(ARM64,))
+    assert [look.state for look in result.looks] == [State.RIGHT]
+
+
+def test_an_ignore_file_beside_the_dockerfile_counts(engine: str, tmp_path: Path) -> None:
+    write_tree(tmp_path, {**APPS, "Dockerfile": GOOD, "Dockerfile.dockerignore": "app-arm64\n"})
+    result = run(tmp_path)
+    assert [look.state for look in result.looks] == [State.RIGHT, State.WRONG]
+
+
+class TestImagesThatExist:
+    @pytest.fixture
+    def singles(self, registry: str, tmp_path: Path) -> Callable[[str, str, str], str]:
+        """Pushes an image of one platform, as a native host of it would."""
+
+        def push(tag: str, platform: str, arch: str) -> str:
+            name = f"{registry}/archpatch-test/joined:{tag}"
+            folder = write_tree(
+                tmp_path / tag,
+                {"app": program(arch), "Dockerfile": 'FROM scratch\nCOPY app /app\nCMD ["/app"]\n'},
+            )
+            docker("buildx", "build", f"--platform={platform}", "--provenance=false", "--sbom=false", "--push",
+                   f"--tag={name}", str(folder))  # fmt: skip
+            return name
+
+        return push
+
+    def look(self, name: str, **options: object) -> dict[str, State]:
+        result = verify_image(name, Request(platforms=(), settings=Settings(), **options))  # type: ignore[arg-type]  # fields of Request
+        assert result.trouble == ""
+        return {str(look.platform): look.state for look in result.looks}
+
+    def test_two_images_joined_by_imagetools_are_right(
+        self, singles: Callable[[str, str, str], str], registry: str
+    ) -> None:
+        parts = (singles("amd", "linux/amd64", "amd64"), singles("arm", "linux/arm64", "arm64"))
+        name = f"{registry}/archpatch-test/joined:both"
+        docker("buildx", "imagetools", "create", "--tag", name, *parts)
+        assert self.look(name) == {"linux/amd64": State.RIGHT, "linux/arm64": State.RIGHT}
+
+    def test_a_label_of_arm64_over_code_of_amd64_is_caught(
+        self, singles: Callable[[str, str, str], str], registry: str
+    ) -> None:
+        parts = (singles("amd", "linux/amd64", "amd64"), singles("false", "linux/arm64", "amd64"))
+        name = f"{registry}/archpatch-test/joined:wrong"
+        docker("buildx", "imagetools", "create", "--tag", name, *parts)
+        assert self.look(name) == {"linux/amd64": State.RIGHT, "linux/arm64": State.WRONG}
+
+    def test_a_platform_that_only_the_index_claims_is_caught(
+        self,
+        singles: Callable[[str, str, str], str],
+        registry: str,
+        digest_of: Callable[[str], str],
+        tmp_path: Path,
+    ) -> None:
+        name = singles("plain", "linux/amd64", "amd64")
+        raw = json.loads(docker("buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", name))
+        descriptor = {**raw, "platform": {"os": "linux", "architecture": "arm64"}}
+        (tmp_path / "descriptor.json").write_text(json.dumps(descriptor))
+        joined = f"{registry}/archpatch-test/joined:annotated"
+        docker("buildx", "imagetools", "create", "--tag", joined, "--file", str(tmp_path / "descriptor.json"))
+        result = verify_image(joined, Request(platforms=(ARM64,)))
+        kinds = {one.kind for look in result.looks for one in look.wrong}
+        assert kinds >= {"wrong-arch", "wrong-label"}
+
+    def test_a_platform_that_is_not_there_is_wrong_when_asked_for(self, mini: str) -> None:
+        result = verify_image(f"{mini}:amd64", Request(platforms=(AMD64, ARM64)))
+        assert [look.state for look in result.looks] == [State.RIGHT, State.WRONG]
+        assert result.looks[1].evidence[0].kind == "missing-platform"
+
+    def test_an_image_of_the_engines_store_is_inspected(self, engine: str, tmp_path: Path) -> None:
+        folder = write_tree(tmp_path, {**APPS, "Dockerfile": GOOD})
+        name = "archpatch-test-store:1"
+        docker(
+            "buildx", "build", "--platform=linux/amd64,linux/arm64", "--load", f"--tag={name}", str(folder)
+        )
+        try:
+            assert self.look(name) == {"linux/amd64": State.RIGHT, "linux/arm64": State.RIGHT}
+        finally:
+            docker("image", "rm", "--force", name)
+
+    @pytest.mark.parametrize(
+        "name", ["127.0.0.1:5000/archpatch-test/nowhere:1", "--help", "a b", "no/such/image:1"]
+    )
+    def test_what_is_not_there_could_not_be_told(self, engine: str, name: str) -> None:
+        result = verify_image(name, Request(platforms=()))
+        assert result.exit_code == 5
+        assert name in result.trouble
