@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from archpatch.facts.origins import text_of, trace
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
-from archpatch.syntax.shell import Script
+from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Instruction, Run
 from archpatch.text import Span, decode
 
@@ -96,15 +96,21 @@ def _next_fetch(command: Command, start: int) -> int:
 
 
 def _written(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]]:
-    """Every checksum among the arguments of a script: where it is used, the text around it, itself."""
+    """Every checksum that a script uses on all targets: where, the text around it, itself."""
     for other in command.script.commands:
+        if other.only_on is not None:
+            continue
         words = [*other.words, *(redirect.target for redirect in other.redirects if redirect.target)]
         for word in words:
             if "://" in word.raw or (len(word.raw) < 32 and "$" not in word.raw):
                 continue  # a hash in a URL names a commit
             pieces = trace(facts, replace(command, shell=other), word, AMD64)
             text = text_of(pieces)
-            if "://" in text:
+            if (
+                "://" in text
+                or not _HEX.search(text)
+                or _chosen(facts, replace(command, shell=other), word, text)
+            ):
                 continue
             for found in _HEX.finditer(text):
                 yield word.span.start, text, Digest(word.span, found[0])
@@ -113,3 +119,10 @@ def _written(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]
                 text = decode(redirect.body.of(facts.document.source))
                 for found in _HEX.finditer(text):
                     yield redirect.body.start, text, Digest(redirect.body, found[0])
+
+
+def _chosen(facts: Facts, command: Command, word: ShellWord, text: str) -> bool:
+    """Whether another target has another text there."""
+    return "$" in word.raw and any(
+        text_of(trace(facts, command, word, target)) != text for target in facts.targets if target != AMD64
+    )

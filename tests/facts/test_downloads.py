@@ -174,6 +174,21 @@ def test_a_literal_checksum_belongs_to_its_download(body: str, count: int) -> No
     assert len(found.digests) == count
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        'case "$TARGETARCH" in amd64) S={a} ;; arm64) S={b} ;; esac; echo "$S  k" | sha256sum -c',
+        'if [ "$TARGETARCH" = amd64 ]; then echo "{a}  k" | sha256sum -c; else echo "{b}  k" | sha256sum -c; fi',
+        'eval "S=\\$SUM_$TARGETARCH"; echo "$S  k" | sha256sum -c',
+    ],
+)
+def test_a_checksum_that_is_chosen_by_architecture_is_none_of_one(check: str) -> None:
+    text = check.format(a="a" * 64, b="b" * 64)
+    (found,) = downloads(f"ARG TARGETARCH\nRUN curl -fLo k {KUBECTL}/$TARGETARCH/kubectl; {text}")
+    assert found.varies
+    assert found.digests == ()
+
+
 def test_each_of_two_downloads_has_its_own_checksum() -> None:
     body = (
         f"RUN curl -fLo a {KUBECTL}/amd64/kubectl && curl -fLo b {KUBECTL}/amd64/kubeadm"
