@@ -3,6 +3,7 @@
 from archpatch.rule import Rule
 from archpatch_rules.platform.arch_variable_unset import ArchVariableUnset
 from archpatch_rules.platform.arch_vocabulary_mismatch import ArchVocabularyMismatch
+from archpatch_rules.platform.cross_stage_ignores_target import CrossStageIgnoresTarget
 from archpatch_rules.platform.dead_directive import DeadDirective
 from archpatch_rules.platform.final_stage_on_build_platform import FinalStageOnBuildPlatform
 from archpatch_rules.platform.final_stage_on_constant_platform import FinalStageOnConstantPlatform
@@ -25,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     PlatformArgDefault(),
     PlatformArgUndeclared(),
     PlatformArgLate(),
+    CrossStageIgnoresTarget(),
     ImplicitTargetPlatform(),
     RedundantTargetPlatform(),
     PlatformVarInExecForm(),
