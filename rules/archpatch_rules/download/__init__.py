@@ -1,4 +1,4 @@
-"""Downloads: AP401 to AP410."""
+"""Downloads: AP401 to AP411."""
 
 from archpatch.rule import Rule
 from archpatch_rules.download.checksum_single_arch import ChecksumSingleArch
@@ -8,6 +8,7 @@ from archpatch_rules.download.download_arch_unknown import DownloadArchUnknown
 from archpatch_rules.download.download_spelling import DownloadSpelling
 from archpatch_rules.download.installer_arch_option import InstallerArchOption
 from archpatch_rules.download.libc_change import LibcChange
+from archpatch_rules.download.swallowed_failure import SwallowedFailure
 from archpatch_rules.download.tool_without_arm64 import ToolWithoutArm64
 from archpatch_rules.download.ubuntu_pool_deb import UbuntuPoolDeb
 from archpatch_rules.download.version_before_arm64 import VersionBeforeArm64
@@ -23,4 +24,5 @@ RULES: tuple[Rule, ...] = (
     LibcChange(),
     UbuntuPoolDeb(),
     InstallerArchOption(),
+    SwallowedFailure(),
 )

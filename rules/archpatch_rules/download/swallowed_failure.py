@@ -1,0 +1,87 @@
+"""AP411."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Download, Facts
+from archpatch.facts.suppressors import why_download_is_fine
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import AndOr, Case, Function, Group, If, Loop, Node, Sequence, ShellCommand
+from archpatch.syntax.tree import Document
+
+_NOTHING = frozenset({"true", ":", "exit", "echo"})
+
+
+class SwallowedFailure(Rule):
+    """A download that depends on the architecture may fail, and the build goes on.
+
+    After `|| true` a platform without such a file gets an image without the tool, and nobody is told.
+
+    It is fine where the tool is wanted on one platform alone: ask for the architecture instead.
+
+    There is no fix: whether the image can do without the tool is for its author to say.
+    """
+
+    code, name, severity = "AP411", "swallowed-failure", Severity.NOTE
+    hints = ("||",)
+    errors = ("not found", "No such file or directory")
+    examples = (
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN curl -fsSLo /bin/tool https://example.com/tool-${TARGETARCH} || true\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN curl -fsSLo /bin/tool https://example.com/tool-${TARGETARCH} || true\n",
+        ),
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN curl -fsSLo /bin/tool https://example.com/tool-${TARGETARCH} || exit 1\n",
+        ),
+        Example("FROM debian\nRUN curl -fsSLo /etc/page https://example.com/page || true\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each download."""
+        for download in facts.downloads:
+            if not (download.tokens or download.varies) or not _is_swallowed(download):
+                continue
+            if why_download_is_fine(facts, download) is None:
+                yield self.finding(
+                    download.word.span, "Where there is no such file the build goes on without it."
+                )
+
+
+def _is_swallowed(download: Download) -> bool:
+    if download.command is None:
+        return False
+    span = download.command.shell.span
+    for node in _chains(download.command.script.body):
+        for item, following in zip(node.items, node.items[1:], strict=False):
+            if item.operator == "||" and span in item.node.span and _does_nothing(following.node):
+                return True
+    return False
+
+
+def _does_nothing(node: Node) -> bool:
+    if not isinstance(node, ShellCommand) or node.name not in _NOTHING:
+        return False
+    return node.name != "exit" or [word.literal for word in node.arguments] == ["0"]
+
+
+def _chains(node: Node) -> Iterator[AndOr]:
+    """Every `a && b || c` of a script."""
+    if isinstance(node, AndOr):
+        yield node
+        below: list[Node] = [item.node for item in node.items]
+    elif isinstance(node, Sequence):
+        below = [item.node for item in node.items]
+    elif isinstance(node, If):
+        below = [*(arm.body for arm in node.arms), *([node.otherwise] if node.otherwise else [])]
+    elif isinstance(node, Case):
+        below = [*(arm.body for arm in node.arms)]
+    elif isinstance(node, Loop | Group | Function):
+        below = [node.body]
+    else:
+        return
+    for one in below:
+        yield from _chains(one)
