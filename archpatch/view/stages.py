@@ -15,7 +15,8 @@ from archpatch.syntax.tree import Arg, Copy, Env, Heredoc, Instruction, Run
 from archpatch.syntax.words import BadWord, Literal, Variable, expand, split_parts
 from archpatch.syntax.words import Part as DockerPart
 from archpatch.text import decode
-from archpatch.view.script import Machine, actions
+from archpatch.view.script import actions
+from archpatch.view.state import Machine
 from archpatch.view.values import (
     AUTOMATIC,
     Hole,
