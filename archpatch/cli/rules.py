@@ -8,10 +8,10 @@ import click
 
 from archpatch.cli.app import FOUND, OK
 from archpatch.config import nearest
+from archpatch.look import describe
 from archpatch.registry import BrokenPack, load
 from archpatch.report.safe import safe
 from archpatch.rule import Rule
-from archpatch.session import describe
 from archpatch.suppress import NOTICES, Notice
 
 

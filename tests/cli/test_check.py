@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from archpatch import session
+from archpatch import look, session
 from tests.cli.conftest import BROKEN, CLEAN, MENDED, SAFE, UNSAFE, Cli, put
 
 JSON = ("--output-format", "json")
@@ -166,14 +166,14 @@ def test_a_misspelt_code_is_told_the_nearest(cli: Cli) -> None:
 
 def test_a_rule_that_fails_is_named_and_the_file_stays(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [put("a/Dockerfile", SAFE), put("b/Dockerfile", CLEAN)]
-    real = session.engine.fix
+    real = look.engine.fix
 
     def fails(document: object, *rest: object, **more: object) -> object:
         if getattr(document, "path", None) == paths[0]:
             raise RuntimeError("a bug\x1b[2J")
         return real(document, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session.engine, "fix", fails)
+    monkeypatch.setattr(look.engine, "fix", fails)
     ran = cli("fix")
     assert ran.code == 2
     assert "a/Dockerfile: internal error: RuntimeError: a bug\\x1b[2J" in ran.err
@@ -288,14 +288,14 @@ def test_a_file_that_kills_its_process_is_named_and_the_others_are_done(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [put(f"d{number:03}/Dockerfile", SAFE) for number in range(session.POOL_FROM + 2)]
-    real = session.engine.check
+    real = look.engine.check
 
     def dies(document: object, *rest: object, **more: object) -> object:
         if getattr(document, "path", None) == paths[5]:
             os._exit(9)
         return real(document, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session.engine, "check", dies)
+    monkeypatch.setattr(look.engine, "check", dies)
     ran = cli("check", "--jobs", "2", *JSON)
     report = json.loads(ran.out)
     assert ran.code == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from archpatch import session
+from archpatch import look
 from archpatch.facts import Facts
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
@@ -43,12 +43,12 @@ class ProjectArch(Rule):
 
 @pytest.fixture(autouse=True)
 def _rule(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(session.registry, "load", lambda: (ProjectArch(),))
-    session._rules.cache_clear()
-    session._by_code.cache_clear()
+    monkeypatch.setattr(look.registry, "load", lambda: (ProjectArch(),))
+    look.rules.cache_clear()
+    look.by_code.cache_clear()
     yield
-    session._rules.cache_clear()
-    session._by_code.cache_clear()
+    look.rules.cache_clear()
+    look.by_code.cache_clear()
 
 
 def test_the_finding_stands_in_the_other_file(cli: Cli) -> None:
@@ -102,7 +102,7 @@ def test_a_file_that_another_process_changes_meanwhile_is_mended_as_it_now_is(
 ) -> None:
     put("a/Dockerfile", DOCKERFILE)
     project = put("a/app.csproj", PROJECT)
-    real = session.write.replace
+    real = look.write.replace
     calls = []
 
     def replace(changes: object) -> None:
@@ -111,7 +111,7 @@ def test_a_file_that_another_process_changes_meanwhile_is_mended_as_it_now_is(
         calls.append(changes)
         real(changes)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session.write, "replace", replace)
+    monkeypatch.setattr(look.write, "replace", replace)
     assert cli("fix", "--unsafe").code == 0
     assert len(calls) == 2
     assert project.read_bytes() == b"<!-- new -->\n" + MENDED
@@ -121,13 +121,13 @@ def test_a_dockerfile_that_another_process_changes_meanwhile_is_left_alone(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docker, project = put("a/Dockerfile", DOCKERFILE), put("a/app.csproj", PROJECT)
-    real = session.write.replace
+    real = look.write.replace
 
     def replace(changes: object) -> None:
         docker.write_bytes(DOCKERFILE + b"CMD x\n")
         real(changes)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session.write, "replace", replace)
+    monkeypatch.setattr(look.write, "replace", replace)
     ran = cli("fix", "--unsafe")
     assert ran.code == 4
     assert "a/Dockerfile: changed on disk since it was read; not written" in ran.err

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archpatch import session
+from archpatch import look, session
 from archpatch.discover import Found
 from archpatch.report import Look, render
 from archpatch.report.diff import patch
@@ -259,10 +259,8 @@ def settled(file: FileResult) -> bytes:
         if not chosen:
             return source
         source = apply(source, [edit for fix in chosen for edit in fix.edits])
-        task = session.Task(
-            file.path, session.Settings(), Severity.WARNING, Verb.CHECK, Applicability.SAFE, source
-        )
-        again = session.look(task)
+        task = look.Task(file.path, look.Settings(), Severity.WARNING, Verb.CHECK, Applicability.SAFE, source)
+        again = look.look(task)
         assert isinstance(again, FileResult)
         file = again
     raise AssertionError("never settles")

@@ -1,0 +1,244 @@
+"""One file: looked at, mended where that was asked for, and told in the terms of reports.
+
+What goes in and what comes out can be pickled, so that a worker process can be sent here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from archpatch import engine, registry, suppress, write
+from archpatch.discover import Unreadable, check_text, read
+from archpatch.engine import Settings
+from archpatch.facts.context import Context, FolderContext
+from archpatch.platforms import AMD64, Platform
+from archpatch.report.lines import lines_of
+from archpatch.report.model import Error, FileResult, Kind, RuleInfo, State, Verb, entries
+from archpatch.rule import Finding, Rule, Severity
+from archpatch.syntax.parse import parse
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability
+
+_RETRIES = 3
+_PAGE = "https://github.com/archpatch/archpatch/blob/main/docs/rules/{}.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to look at. `source` is given for standard input, which has no context either."""
+
+    path: Path
+    settings: Settings
+    fail_on: Severity
+    verb: Verb
+    level: Applicability
+    source: bytes | None = None
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """The rules of every installed pack, loaded once. Raises BrokenPack."""
+    return registry.load()
+
+
+@cache
+def by_code() -> Mapping[str, Rule | suppress.Notice]:
+    """Every rule, and the engine's own notices."""
+    known: tuple[Rule | suppress.Notice, ...] = (*rules(), *suppress.NOTICES)
+    return {rule.code: rule for rule in known}
+
+
+def describe(rule: Rule | suppress.Notice) -> RuleInfo:
+    """What reports say of a rule."""
+    manual = rule.manual if isinstance(rule, suppress.Notice) else inspect.cleandoc(type(rule).__doc__ or "")
+    return RuleInfo(rule.code, rule.name, rule.severity, manual, _PAGE.format(rule.code))
+
+
+def look(task: Task) -> FileResult | Error:
+    """Look at one file, and mend it where the task says so. Raises nothing."""
+    try:
+        if task.source is None:
+            source = read(task.path)
+        else:
+            source = task.source
+            check_text(source)
+    except Unreadable as error:
+        return Error(task.path, Kind.READ, str(error))
+    try:
+        return _Look(task, source).result()
+    except Exception as error:  # one file's bug must not keep the others from being done
+        return _failed(task, source, _told(task.path, error))
+
+
+def _told(path: Path, error: Exception) -> Error:
+    if isinstance(error, write.WriteError):
+        return Error(error.path, Kind.WRITE, str(error))
+    if isinstance(error, engine.Unstable | engine.InternalError):
+        return Error(path, Kind.INTERNAL, str(error).removeprefix(f"{path}: "))
+    message = f"internal error: {type(error).__name__}: {error}; the file is as it was. Please report it."
+    return Error(path, Kind.INTERNAL, message)
+
+
+def _failed(task: Task, source: bytes, error: Error) -> FileResult:
+    """A file that is as it was: what is to be found in it, if that much can be said, and the error."""
+    if task.verb is not Verb.CHECK:
+        checked = look(replace(task, verb=Verb.CHECK))
+        if isinstance(checked, FileResult):
+            return replace(checked, errors=(error, *checked.errors))
+    states = dict.fromkeys(task.settings.targets, State.UNKNOWN)
+    return FileResult(task.path, source, task.settings.targets, errors=(error,), states=states)
+
+
+class _Once(FolderContext):
+    """Reads each file once: a fix is later compared with the very bytes that it was made for."""
+
+    def __init__(self, root: Path, dockerfile: str) -> None:
+        super().__init__(root, dockerfile)
+        self._read: dict[str, bytes | None] = {}
+
+    def _content(self, path: str) -> bytes | None:
+        if path not in self._read:
+            self._read[path] = super()._content(path)
+        return self._read[path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The work on one file."""
+
+    task: Task
+    source: bytes
+
+    def result(self) -> FileResult:
+        """Check, or mend; retried where another of our own files changed a shared file of the context."""
+        for attempt in range(_RETRIES):
+            try:
+                return self._attempt()
+            except write.ChangedOnDisk as error:
+                if error.path == self.task.path or attempt == _RETRIES - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _attempt(self) -> FileResult:
+        path = self.task.path
+        context = None if self.task.source is not None else _Once(path.parent, path.name)
+        document = parse(self.source, path)
+        if self.task.verb is Verb.CHECK:
+            return self._told(
+                document, engine.check(document, rules(), self.task.settings, context), context, {}
+            )
+        outcome = engine.fix(document, rules(), self.task.settings, context, self.task.level)
+        changes = dict(self._changes(outcome, context))
+        if self.task.verb is Verb.DIFF:
+            report = engine.check(document, rules(), self.task.settings, context)
+            told = self._told(document, report, context, {})
+            left = outcome.report
+        else:
+            self._write(changes)
+            mended = parse(outcome.source, path) if outcome.source != self.source else document
+            told = self._told(mended, outcome.report, context, outcome.files)
+            left = outcome.report
+        return replace(
+            told,
+            changes=changes,
+            applied=outcome.applied,
+            demoted=outcome.demoted,
+            failing=_is_failing(left.findings, self.task.fail_on),
+        )
+
+    def _changes(
+        self, outcome: engine.Outcome, context: Context | None
+    ) -> Iterator[tuple[Path, tuple[bytes, bytes]]]:
+        if outcome.source != self.source:
+            yield self.task.path, (self.source, outcome.source)
+        for path, after in sorted(outcome.files.items()):
+            before = self._context_file(path, context)
+            if before != after:
+                yield path, (before, after)
+
+    def _write(self, changes: Mapping[Path, tuple[bytes, bytes]]) -> None:
+        if self.task.source is None and changes:
+            write.replace([write.Change(path, *texts) for path, texts in changes.items()])
+
+    def _context_file(self, path: Path, context: Context | None) -> bytes:
+        folder = self.task.path.parent
+        name = path.relative_to(folder) if path.is_relative_to(folder) else path
+        return (context.read(name) if context else None) or b""
+
+    def _writes(self, finding: Finding) -> bool:
+        return finding.code in by_code() and self.task.settings.writes(by_code()[finding.code], finding)
+
+    def _told(
+        self,
+        document: Document,
+        report: engine.Report,
+        context: Context | None,
+        written: Mapping[Path, bytes],
+    ) -> FileResult:
+        others = {
+            path: written[path] if path in written else self._context_file(path, context)
+            for path in _named_files((*report.findings, *report.suppressed))
+            if path != document.path
+        }
+        lines = lines_of(document.source)
+        return FileResult(
+            path=document.path,
+            source=document.source,
+            targets=report.targets,
+            entries=entries(document, report.findings, others, writes=self._writes),
+            suppressed=entries(document, report.suppressed, others, suppressed=True),
+            unknown=report.unknown,
+            errors=tuple(
+                Error(document.path, Kind.PARSE, problem.message, lines.number(problem.span.start))
+                for problem in report.errors
+            ),
+            states=assess(report),
+            others=others,
+            failing=_is_failing(report.findings, self.task.fail_on),
+        )
+
+
+def assess(report: engine.Report) -> Mapping[Platform, State]:
+    """What the image needs on each platform it is made for.
+
+    Only warnings and errors count. They speak of the platforms that the file was not written for: amd64 is
+    taken for the one that it was, unless the final stage is made for another.
+    """
+    serious = [finding for finding in report.findings if finding.severity >= Severity.WARNING]
+    worst = max((_need(finding) for finding in serious), key=_ORDER.index, default=State.READY)
+    if report.errors:
+        return dict.fromkeys(report.targets, State.UNKNOWN)
+    if report.blind and worst is not State.NEEDS_YOU:  # could not look is never fine
+        worst = State.UNKNOWN
+    native = {AMD64} - report.foreign
+    return {target: State.READY if target in native else worst for target in report.targets}
+
+
+_ORDER = list(State)
+
+
+def _need(finding: Finding) -> State:
+    if not finding.fix or finding.fix.applicability is Applicability.MANUAL:
+        return State.NEEDS_YOU
+    return State.AFTER_FIX if finding.fix.applicability is Applicability.SAFE else State.AFTER_UNSAFE
+
+
+def _is_failing(findings: Iterable[Finding], fail_on: Severity) -> bool:
+    return any(finding.severity >= fail_on for finding in findings)
+
+
+def _named_files(findings: Iterable[Finding]) -> Iterator[Path]:
+    """Every file but the Dockerfile that findings, their fixes and related places name."""
+    for finding in findings:
+        if finding.path:
+            yield finding.path
+        for edit in finding.fix.edits if finding.fix else ():
+            if edit.path:
+                yield edit.path
+        for related in finding.related:
+            if related.path:
+                yield related.path
