@@ -1,7 +1,7 @@
 """The docs are true: their commands run, their outputs are what comes, their links lead somewhere.
 
-A fenced block of language `console` holds commands (lines that begin with `$ `) and what they print; a line `...`
-stands for any lines. All blocks of a document run in order in one scratch folder with a copy of fixtures/. `console
+A fenced block of language `console` holds commands (lines that begin with `$ `) and what they print to standard
+output; a line `...` stands for any lines. All blocks of a document run in order in one scratch folder with a copy of fixtures/. `console
 engine` needs a Docker engine. A `python` block whose first line names a `.py` file is a file of an installed rule
 pack, or a test of it. `pytest tests/test_docs.py --force-regen` writes the real outputs into the documents.
 """
@@ -57,7 +57,7 @@ def steps(document: str) -> Iterator[Step]:
 
 def normal(output: str) -> str:
     """Output without what differs from machine to machine: versions, times, digests, blanks at line ends."""
-    output = re.sub(r"\b\d+\.\d+\.\d+\b", "X.Y.Z", output)
+    output = re.sub(r"\bv?\d+\.\d+\.\d+(\+\w+)?\b", "X.Y.Z", output)
     output = re.sub(r"\b\d+(\.\d+)? ?(s|ms|seconds)\b", "N s", output)
     output = re.sub(r"sha256:[0-9a-f]{8,64}", "sha256:...", output)
     return "".join(line.rstrip() + "\n" for line in output.splitlines())
@@ -90,7 +90,7 @@ class Scratch:
             env=settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.DEVNULL,
             text=True,
             timeout=300,
         )
