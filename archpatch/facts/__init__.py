@@ -13,6 +13,7 @@ from archpatch.facts.shells import Command
 from archpatch.facts.stages import StageFacts
 from archpatch.facts.uses import Place, Use
 from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, VariableKind
+from archpatch.facts.written import Written, written
 
 __all__ = [
     "AUTOMATIC",
@@ -40,5 +41,7 @@ __all__ = [
     "Value",
     "Variable",
     "VariableKind",
+    "Written",
     "parse_image",
+    "written",
 ]

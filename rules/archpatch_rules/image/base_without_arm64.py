@@ -1,0 +1,85 @@
+"""AP204."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, ImageUse, PlatformKind
+from archpatch.facts.suppressors import why_stage_is_fine
+from archpatch.platforms import ARM64
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Document
+
+# Images outside of Docker's official ones whose publisher says that they are for x86-64 alone.
+_STATED = {
+    "mcr.microsoft.com/mssql/server": "SQL Server for Linux is made for x86-64",
+    "mcr.microsoft.com/mssql/rhel/server": "SQL Server for Linux is made for x86-64",
+    "microsoft/mssql-server-linux": "SQL Server for Linux is made for x86-64",
+}
+
+
+class BaseWithoutArm64(Rule):
+    """The base image was last published without arm64.
+
+    A build for arm64 stops at once: `no match for platform in manifest: not found`. Old tags are the usual case: most
+    official images got arm64 in 2017 or later, and a tag that is no longer built stays as it was (`openjdk:13-alpine`,
+    `mysql:5.7`).
+
+    It is fine where the image is for a stage that is pinned to amd64 as a tool, or where arm64 is not asked for.
+
+    There is no automatic fix: take a newer tag, or another image of the same software. The finding rests on what the
+    lists of Docker's official images declared, not on a look into the registry; `archpatch verify` looks.
+    """
+
+    code, name, severity = "AP204", "base-without-arm64", Severity.WARNING
+    errors = (
+        "no match for platform in manifest: not found",
+        "no matching manifest for linux/arm64/v8 in the manifest list entries",
+        "failed to resolve source metadata",
+    )
+    examples = (
+        Example(
+            "FROM mysql:5.7\n",
+            "FROM mysql:5.7\n",
+            "A tag that was never built for arm64",
+        ),
+        Example(
+            "FROM mcr.microsoft.com/mssql/server:2022-latest\n",
+            "FROM mcr.microsoft.com/mssql/server:2022-latest\n",
+        ),
+        Example("FROM openjdk:17-slim\n"),
+        Example("FROM mysql:5.7\n", title="arm64 is not asked for", platforms=("linux/amd64",)),
+        Example(
+            "FROM --platform=linux/amd64 mysql:5.7 AS tool\nFROM debian\n", title="A pinned tool"
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """Images that the tables know to lack arm64, where arm64 is asked for."""
+        if ARM64 not in facts.targets:
+            return
+        for use in facts.images:
+            reason = _reason(facts, use)
+            if reason is None or why_stage_is_fine(use.stage) is not None:
+                continue
+            platform = use.platform(ARM64)
+            if platform.kind is PlatformKind.CONSTANT or facts.named_arch == "amd64":
+                continue
+            where = "on an arm64 machine" if platform.kind is PlatformKind.BUILD else "for linux/arm64"
+            yield self.finding(
+                use.word.span,
+                f"`{use.ref.familiar}` has no arm64 ({reason}): a build {where} stops with `no match for platform in "
+                "manifest`. Take a newer tag or another image.",
+                severity=Severity.NOTE if platform.kind is PlatformKind.BUILD else None,
+            )
+
+
+def _reason(facts: Facts, use: ImageUse) -> str | None:
+    ref = use.ref
+    if ref.name in _STATED:
+        return _STATED[ref.name]
+    if not ref.official or not ref.known or ref.digest is not None:
+        return None
+    if facts.tables.image_lacks_arm64(ref.name, ref.tag or "latest"):
+        return "declared in the list of official images, not measured"
+    return None

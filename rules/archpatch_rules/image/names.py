@@ -1,0 +1,66 @@
+"""Architectures in the names of images: where, and whether anything speaks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archpatch.facts import Facts, ImageUse
+from archpatch.facts.written import why_arch_is_fine
+from archpatch.platforms import ArchWord, arch_words
+from archpatch.text import Span, encode
+
+# Docker's own organisations, one for each architecture, with the official images in it.
+ORGANISATIONS = {
+    "amd64": "amd64",
+    "i386": "386",
+    "arm32v5": "arm",
+    "arm32v6": "arm",
+    "arm32v7": "arm",
+    "arm64v8": "arm64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedArch:
+    """An architecture in the tag or in the repository of an image. `span` is None where a variable holds it."""
+
+    use: ImageUse
+    word: ArchWord
+    text: str  # the tag, or the repository
+    span: Span | None  # that of `text`
+    tag: bool
+
+    @property
+    def word_span(self) -> Span | None:
+        """Where the word for the architecture stands."""
+        if self.span is None:
+            return None
+        start = self.span.start + len(encode(self.text[: self.word.start]))
+        return Span(start, start + len(encode(self.word.text)))
+
+
+def named_arches(facts: Facts) -> Iterator[NamedArch]:
+    """Every image whose tag or repository names one architecture, when nothing speaks for it."""
+    for use in facts.images:
+        if organisation(use) is not None:
+            continue
+        ref = use.ref
+        for text, span, tag in ((ref.tag, ref.tag_span, True), (ref.repository, ref.repository_span, False)):
+            words = list(arch_words(text)) if text else []
+            if len({word.arch for word in words}) != 1 or text is None:
+                continue
+            if why_arch_is_fine(facts, words[0].arch, use.instruction, use.word.span) is None:
+                yield NamedArch(use, words[-1], text, span, tag)
+                break  # one finding for each image
+
+
+def organisation(use: ImageUse) -> str | None:
+    """The architecture of the organisation an image belongs to: `arm64` of `arm64v8/debian`."""
+    if use.ref.registry != "docker.io":
+        return None
+    first, slash, _ = use.ref.repository.partition("/")
+    return ORGANISATIONS.get(first) if slash else None

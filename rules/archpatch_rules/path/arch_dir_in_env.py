@@ -1,0 +1,116 @@
+"""AP707."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, PlatformKind, Written, written
+from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.platforms import ArchWord, arch_words
+from archpatch.rewrite import declare_arg
+from archpatch.rewrite_paths import substitute_written
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Copy, Document, Env
+from archpatch.text import Applicability, Fix, Span
+from archpatch_rules.path.java_home_arch import names_jvm
+
+_WORDS = ("amd64", "x86_64", "x86-64", "x64", "linux64", "64bit", "arm64", "aarch64")
+# Folders that rules of their own look at, and Android's tools, which come for one machine alone.
+_OTHERS = re.compile(
+    r"-linux-gnu|targets/x86_64-linux|musl-|cpython-|ndk|prebuilt/|\.(?:tar|tgz|zip|gz|xz|deb|rpm|sh)\b"
+)
+
+
+class ArchDirInEnv(Rule):
+    """A folder named for one architecture stands in ENV or WORKDIR: `/opt/node-v20-linux-x64/bin` in PATH.
+
+    Archives are often unpacked into a folder that bears the architecture. Once the download follows the target, the
+    folder is called otherwise on arm64, and the program is not found: `not found`, exit code 127.
+
+    It is fine where the file itself makes a folder of that name, whatever is in it.
+
+    The fix writes `${TARGETARCH}`, respelled where amd64 is written `x64`. It is unsafe: what fetches the archive has to
+    follow the target too. For other words there is none; unpack into a folder of a fixed name (`tar
+    --strip-components=1 -C /opt/node`).
+    """
+
+    code, name, severity = "AP707", "arch-dir-in-env", Severity.WARNING
+    hints = _WORDS
+    errors = ("not found", 'exec: "node": executable file not found in $PATH')
+    examples = (
+        Example(
+            "FROM debian\nENV PATH=$PATH:/opt/node-v20.11.0-linux-x64/bin\n",
+            "FROM debian\nARG TARGETARCH\nENV PATH=$PATH:/opt/node-v20.11.0-linux-${TARGETARCH/amd64/x64}/bin\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nENV PATH /usr/local/go/bin:/etcd-v3.5.0-linux-amd64:$PATH\n",
+            "FROM debian\nARG TARGETARCH\nENV PATH /usr/local/go/bin:/etcd-v3.5.0-linux-${TARGETARCH}:$PATH\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nENV BLENDER=/opt/blender-2.93-linux-x86_64/blender\n",
+            "FROM debian\nENV BLENDER=/opt/blender-2.93-linux-x86_64/blender\n",
+            "A word that TARGETARCH does not give",
+        ),
+        Example(
+            "FROM debian\nCOPY tools /opt/tools-x64\nENV PATH=$PATH:/opt/tools-x64\n",
+            title="A folder that the file makes itself",
+        ),
+        Example("FROM debian\nENV PATH=$PATH:/opt/node/bin\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each folder."""
+        made = [
+            step.destination.value
+            for step in document.instructions
+            if isinstance(step, Copy) and step.destination is not None
+        ]
+        for place in written(facts, *_WORDS):
+            if not _is_folder(place):
+                continue
+            for element in place.value.strip("\"'").split(":"):
+                word = next(arch_words(element), None) if "/" in element else None
+                span = None if word is None else next(place.places(element), None)
+                if word is None or span is None or any(_within(element, goal) for goal in made):
+                    continue
+                start = span.start + len(element[: word.start].encode())
+                at = Span(start, start + len(word.text))
+                if why_arch_is_fine(facts, word.arch, place.instruction, at) is not None:
+                    continue
+                yield self.finding(
+                    span,
+                    f"This folder is named for {word.arch}. In an image for another architecture it either holds foreign "
+                    "programs or is called otherwise.",
+                    _fix(document, facts, place, element, word),
+                )
+
+
+def _is_folder(place: Written) -> bool:
+    if not isinstance(place.instruction, Env) and place.instruction.keyword != "WORKDIR":
+        return False
+    return "://" not in place.value and not _OTHERS.search(place.value.lower()) and not names_jvm(place)
+
+
+def _within(path: str, folder: str) -> bool:
+    folder = folder.rstrip("/")
+    return bool(folder) and (path == folder or path.startswith(f"{folder}/"))
+
+
+def _fix(document: Document, facts: Facts, place: Written, element: str, word: ArchWord) -> Fix | None:
+    expression = {"amd64": "${TARGETARCH}", "x64": "${TARGETARCH/amd64/x64}"}.get(word.text)
+    if expression is None or place.stage.kind is not PlatformKind.TARGET or place.instruction.onbuild:
+        return None
+    if not only_asked_for(facts, "amd64", "arm64"):
+        return None
+    edits = []
+    for span in place.places(element):
+        start = span.start + len(element[: word.start].encode())
+        edit = substitute_written(place, Span(start, start + len(word.text)), expression)
+        if edit is None:
+            return None
+        edits.append(edit)
+    declared = declare_arg(document, facts, place.instruction, "TARGETARCH")
+    return Fix("Name the folder of the architecture that is built", (*declared, *edits), Applicability.UNSAFE)

@@ -1,0 +1,120 @@
+"""AP704."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, Family, Written, written
+from archpatch.facts.written import why_arch_is_fine
+from archpatch.rewrite_paths import uname_edits
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Copy, Document
+from archpatch.text import Applicability, Fix
+
+_LOADERS = {
+    "ld-linux-x86-64.so.2": "amd64",
+    "ld-linux-aarch64.so.1": "arm64",
+    "musl-x86_64": "amd64",
+    "musl-aarch64": "arm64",
+}
+_MUSL = {"musl-x86_64": "x86_64", "musl-aarch64": "aarch64"}
+
+
+class LoaderLiteral(Rule):
+    """The dynamic loader is named for one architecture: `/lib64/ld-linux-x86-64.so.2`, `/lib/ld-musl-x86_64.so.1`.
+
+    On arm64 it is `/lib/ld-linux-aarch64.so.1`, and Debian's arm64 has no `/lib64` at all: a COPY of it fails the build.
+    A program whose loader is missing ends with `no such file or directory` although it is there.
+
+    It is fine in a branch that asks for the architecture. Alpine's glibc workarounds have a rule of their own:
+    alpine-glibc-hack.
+
+    The fix writes `$(uname -m)` into names of musl in a RUN, which keeps amd64 as it is: safe. There is none for glibc,
+    whose loader changes folder and name: stand on an image that has a C library (`gcr.io/distroless/cc`), or link
+    statically.
+    """
+
+    code, name, severity = "AP704", "loader-literal", Severity.WARNING
+    hints = ("ld-linux-", "musl-x86_64", "musl-aarch64", "/lib64")
+    errors = (
+        '"/lib64": not found',
+        "exec /app: no such file or directory",
+        "Could not open '/lib64/ld-linux-x86-64.so.2': No such file or directory",
+        "rosetta error: failed to open elf at /lib64/ld-linux-x86-64.so.2",
+    )
+    examples = (
+        Example(
+            "FROM debian:bookworm AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n",
+            "FROM debian:bookworm AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n",
+            "A folder that Debian's arm64 does not have",
+        ),
+        Example(
+            "FROM debian\nRUN patchelf --set-interpreter /lib64/ld-linux-x86-64.so.2 /opt/tool\n",
+            "FROM debian\nRUN patchelf --set-interpreter /lib64/ld-linux-x86-64.so.2 /opt/tool\n",
+        ),
+        Example(
+            "FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-x86_64.path\n",
+            "FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-$(uname -m).path\n",
+            "musl's names end with that of the machine",
+            applicability="safe",
+        ),
+        Example(
+            "FROM rockylinux:9 AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n", title="Red Hat's"
+        ),
+        Example("FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-$(uname -m).path\n"),
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN if [ "$TARGETARCH" = amd64 ]; then ls /lib64/ld-linux-x86-64.so.2; else ls /lib; fi\n'
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """Words with the name of a loader, and copies of Debian's /lib64."""
+        for place in written(facts, *_LOADERS):
+            text = next(name for name in _LOADERS if name in place.value)
+            span = next(place.places(text), None)
+            if span is None or _is_hack(place, text):
+                continue
+            arch = _LOADERS[text]
+            if why_arch_is_fine(facts, arch, place.instruction, span, place.command) is not None:
+                continue
+            yield self.finding(
+                span,
+                f"The dynamic loader has this name on {arch} alone; in an image for another architecture it is not there, "
+                "and programs that ask for it do not start.",
+                _fix(facts, place, text),
+            )
+        for place in written(facts, "/lib64"):
+            if _is_debian_lib64(facts, place):
+                yield self.finding(
+                    place.word.span,
+                    "Debian's image for arm64 has no /lib64, so this COPY fails there; its loader is in /lib.",
+                )
+
+
+def _is_hack(place: Written, text: str) -> bool:
+    """Whether glibc's loader is asked for, or made, on Alpine: alpine-glibc-hack says what there is to say."""
+    if place.stage.distro.family is not Family.ALPINE or place.command is None:
+        return False
+    return text not in _MUSL or "libc.musl" in place.value
+
+
+def _is_debian_lib64(facts: Facts, place: Written) -> bool:
+    """Whether a COPY takes /lib64 itself out of a stage or an image of Debian."""
+    copy = place.instruction
+    if not isinstance(copy, Copy) or copy.source_stage is None or place.word not in copy.sources:
+        return False
+    if place.value.rstrip("/*") != "/lib64":
+        return False
+    source = facts.stage_referred(copy.source_stage.value, numbers=True)
+    if source is None or source.distro.family is not Family.DEBIAN:
+        return False
+    return why_arch_is_fine(facts, "amd64", copy, place.word.span) is None
+
+
+def _fix(facts: Facts, place: Written, text: str) -> Fix | None:
+    if text not in _MUSL:
+        return None
+    edits = uname_edits(facts, place, text, _MUSL[text])
+    safe = Applicability.SAFE if _LOADERS[text] == "amd64" else Applicability.UNSAFE
+    return Fix("Ask the machine for its name", edits, safe) if edits else None

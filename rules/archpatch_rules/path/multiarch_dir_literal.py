@@ -1,0 +1,189 @@
+"""AP703."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, Family, PlatformKind, Written, written
+from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.rewrite_paths import uname_edits
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Copy, Document, Env
+from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch_rules.path.ld_preload_literal import preloaded
+
+_TRIPLES = {"x86_64-linux-gnu": "amd64", "aarch64-linux-gnu": "arm64"}
+# As a folder; `/usr/x86_64-linux-gnu` is that of a cross compiler.
+_FOLDER = re.compile(
+    r"(?<![\w.-])(?<!/usr/)(?:(?<=/)(x86_64|aarch64)-linux-gnu(?=$|[/:\"'\s;,)*])|(x86_64|aarch64)-linux-gnu(?=/))"
+)
+# Lists of folders to search, in which one that does not exist does no harm.
+_LISTS = frozenset(
+    [
+        "LD_LIBRARY_PATH",
+        "LIBRARY_PATH",
+        "PKG_CONFIG_PATH",
+        "PKG_CONFIG_LIBDIR",
+        "CPATH",
+        "C_INCLUDE_PATH",
+        "CPLUS_INCLUDE_PATH",
+        "GI_TYPELIB_PATH",
+        "PATH",
+    ]
+)
+
+
+class MultiarchDirLiteral(Rule):
+    """A library folder of Debian is written out for one architecture: `/usr/lib/x86_64-linux-gnu`.
+
+    On arm64 it is called `/usr/lib/aarch64-linux-gnu`. There a COPY or `cp` from it fails the build, `ln -s` makes a
+    link that leads nowhere, a configure script finds no library, and what is copied into it is never looked at.
+
+    It is fine in a branch that asks for the architecture, beside the other folder (`a:b` in a search path), and in a
+    stage that adds a foreign architecture to dpkg.
+
+    The fix writes `$(uname -m)-linux-gnu` in a RUN of a stage that runs on the target; amd64 stays the same, so it is
+    safe, unless the same folder stands where no shell can help. A COPY takes `*-linux-gnu` where its destination is
+    another folder, and a search path gets the second folder: both unsafe. Other values have no fix; let a RUN make a
+    link of a fixed name (`ln -s /usr/lib/$(uname -m)-linux-gnu /usr/lib/multiarch`) and use that.
+    """
+
+    code, name, severity = "AP703", "multiarch-dir-literal", Severity.WARNING
+    hints = ("x86_64-linux-gnu", "aarch64-linux-gnu")
+    errors = (
+        "cp: cannot stat '/usr/lib/x86_64-linux-gnu/libfoo.so': No such file or directory",
+        '"/usr/lib/x86_64-linux-gnu": not found',
+        "error while loading shared libraries: libfoo.so: cannot open shared object file",
+        "configure: error: Cannot find ldap libraries in /usr/lib",
+    )
+    examples = (
+        Example(
+            "FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/x86_64-linux-gnu\n",
+            "FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/$(uname -m)-linux-gnu\n",
+            applicability="safe",
+        ),
+        Example(
+            "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
+            "COPY --from=libs /usr/lib/x86_64-linux-gnu/libpq.so.5 /usr/lib/\n",
+            "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
+            "COPY --from=libs /usr/lib/*-linux-gnu/libpq.so.5 /usr/lib/\n",
+            "A pattern, where the destination is another folder",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nENV LD_LIBRARY_PATH=/opt/lib:/usr/lib/x86_64-linux-gnu\n",
+            "FROM debian\nENV LD_LIBRARY_PATH=/opt/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu\n",
+            "Both folders in a search path",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nCOPY --from=build /lib/libz.so.1 /lib/x86_64-linux-gnu/libz.so.1\n",
+            "FROM debian\nCOPY --from=build /lib/libz.so.1 /lib/x86_64-linux-gnu/libz.so.1\n",
+            "Nothing in a COPY says Debian's word",
+        ),
+        Example("FROM debian\nRUN ln -s /usr/lib/$(uname -m)-linux-gnu/libz.so /usr/lib\n"),
+        Example(
+            "FROM debian\n"
+            'RUN case "$(uname -m)" in x86_64) cp /usr/lib/x86_64-linux-gnu/a.so /b ;; aarch64) cp /c/a.so /b ;; esac\n'
+        ),
+        Example(
+            "FROM debian\nRUN x86_64-linux-gnu-gcc -I/usr/x86_64-linux-gnu/include a.c\n", title="A compiler"
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each command, and for each other instruction."""
+        places = list(_places(facts))
+        fixed = all(uname_edits(facts, place, triple, triple.split("-")[0]) for place, triple in places)
+        groups: dict[tuple[Span, str], list[Written]] = {}
+        for place, triple in places:
+            holder = place.command.shell.span if place.command else place.instruction.span
+            groups.setdefault((holder, triple), []).append(place)
+        for (_, triple), group in groups.items():
+            other = next(text for text in _TRIPLES if text != triple)
+            fixes = [_fix(facts, place, triple, fixed) for place in group]
+            yield self.finding(
+                next(group[0].places(triple)),
+                f"`{triple}` is Debian's folder for {_TRIPLES[triple]} alone; in an image for {_TRIPLES[other]} it is "
+                f"`{other}`, and {_what_happens(group[0])}.",
+                _together(fixes),
+            )
+
+
+def _together(fixes: list[Fix | None]) -> Fix | None:
+    known = [fix for fix in fixes if fix is not None]
+    if len(known) < len(fixes):
+        return None
+    edits = tuple(edit for fix in known for edit in fix.edits)
+    return Fix(known[0].title, edits, min(fix.applicability for fix in known))
+
+
+def _places(facts: Facts) -> Iterator[tuple[Written, str]]:
+    for place in written(facts, *_TRIPLES):
+        match = _FOLDER.search(place.value)
+        if match is None or "://" in place.value or preloaded(place) is not None:
+            continue
+        triple = match[0]
+        span = next(place.places(triple), None)
+        if span is None or _foreign(place):
+            continue
+        if why_arch_is_fine(facts, _TRIPLES[triple], place.instruction, span, place.command) is None:
+            yield place, triple
+
+
+def _foreign(place: Written) -> bool:
+    """Whether the stage has libraries of another architecture than its own, is for whoever builds, or not Debian's."""
+    if place.stage.kind is PlatformKind.BUILD or place.stage.distro.family in (Family.RPM, Family.ALPINE):
+        return True
+    return any(
+        command.shell.name == "dpkg" and command.shell.has("--add-architecture")
+        for stage in place.stage.chain
+        for command in stage.commands
+    )
+
+
+def _what_happens(place: Written) -> str:
+    if isinstance(place.instruction, Copy):
+        if place.word is place.instruction.destination:
+            return "nothing looks for libraries here"
+        return "this COPY fails"
+    if isinstance(place.instruction, Env):
+        return "this path leads nowhere"
+    return "this path is not there"
+
+
+def _fix(facts: Facts, place: Written, triple: str, everywhere: bool) -> Fix | None:
+    edits = uname_edits(facts, place, triple, triple.split("-")[0])
+    if edits:
+        safe = everywhere and _TRIPLES[triple] == "amd64"
+        return Fix(
+            "Ask the machine for its name", edits, Applicability.SAFE if safe else Applicability.UNSAFE
+        )
+    if isinstance(place.instruction, Copy):
+        goal = place.instruction.destination
+        if place.word is goal or goal is None or place.instruction.json or _FOLDER.search(goal.value):
+            return None
+        if not goal.value.endswith("/") and len(place.instruction.sources) > 1:
+            return None
+        spans = place.places(triple)
+        changes = tuple(Edit.replace(span, "*-linux-gnu") for span in spans)
+        return Fix("Take the folder that is there", changes, Applicability.UNSAFE)
+    return _both(facts, place, triple)
+
+
+def _both(facts: Facts, place: Written, triple: str) -> Fix | None:
+    """The folder of the other architecture beside it, in a list of folders to search."""
+    if place.name not in _LISTS or not isinstance(place.instruction, Env):
+        return None
+    if not only_asked_for(facts, "amd64", "arm64"):
+        return None
+    other = next(text for text in _TRIPLES if text != triple)
+    edits = []
+    for element in dict.fromkeys(place.value.strip("\"'").split(":")):
+        if triple in element:
+            span = next(place.places(element), None)
+            if span is None or set(element) & set("${}"):
+                return None
+            edits.append(Edit.insert(span.end, f":{element.replace(triple, other)}"))
+    return Fix(f"Search {other} too", tuple(edits), Applicability.UNSAFE) if edits else None
