@@ -7,6 +7,8 @@ from archpatch_rules.platform.cross_stage_ignores_target import CrossStageIgnore
 from archpatch_rules.platform.dead_directive import DeadDirective
 from archpatch_rules.platform.final_stage_on_build_platform import FinalStageOnBuildPlatform
 from archpatch_rules.platform.final_stage_on_constant_platform import FinalStageOnConstantPlatform
+from archpatch_rules.platform.host_arch_in_build_stage import HostArchInBuildStage
+from archpatch_rules.platform.image_copy_into_build_stage import ImageCopyIntoBuildStage
 from archpatch_rules.platform.implicit_target_platform import ImplicitTargetPlatform
 from archpatch_rules.platform.literal_arch_arg import LiteralArchArg
 from archpatch_rules.platform.missing_arch_branch import MissingArchBranch
@@ -27,6 +29,8 @@ RULES: tuple[Rule, ...] = (
     PlatformArgUndeclared(),
     PlatformArgLate(),
     CrossStageIgnoresTarget(),
+    HostArchInBuildStage(),
+    ImageCopyIntoBuildStage(),
     ImplicitTargetPlatform(),
     RedundantTargetPlatform(),
     PlatformVarInExecForm(),
