@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64
-from archpatch.rewrite import substitute
-from archpatch.syntax.shell import Literal, Quote
-from archpatch.syntax.tree import Run
+from archpatch.syntax.shell import Literal, Param, Quote
 from archpatch.text import Edit
 
 
@@ -47,14 +45,13 @@ def is_fine(facts: Facts, install: Install, package: Package) -> bool:
 
 
 def names_it(install: Install, package: Package) -> bool:
-    """Whether the package's name is written out, unquoted, in a RUN whose script was read: it can be edited."""
-    word = package.word
+    """Whether the package stands unquoted in a RUN whose script was read, as text or variables: it can be edited."""
     return (
         install.command.script.readable
-        and isinstance(install.run, Run)
         and not install.run.json
-        and word.literal is not None
-        and all(isinstance(part, Literal) and part.quote is Quote.NONE for part in word.parts)
+        and all(
+            isinstance(part, Literal | Param) and part.quote is Quote.NONE for part in package.word.parts
+        )
     )
 
 
@@ -63,7 +60,7 @@ def on_amd64_alone(install: Install, package: Package, instead: str = "") -> Edi
     if not names_it(install, package):
         return None
     otherwise = f" || echo {instead}" if instead else ""
-    asks = '[ "$(dpkg --print-architecture)" = amd64 ]'
-    return substitute(
-        package.word, package.word.span, f"$({asks} && echo {package.word.raw}{otherwise})"
-    ) or Edit.replace(package.word.span, f"$({asks} && echo {package.word.raw}{otherwise})")
+    name = package.word.raw
+    return Edit.replace(
+        package.word.span, f'$([ "$(dpkg --print-architecture)" = amd64 ] && echo {name}{otherwise})'
+    )
