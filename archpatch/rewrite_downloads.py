@@ -102,9 +102,12 @@ def _by_stages(
 
 
 def _nested(download: Download) -> bool:
-    """Whether the command stands in a script of its own, whose shell may not see what the RUN's shell sets."""
+    """Whether the command stands in a script of its own, whose shell may not see what the RUN's shell sets, or in
+    one that was not read."""
     if download.command is None:
         return False
+    if not download.command.script.readable:
+        return True
     span = download.command.shell.span
     return any(
         other.script is not None and span in other.script.span for other in download.command.script.commands

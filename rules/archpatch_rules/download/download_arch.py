@@ -113,18 +113,18 @@ class DownloadArch(Rule):
 def _message(facts: Facts, download: Download) -> str:
     assert download.match is not None
     asset = download.match.asset
-    here = (
-        ", ".join(token.text for token in download.tokens if token.text)
-        or "an unmarked file, which is for amd64"
-    )
-    there = ", ".join(
-        f"{arch}: {' and '.join(dict.fromkeys(word.strip('-_') for word in words))}"
+    words = [token.text for token in download.tokens if token.text]
+    here = f"the URL says {_listed(words)}" if words else "a URL that names no architecture is that of amd64"
+    there = [
+        f"for {arch} its publisher says {_listed([word.strip('-_') for word in spelled])}"
         for arch in others(facts)
-        if (words := asset.spell(arch)) is not None
-    )
-    return (
-        f"{asset.tool} is downloaded for amd64 ({here}) on every platform; its publisher's words are {there}."
-    )
+        if (spelled := asset.spell(arch)) is not None
+    ]
+    return f"{asset.tool} is downloaded for amd64 on every platform: {'; '.join((here, *there))}."
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(dict.fromkeys(words))
 
 
 def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:

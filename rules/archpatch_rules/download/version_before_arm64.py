@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix
 from archpatch_rules.download.which import Pitfall, downloads
 
 
@@ -29,6 +30,7 @@ class VersionBeforeArm64(Rule):
             "RUN curl -fsSLO https://github.com/Kitware/CMake/releases/download/v3.16.2/cmake-3.16.2-Linux-x86_64.sh\n",
             "FROM debian\n"
             "RUN curl -fsSLO https://github.com/Kitware/CMake/releases/download/v3.16.2/cmake-3.16.2-Linux-x86_64.sh\n",
+            applicability="manual",
         ),
         Example(
             "FROM debian\n"
@@ -39,6 +41,7 @@ class VersionBeforeArm64(Rule):
             "ENV DOCKERIZE_VERSION v0.6.1\n"
             "ARG TARGETARCH\n"
             "RUN wget https://github.com/jwilder/dockerize/releases/download/$DOCKERIZE_VERSION/dockerize-linux-$TARGETARCH-$DOCKERIZE_VERSION.tar.gz\n",
+            applicability="manual",
             title="A URL that follows the architecture to nowhere",
         ),
         Example(
@@ -57,4 +60,5 @@ class VersionBeforeArm64(Rule):
                 download.span,
                 f"{asset.tool} {download.match.version} has no build for arm64; the first one is {first}."
                 + (f" {asset.note[:1].upper()}{asset.note[1:]}." if asset.note else ""),
+                Fix(f"Take a version of {asset.tool} that is built for arm64", (), Applicability.MANUAL),
             )
