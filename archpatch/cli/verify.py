@@ -25,6 +25,7 @@ from archpatch.report.verify import FORMATS, render
 from archpatch.report.watch import Watch
 from archpatch.rule import Rule
 from archpatch.verify.buildx import Settings
+from archpatch.verify.cache import default_folder
 from archpatch.verify.existing import verify_image
 from archpatch.verify.prove import Subject, Terms, prove
 from archpatch.verify.run import Request, roots_of
@@ -168,6 +169,7 @@ def request_of(
         trust_syntax=bool(engine["trust_syntax"]),
         allow=allow,
         allow_fork_event=bool(engine["allow_fork_event"]),
+        cache=None if no_cache else default_folder(),
     )
 
 

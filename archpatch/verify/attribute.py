@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from archpatch.facts import Facts
@@ -149,12 +149,12 @@ def proof(document: Document, unit: Unit, pair: Pair, others: Sequence[Unit], co
     if before.state is State.RIGHT:
         hidden = next((note for note in before.notes if "$BUILDPLATFORM" in note), "")
         return told(Verdict.NEUTRAL, "right before and after" + (f"; {hidden}" if hidden else ""))
-    linked = [one for one in before.wrong if _linked(document, unit, one, before.platform, others)]
+    left = {one.key for one in after.wrong}
+    linked = _linked(document, unit, before, left, others)
     if not linked:
         if after.rank == 0:
             return told(Verdict.UNKNOWN, f"the image does not build: {_first(after.wrong)}")
         return told(Verdict.NEUTRAL, "what was wrong does not come from its lines")
-    left = {one.key for one in after.wrong}
     if after.state is State.RIGHT:
         return told(Verdict.CONFIRMED, f"before: {_first(linked)}; after: right")
     if after.rank == 1 and not any(one.key in left for one in linked):
@@ -163,13 +163,25 @@ def proof(document: Document, unit: Unit, pair: Pair, others: Sequence[Unit], co
 
 
 def _linked(
-    document: Document, unit: Unit, one: Evidence, platform: Platform, others: Sequence[Unit]
-) -> bool:
-    """Whether a fix stands where the trouble may come from; where none does, all may have to do with it."""
-    if not one.lines or unit.lines is None:
-        return True
-    lines = causes(document, platform, one.lines)
-    return bool(unit.lines & lines) or not any(other.lines and other.lines & lines for other in others)
+    document: Document,
+    unit: Unit,
+    before: Look,
+    left: Collection[tuple[str, str, str]],
+    others: Sequence[Unit],
+) -> list[Evidence]:
+    """The trouble that may come from where a fix stands.
+
+    Where a fix can be credited with none, it shares in what went away and no fix stands near.
+    """
+    mine: list[Evidence] = []
+    nobodys: list[Evidence] = []
+    for one in before.wrong:
+        lines = causes(document, before.platform, one.lines) if one.lines else frozenset()
+        if unit.lines is None or unit.lines & lines:
+            mine.append(one)
+        elif not any(other.lines is None or other.lines & lines for other in others):
+            nobodys.append(one)
+    return mine or [one for one in nobodys if one.key not in left]
 
 
 def _first(evidence: Sequence[Evidence]) -> str:

@@ -7,7 +7,7 @@ D what the container starts is missing or cannot be started.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archpatch.platforms import Platform
@@ -229,14 +229,19 @@ def audit(image: Image, rootfs: Rootfs, exemptions: Exemptions | None = None) ->
     return Audit(platform, tuple(issues), auditor.elf_files, auditor.exempt, unread)
 
 
-def equal_layers(audited: Iterable[tuple[Image, Audit]]) -> dict[Platform, Issue]:
-    """An alarm for each platform whose image has the very layers of another one's and holds native code."""
-    seen: dict[tuple[str, ...], Platform] = {}
+def equal_layers(audited: Sequence[tuple[Image, Audit]]) -> dict[Platform, Issue]:
+    """An alarm for each platform whose image has the very layers of another architecture's and foreign code in them.
+
+    Images of data and scripts are rightly equal, and so is the one whose code the layers hold.
+    """
     alarms: dict[Platform, Issue] = {}
-    for image, audit_ in audited:
-        key = tuple(blob.digest for blob in image.layers)
-        other = seen.setdefault(key, audit_.platform)
-        if other.arch != audit_.platform.arch and audit_.elf_files and key:
-            message = f"all layers are those of the {other} image, native code included"
-            alarms[audit_.platform] = Issue(Severity.WARNING, "equal-layers", "", message)
+    for image, found in audited:
+        twins = [
+            other.platform
+            for other, _ in audited
+            if other.platform.arch != image.platform.arch and other.layers == image.layers and image.layers
+        ]
+        if twins and any(issue.code.startswith("wrong-arch") for issue in found.wrong):
+            message = f"all layers are those of the {twins[0]} image, native code included"
+            alarms[image.platform] = Issue(Severity.WARNING, "equal-layers", "", message)
     return alarms

@@ -15,6 +15,7 @@ from archpatch.verify import images
 from archpatch.verify.audit import Audit
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.buildx import Buildx, Built
+from archpatch.verify.cache import Verdicts
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import SHARED_LAYERS, Image, LayerCache
 from archpatch.verify.plan import Job, foreign_notation, refusal, wants_secrets, without_frontend
@@ -55,6 +56,7 @@ class Bench:
     trust_syntax: bool = False
     run_command: tuple[str, ...] = ()
     watch: Watch = lambda image, platform, text: None
+    verdicts: Verdicts | None = None
     layers: LayerCache = field(default_factory=lambda: SHARED_LAYERS)
 
 

@@ -26,9 +26,9 @@ _KEPT_PATHS = 400_000  # of layers that are remembered, see LayerCache
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A piece of an image: where it stands in its store, and the digest of what it holds."""
+    """A piece of an image: the digest of what it holds, and (not compared) where it stands in its store."""
 
-    name: str
+    name: str = field(compare=False)
     digest: str
 
 

@@ -18,6 +18,7 @@ from archpatch.verify.audit import Audit, equal_layers
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.build import Bench, Candidate, Outcome, Watch, again, shown
 from archpatch.verify.buildx import Buildx, NoEngine, Settings
+from archpatch.verify.cache import Verdicts
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Image
 from archpatch.verify.preflight import Preflight, preflight
@@ -39,6 +40,7 @@ class Request:
     allow: tuple[str, ...] = ()
     run_command: tuple[str, ...] = ()
     allow_fork_event: bool = False
+    cache: Path | None = None  # the folder of verdicts of earlier runs
 
 
 def _quiet(image: str, platform: Platform, text: str) -> None:
@@ -139,7 +141,8 @@ def bench_for(
     """What the builds of a request share."""
     command = request.run_command if request.level is Level.RUN else ()
     exemptions = Exemptions.also(request.allow)
-    return Bench(buildx, found, exemptions, rules, request.trust_syntax, command, watch)
+    verdicts = Verdicts(request.cache) if request.cache else None
+    return Bench(buildx, found, exemptions, rules, request.trust_syntax, command, watch, verdicts)
 
 
 def with_engine(result: Verification, found: Preflight) -> Verification:
@@ -166,30 +169,47 @@ def build_all(
     timeout: float | None = None,
 ) -> list[Outcome]:
     """Every candidate on every platform, in this order. One that fails keeps none of the others from being done."""
-    asked = [(candidate, platform) for candidate in candidates for platform in platforms]
 
     def one(question: tuple[Candidate, Platform]) -> Outcome:
         candidate, platform = question
         bench.watch(candidate.job.name, platform, "building")
-        outcome = build.build(bench, candidate, platform, timeout)
-        if bench.run_command and outcome.look.state is State.RIGHT:
+        outcome = _known(bench, candidate, platform) or build.build(bench, candidate, platform, timeout)
+        if bench.run_command and outcome.look.state is State.RIGHT and not outcome.look.cached:
             outcome = smoke.run(bench, candidate, platform, outcome)
         bench.watch(candidate.job.name, platform, outcome.look.state.value)
         return outcome
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            outcomes = list(pool.map(one, asked))
+            outcomes = list(
+                pool.map(one, [(one_, platform) for one_ in candidates for platform in platforms])
+            )
         except BaseException:
             bench.buildx.runner.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    size = len(platforms)
-    return [
-        outcome
-        for at in range(0, len(outcomes), size)
-        for outcome in _with_alarms(outcomes[at : at + size], candidates[at // size], bench.preflight)
-    ]
+    found = []
+    for number, candidate in enumerate(candidates):
+        mine = outcomes[number * len(platforms) : (number + 1) * len(platforms)]
+        for outcome in _with_alarms(mine, candidate, bench.preflight):
+            _keep(bench, candidate, outcome.look)
+            found.append(outcome)
+    return found
+
+
+def _known(bench: Bench, candidate: Candidate, platform: Platform) -> Outcome | None:
+    """What an earlier run proved of the very same."""
+    if bench.verdicts is None or (key := bench.verdicts.key(bench, candidate, platform)) is None:
+        return None
+    look = bench.verdicts.get(key, candidate)
+    return Outcome(look) if look else None
+
+
+def _keep(bench: Bench, candidate: Candidate, look: Look) -> None:
+    if bench.verdicts is None or look.state is State.UNKNOWN or look.cached:
+        return
+    if key := bench.verdicts.key(bench, candidate, look.platform):
+        bench.verdicts.put(key, look)
 
 
 def _with_alarms(outcomes: list[Outcome], candidate: Candidate, found: Preflight) -> list[Outcome]:
@@ -201,6 +221,9 @@ def _with_alarms(outcomes: list[Outcome], candidate: Candidate, found: Preflight
     told = []
     for outcome in outcomes:
         look = outcome.look
+        if look.cached:
+            told.append(outcome)
+            continue
         if alarm := alarms.get(look.platform):
             evidence = (*look.evidence, Evidence(alarm.code, alarm.message))
             look = replace(look, evidence=evidence, state=state_of(evidence))

@@ -219,6 +219,7 @@ def test_files_of_the_context_are_part_of_the_proof(engine: str, tmp_path: Path)
 def command(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[bytes]:
     """archpatch as a user runs it."""
     line = [sys.executable, "-c", "from archpatch.cli import main; main()", *arguments]
+    env = {"XDG_CACHE_HOME": f"{cwd}-cache", **env}
     return subprocess.run(line, cwd=cwd, env={**os.environ, **env}, capture_output=True, timeout=300)
 
 
@@ -269,6 +270,21 @@ def test_the_command_writes_reports_for_people_programs_and_pull_requests(
     assert b"--platform" not in (tmp_path / "Dockerfile").read_bytes()
 
 
+def test_a_verdict_is_known_again_until_something_changes(engine: str, mini: str, tmp_path: Path) -> None:
+    text = f"FROM {mini}:both\nCOPY data /d\n"
+    write_tree(tmp_path, {"Dockerfile": text, "data": "1"})
+
+    def cached() -> list[bool]:
+        done = command("verify", "--output-format", "json", ".", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return [image["cached"] for image in json.loads(done.stdout)["images"]]
+
+    assert cached() == [False, False]
+    assert cached() == [True, True]
+    (tmp_path / "data").write_text("2")
+    assert cached() == [False, False]
+
+
 def test_ctrl_c_ends_the_build_and_takes_everything_away(engine: str, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     write_tree(tmp_path / "tree", {"Dockerfile": "FROM debian:bookworm-slim\nRUN sleep 271\n"})
@@ -280,7 +296,7 @@ def test_ctrl_c_ends_the_build_and_takes_everything_away(engine: str, tmp_path: 
         "--platform=linux/amd64",
         ".",
     ]
-    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     process = subprocess.Popen(
         line, cwd=tmp_path / "tree", env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

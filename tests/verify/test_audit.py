@@ -9,7 +9,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -222,7 +222,7 @@ class TestLoadersAndLibraries:
 
 
 class TestWhatTheContainerStarts:
-    SH: dict[str, Entry] = {"bin/sh": elf("arm64")}
+    SH: ClassVar[dict[str, Entry]] = {"bin/sh": elf("arm64")}
 
     @pytest.mark.parametrize(
         ("config", "files"),

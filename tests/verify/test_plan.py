@@ -1,0 +1,189 @@
+"""What is handed to buildx, and what never is: texts of a scanned tree do not become options."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from archpatch.platforms import AMD64, ARM64
+from archpatch.syntax.parse import parse
+from archpatch.verify import plan
+from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
+from archpatch.verify.buildx import Buildx, NoEngine, Settings, is_reference
+from archpatch.verify.compose import service_platforms
+from archpatch.verify.preflight import probe_program
+from archpatch.verify.run import Request, verify
+from archpatch.verify.verdict import Level
+
+FROM = b"FROM scratch\nRUN x\n"
+
+
+class TestFrontends:
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            pytest.param(b"# syntax=a/b:1\n", b"#\n", id="alone"),
+            pytest.param(b"#SYNTAX = a/b:1\n", b"#\n", id="any case, no blank"),
+            pytest.param(b"# syntax=a/b:1\r\n", b"#\r\n", id="CRLF"),
+            pytest.param(b"\xef\xbb\xbf# syntax=a/b:1\n", b"\xef\xbb\xbf#\n", id="BOM"),
+            pytest.param(
+                b"# syntax=a/b:1\n# escape=`\n", b"# escape=`\n#\n", id="other directives stay in force"
+            ),
+            pytest.param(b"# check=skip=all\n# syntax=a/b:1\n", b"# check=skip=all\n#\n", id="below another"),
+            pytest.param(b"# syntax=a/b:1\n# syntax=c/d:1\n", b"#\n#\n", id="the second does not take over"),
+            pytest.param(b"#!/bin/x\n# syntax=a/b:1\n", b"#!/bin/x\n#\n", id="below a shebang"),
+        ],
+    )
+    def test_a_named_frontend_is_put_out_of_force_and_lines_keep_their_numbers(
+        self, before: bytes, after: bytes
+    ) -> None:
+        assert plan.without_frontend(before + FROM) == (after + FROM, "a/b:1")
+
+    @pytest.mark.parametrize(
+        "head",
+        [b"", b"# a comment\n# syntax=a/b:1\n", b"\n# syntax=a/b:1\n", b"# foo=bar\n# syntax=a/b:1\n"],
+        ids=["none", "below a comment", "below a blank line", "below an unknown key"],
+    )
+    def test_a_line_that_is_no_directive_stays(self, head: bytes) -> None:
+        assert plan.without_frontend(head + FROM) == (head + FROM, None)
+
+    @pytest.mark.parametrize("head", [b"//syntax=a/b:1\n", b'{"syntax": "a/b:1"}', b"#!x\n// syntax=a/b:1\n"])
+    def test_other_notations_are_known_as_such(self, head: bytes) -> None:
+        assert plan.foreign_notation(head)
+        assert not plan.foreign_notation(b"# syntax=a/b:1\n" + FROM)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            ("RUN --security=insecure true", "--security=insecure"),
+            ("RUN --network=host true", "host's network"),
+            ("RUN --security=sandbox true", ""),
+            ("RUN --network=none true", ""),
+            ("RUN true --security=insecure", ""),
+        ],
+    )
+    def test_rights_on_the_builder_are_refused(self, line: str, why: str) -> None:
+        found = plan.refusal(parse(f"FROM a\n{line}\n".encode()), network_host=False)
+        assert why in found
+        assert bool(found) is bool(why)
+
+    def test_the_hosts_network_is_allowed_when_the_user_says_so(self) -> None:
+        assert plan.refusal(parse(b"FROM a\nRUN --network=host true\n"), network_host=True) == ""
+
+    @pytest.mark.parametrize(
+        "env",
+        [
+            {"GITHUB_EVENT_NAME": "pull_request_target"},
+            {"GITHUB_EVENT_NAME": "workflow_run"},
+            {
+                "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1",
+                "CI_MERGE_REQUEST_PROJECT_ID": "2",
+                "CI_PROJECT_ID": "2",
+            },
+            {"SYSTEM_PULLREQUEST_ISFORK": "True"},
+        ],
+        ids=["pull_request_target", "workflow_run", "GitLab", "Azure"],
+    )
+    def test_events_in_which_a_forks_code_meets_secrets_are_refused(
+        self, env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+        result = verify(Request((tmp_path,)))
+        assert result.exit_code == 5
+        assert "--allow-fork-event" in result.trouble
+
+    @pytest.mark.parametrize("event", ["push", "pull_request", "schedule", ""])
+    def test_other_events_are_not(self, event: str) -> None:
+        assert plan.fork_event({"GITHUB_EVENT_NAME": event}) == ""
+
+
+class TestBakeFile:
+    def test_each_platform_is_a_target_of_its_own_with_the_users_caches(self) -> None:
+        settings = Settings(
+            cache_from=("type=registry,ref=r/{target}",), cache_to=("type=local,dest=c/{platform}",)
+        )
+        targets = [
+            BakeTarget(target_name("a", str(platform)), Path("/c"), Path("/d"), platform, "type=oci,dest=x")
+            for platform in (AMD64, ARM64)
+        ]
+        made = json.loads(bake_file(targets, settings))
+        assert list(made["target"]) == ["a--linux-amd64", "a--linux-arm64"]
+        assert made["target"]["a--linux-arm64"]["platforms"] == ["linux/arm64"]
+        assert made["target"]["a--linux-arm64"]["cache-from"] == ["type=registry,ref=r/a--linux-arm64"]
+        assert made["target"]["a--linux-arm64"]["cache-to"] == ["type=local,dest=c/linux-arm64"]
+
+    def test_templates_of_the_outside_are_no_templates(self) -> None:
+        target = BakeTarget("t", "/a ${env}", "/%{if}", AMD64, "o", "$" + "{x}", {"A": "${B}"})
+        made = json.loads(bake_file([target], Settings()))["target"]["t"]
+        assert (made["context"], made["dockerfile"], made["target"]) == ("/a $${env}", "/%%{if}", "$${x}")
+        assert made["args"] == {"A": "$${B}"}
+
+    @pytest.mark.parametrize("name", ["--push", "a b", "../x", "ü", ""])
+    def test_names_of_targets_hold_no_options(self, name: str) -> None:
+        made = target_name(name, "linux/arm64")
+        assert not made.startswith("-")
+        assert all(char.isascii() and (char.isalnum() or char in "-_") for char in made)
+
+    @pytest.mark.parametrize("name", ["--load", "a\nRUN x", "a AS b", "$(x)", "", "a@b", "a/b c"])
+    def test_what_is_no_image_reference_is_told_from_one(self, name: str) -> None:
+        assert not is_reference(name)
+        assert is_reference("127.0.0.1:5000/a/b-c_d:1.0@sha256:" + "a" * 64)
+
+    @pytest.mark.parametrize("name", ["--debug", "a;b", ""])
+    def test_what_cannot_be_a_builder_is_not_asked_for(self, name: str) -> None:
+        with pytest.raises(NoEngine):
+            Buildx(Settings(builder=name))
+
+
+class TestCompose:
+    def test_the_platform_of_a_service_is_read_and_nothing_else(self) -> None:
+        text = (
+            "name: x\nservices:\n  web:\n    build:\n      context: .\n      platforms: [linux/arm64]\n"
+            "    platform: 'linux/amd64'  # for now\n  \"db\":\n    image: db\n    environment:\n      platform: no\n"
+            "  api:\n    platform: linux/arm64\nx-y:\n  platform: no\nplatform: no\n"
+        )
+        assert service_platforms(text) == {"web": "linux/amd64", "api": "linux/arm64"}
+
+    @pytest.mark.parametrize(
+        "text", ["", "services", "services:\n\tweb:", "- a\n- b", "{services: {a: {platform: b}}}"]
+    )
+    def test_what_cannot_be_read_is_passed_over(self, text: str) -> None:
+        assert service_platforms(text) == {}
+
+
+class TestJobs:
+    def test_files_of_one_name_get_names_of_their_own(self, tmp_path: Path) -> None:
+        paths = [tmp_path / "a" / "svc" / "Dockerfile", tmp_path / "b" / "svc" / "Dockerfile"]
+        assert [job.name for job in plan.jobs(paths, (), None)] == ["svc", "svc-2"]
+
+    def test_the_context_is_the_folder_of_the_file(self, tmp_path: Path) -> None:
+        [job] = plan.jobs([tmp_path / "Dockerfile.dev"], (), None)
+        assert (job.context, job.name) == (tmp_path, f"{tmp_path.name}-Dockerfile.dev")
+
+    def test_a_plan_runs_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+        result = verify(Request((tmp_path,), Level.PLAN))
+        assert result.exit_code == 0
+        assert set(json.loads(result.plan)["target"]) == {
+            f"{tmp_path.name.replace('_', '_')}--linux-amd64",
+            f"{tmp_path.name}--linux-arm64",
+        }
+        assert len(result.commands) == 2
+        assert all("--provenance=false --sbom=false" in command for command in result.commands)
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64", "arm", "386", "riscv64", "s390x", "ppc64le"])
+def test_the_program_of_the_probe_is_a_small_elf_file_for_its_architecture(arch: str) -> None:
+    from archpatch.verify.elf import MACHINES, machine_of
+
+    program = probe_program(arch)
+    assert program is not None
+    assert machine_of(program) == MACHINES[arch]
+    assert len(program) < 200
