@@ -66,6 +66,23 @@ def delete_flag(document: Document, flag: Flag) -> Edit:
     return Edit.delete(Span(flag.span.start, end))
 
 
+def delete_option(document: Document, span: Span) -> Edit:
+    """Take an option of a list away: with a blank beside it, or with the continued line that it has for itself."""
+    source = document.source
+    start, end = document.line_start(span.start), document.line_end(span.end)
+    rest = source[span.end : end].strip()
+    if not source[start : span.start].strip() and rest == document.escape.encode():
+        return Edit.delete(Span(start, end))
+    if source[span.start - 1 : span.start] in (b" ", b"\t"):
+        return Edit.delete(Span(span.start - 1, span.end))
+    if source[span.start - 1 : span.start] in (b"'", b'"') and source[span.end : span.end + 1] in (
+        b" ",
+        b"\t",
+    ):
+        return Edit.delete(Span(span.start, span.end + 1))
+    return Edit.delete(span)
+
+
 def delete_instruction(document: Document, instruction: Instruction) -> Edit:
     """Take an instruction away, with its line end."""
     return Edit.delete(

@@ -1,0 +1,160 @@
+"""AP603."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import Command, Facts, PlatformKind, StageFacts
+from archpatch.facts.assigned import assigned
+from archpatch.facts.suppressors import why_fine, why_stage_is_fine
+from archpatch.platforms import Convention
+from archpatch.rewrite import arch_case, substitute
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.tree import Document, Instruction, Run
+from archpatch.text import Applicability, Edit, Fix, Span, encode
+
+_TRIPLE = re.compile(r"(x86_64|aarch64)-unknown-linux-(?:gnu|musl)")
+_TOOLS = frozenset({"cargo", "rustup", "rustc", "cross"})
+_ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class CargoTargetLiteral(Rule):
+    """Rust compiles for one architecture on every platform: `cargo build --target x86_64-unknown-linux-musl`.
+
+    On linux/arm64 the build fails where the linker is for arm64 alone (`linking with cc failed`, `cannot find
+    crti.o`), or it ships an amd64 program, which ends in `exec format error`.
+
+    It is fine where several targets are built, in a branch that asks for the architecture, and in a file for one
+    architecture that says so in its name.
+
+    The fix chooses the first word of the triple in a `case`, everywhere in the stage's RUNs at once, folders such as
+    `target/x86_64-unknown-linux-musl/release` included. It is unsafe: other crates and linkers come in on arm64.
+    There is no fix where a COPY or an ENV names the triple: copy the program to a plain path in the RUN that builds
+    it. Where the triple is that of the image itself, `--target` may simply go.
+    """
+
+    code, name, severity = "AP603", "cargo-target-literal", Severity.WARNING
+    hints = ("unknown-linux",)
+    errors = ("linking with `cc` failed", "exec format error", "error: toolchain", "may not be installed")
+    examples = (
+        Example(
+            "FROM rust:1.80-alpine AS build\n"
+            "RUN rustup target add x86_64-unknown-linux-musl\n"
+            "RUN cargo build --release --target x86_64-unknown-linux-musl \\\n"
+            "    && cp target/x86_64-unknown-linux-musl/release/app /app\n"
+            "FROM scratch\n"
+            "COPY --from=build /app /app\n",
+            "FROM rust:1.80-alpine AS build\n"
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && rustup target add ${_arch}-unknown-linux-musl\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && cargo build --release --target ${_arch}-unknown-linux-musl \\\n"
+            "    && cp target/${_arch}-unknown-linux-musl/release/app /app\n"
+            "FROM scratch\n"
+            "COPY --from=build /app /app\n",
+            "Every place at once",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rust:1.80 AS build\n"
+            "ENV CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n"
+            "RUN cargo build --release\n"
+            "FROM debian\n"
+            "COPY --from=build /target/x86_64-unknown-linux-gnu/release/app /app\n",
+            "FROM rust:1.80 AS build\n"
+            "ENV CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n"
+            "RUN cargo build --release\n"
+            "FROM debian\n"
+            "COPY --from=build /target/x86_64-unknown-linux-gnu/release/app /app\n",
+            "In ENV, and COPY relies on it",
+        ),
+        Example(
+            "FROM rust:1.80\nRUN rustup target add x86_64-unknown-linux-musl aarch64-unknown-linux-musl\n"
+        ),
+        Example("FROM rust:1.80\nRUN rustup target add aarch64-unknown-linux-gnu\n", title="Only installed"),
+        Example("FROM rust:1.80\nRUN cargo build --target wasm32-unknown-unknown\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each command or variable that names the triple."""
+        for stage in facts.stages:
+            if not stage.reached or why_stage_is_fine(stage) is not None:
+                continue
+            places = list(_places(facts, stage))
+            triples = {triple for triple, *_ in places}
+            arches = {_ARCHES[triple.partition("-")[0]] for triple in triples}
+            wrong = [target for target in facts.targets if target.arch not in arches]
+            if len(triples) != 1 or not wrong or facts.named_arch in arches:
+                continue
+            if all(command and command.shell.name == "rustup" for *_, command in places):
+                continue  # another target is installed, and nothing says that it is built for
+            triple = triples.pop()
+            fix = _fix(document, facts, stage, triple)
+            for _, span, instruction, command in places:
+                if why_fine(facts, instruction, span, command) is None:
+                    yield self.finding(
+                        span,
+                        f"Rust compiles for `{triple}` whatever is asked for: {wrong[0]} gets a foreign program, or the build "
+                        "ends in a linker's error. Choose the triple by architecture.",
+                        fix,
+                    )
+
+
+def _places(facts: Facts, stage: StageFacts) -> Iterator[tuple[str, Span, Instruction, Command | None]]:
+    for place in assigned(facts, "CARGO_BUILD_TARGET"):
+        match = _TRIPLE.fullmatch(place.value or "")
+        if match and place.stage is stage:
+            yield match[0], place.span, place.instruction, place.command
+    for command in stage.commands:
+        if command.shell.name in _TOOLS:
+            for word in command.shell.arguments:
+                match = _TRIPLE.fullmatch((word.literal or "").rpartition("=")[2])
+                span = word.find(match[0]) if match else None
+                if match and span is not None:
+                    yield match[0], span, command.run, command
+
+
+def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fix | None:
+    """The triple's first word, chosen by architecture in every RUN of the stage that names it."""
+    if stage.kind is not PlatformKind.TARGET or not triple.startswith("x86_64"):
+        return None
+    edits: list[Edit] = []
+    count = 0
+    for run in stage.runs:
+        spans = list(_spans(facts, run, triple))
+        if not spans:
+            continue
+        words = {arch: word for arch in ("amd64", "arm64") if (word := Convention.UNAME.spell(arch))}
+        case = arch_case(document, facts, run, words)
+        if case is None:
+            return None
+        for holder, span in spans:
+            edit = substitute(holder, Span(span.start, span.start + len("x86_64")), case[1])
+            if edit is None:
+                return None
+            edits.append(edit)
+        edits += case[0]
+        count += len(spans)
+    if count != document.source.count(encode(triple)):
+        return None  # another instruction names it too
+    return Fix("Choose the triple by architecture", tuple(edits), Applicability.UNSAFE)
+
+
+def _spans(facts: Facts, run: Run, triple: str) -> Iterator[tuple[ShellWord, Span]]:
+    script = facts.shell(run)
+    words = [word for command in script.commands for word in command.words if command.script is None]
+    words += [assign.value for assign in script.assigns if assign.value is not None]
+    for word in words:
+        span = word.find(triple)
+        while span is not None:
+            yield word, span
+            span = word.find(triple, span.end)
