@@ -208,6 +208,9 @@ class _Edited(Context):
     def _content(self, path: str) -> bytes | None:
         return self._files[path] if path in self._files else self._base._content(path)
 
+    def _head(self, path: str) -> bytes | None:
+        return super()._head(path) if path in self._files else self._base._head(path)
+
 
 @dataclass(frozen=True)
 class _State:

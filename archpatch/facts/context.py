@@ -18,6 +18,7 @@ from archpatch.facts.ignore import Ignore, matches
 
 LARGEST = 1 << 20
 """Bytes of the largest file that is read."""
+_HEAD = 64  # bytes: an ELF header
 _DEEPEST = 8
 _MOST = 20_000
 _LONGEST_PATH = 16  # parts
@@ -38,6 +39,11 @@ class Context(ABC):
     @abstractmethod
     def _content(self, path: str) -> bytes | None:
         """The bytes of a regular file inside the root that is not too large."""
+
+    def _head(self, path: str) -> bytes | None:
+        """The first bytes of a regular file inside the root."""
+        content = self._content(path)
+        return None if content is None else content[:_HEAD]
 
     @property
     @abstractmethod
@@ -71,6 +77,13 @@ class Context(ABC):
     def exists(self, path: Path | str) -> bool:
         """Whether `read` would give a file's bytes."""
         return self.read(path) is not None
+
+    def head(self, path: Path | str) -> bytes | None:
+        """The first 64 bytes of a file of any size, enough for the header of a program; None as for `read`."""
+        relative = inside(str(path))
+        if relative is None or self.ignore.ignores(relative):
+            return None
+        return self._head(relative)
 
 
 def inside(path: str) -> str | None:
@@ -135,6 +148,14 @@ class FolderContext(Context):
                     pending.append((f"{path}/", level + 1))
 
     def _content(self, path: str) -> bytes | None:
+        content = self._bytes(path, LARGEST, LARGEST + 1)
+        return None if content is None or len(content) > LARGEST else content
+
+    def _head(self, path: str) -> bytes | None:
+        return self._bytes(path, None, _HEAD)
+
+    def _bytes(self, path: str, largest: int | None, count: int) -> bytes | None:
+        """The first `count` bytes of a file that is not larger than `largest`."""
         try:
             root = os.path.realpath(self.root)
             real = os.path.realpath(os.path.join(root, path))
@@ -147,15 +168,14 @@ class FolderContext(Context):
             return None
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            if not stat.S_ISREG(status.st_mode) or (largest is not None and status.st_size > largest):
                 return None
             with open(descriptor, "rb", closefd=False) as file:
-                content = file.read(LARGEST + 1)
+                return file.read(count)
         except OSError:
             return None
         finally:
             os.close(descriptor)
-        return content if len(content) <= LARGEST else None
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -51,7 +51,9 @@ class BaseArchOrg(Rule):
         """Images of the organisations of one architecture."""
         for use in facts.images:
             arch = organisation(use)
-            if arch is None or why_arch_is_fine(facts, arch, use.instruction, use.word.span) is not None:
+            if arch is None or use.ref.repository_span is None:
+                continue  # where a variable holds the word, literal-arch-arg speaks
+            if why_arch_is_fine(facts, arch, use.instruction, use.word.span) is not None:
                 continue
             owner, _, name = use.ref.repository.partition("/")
             yield self.finding(

@@ -21,9 +21,9 @@ _STATED = {
 class BaseWithoutArm64(Rule):
     """The base image was last published without arm64.
 
-    A build for arm64 stops at once: `no match for platform in manifest: not found`. Old tags are the usual case: most
-    official images got arm64 in 2017 or later, and a tag that is no longer built stays as it was (`openjdk:13-alpine`,
-    `mysql:5.7`).
+    A build for arm64 stops with `no match for platform in manifest: not found`; an image from before 2017, which has no
+    list of platforms, is taken as it is and puts amd64 programs under an arm64 label. Old tags are the usual case: a tag
+    that is no longer built stays as it was (`mysql:5.7`, `openjdk:13-alpine`, `debian:jessie`).
 
     It is fine where the image is for a stage that is pinned to amd64 as a tool, or where arm64 is not asked for.
 
@@ -49,9 +49,7 @@ class BaseWithoutArm64(Rule):
         ),
         Example("FROM openjdk:17-slim\n"),
         Example("FROM mysql:5.7\n", title="arm64 is not asked for", platforms=("linux/amd64",)),
-        Example(
-            "FROM --platform=linux/amd64 mysql:5.7 AS tool\nFROM debian\n", title="A pinned tool"
-        ),
+        Example("FROM --platform=linux/amd64 mysql:5.7 AS tool\nFROM debian\n", title="A pinned tool"),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -69,7 +67,7 @@ class BaseWithoutArm64(Rule):
             yield self.finding(
                 use.word.span,
                 f"`{use.ref.familiar}` has no arm64 ({reason}): a build {where} stops with `no match for platform in "
-                "manifest`. Take a newer tag or another image.",
+                "manifest`, or takes amd64 programs where the tag is old. Take a newer tag or another image.",
                 severity=Severity.NOTE if platform.kind is PlatformKind.BUILD else None,
             )
 

@@ -1,0 +1,136 @@
+"""AP802."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Facts, PlatformKind, StageFacts, written
+from archpatch.facts.programs import program_arch
+from archpatch.rewrite import declare_arg
+from archpatch.rewrite_paths import substitute_written
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Edit, Fix, Span
+from archpatch_rules.copied.paths import (
+    ArchPath,
+    arch_paths,
+    context_path,
+    follow_target,
+    is_rootfs,
+    keeps_name,
+    other_arch_file,
+)
+
+
+class ArchPathCopy(Rule):
+    """COPY takes a path that names one architecture: `COPY release/linux-amd64/app /app`.
+
+    Whatever platform is built, that file is taken: the image for arm64 gets a program for amd64, silently, or the build
+    fails because the stage that it comes from made `linux-arm64` this time.
+
+    It is fine beside a COPY of the other path, in a stage of a per-arch family, and for text that is only about an
+    architecture.
+
+    The fix writes `${TARGETARCH}` into the path, and into the commands of the stage it is taken from that use the same
+    name. It is safe where the build context holds the file for arm64 too; else unsafe, for whoever makes the files has
+    to make the other one. It is none for words that TARGETARCH does not say (`x86_64`).
+    """
+
+    code, name, severity = "AP802", "arch-path-copy", Severity.WARNING
+    hints = (
+        "amd64",
+        "x86_64",
+        "x86-64",
+        "x64",
+        "64bit",
+        "64-bit",
+        "linux64",
+        "arm64",
+        "aarch64",
+        "aarch_64",
+        "armv8",
+    )
+    errors = ("exec format error", '"/dist/app_linux_amd64": not found')
+    examples = (
+        Example(
+            "FROM debian\nCOPY release/linux-amd64/app /app\n",
+            "FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nCOPY dist/app-amd64.tar /opt/app\n",
+            "FROM debian\nARG TARGETARCH\nCOPY dist/app-${TARGETARCH}.tar /opt/app\n",
+            "Both are in the context",
+            files={"dist/app-amd64.tar": "", "dist/app-arm64.tar": ""},
+            applicability="safe",
+        ),
+        Example(
+            "FROM golang AS build\nRUN make dist/app-linux-amd64\nFROM debian\n"
+            "COPY --from=build /src/dist/app-linux-amd64 /usr/bin/app\n",
+            "FROM golang AS build\nARG TARGETARCH\nRUN make dist/app-linux-${TARGETARCH}\nFROM debian\nARG TARGETARCH\n"
+            "COPY --from=build /src/dist/app-linux-${TARGETARCH} /usr/bin/app\n",
+            "With the command that makes it",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nADD tool-x86_64.rpm /\n",
+            "FROM debian\nADD tool-x86_64.rpm /\n",
+            "A word that TARGETARCH does not say",
+        ),
+        Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
+        Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each source."""
+        for found in arch_paths(facts):
+            if found.span is None or is_rootfs(facts, found) or _is_program(facts, found):
+                continue
+            other = "arm64" if found.word.arch == "amd64" else "amd64"
+            yield self.finding(
+                found.source.span,
+                f"This path is for {found.word.arch} by its name, and it is copied whatever platform is built: the image "
+                f"for {other} gets what is made for {found.word.arch}, or there is no such file.",
+                _fix(document, facts, found),
+            )
+
+
+def _is_program(facts: Facts, found: ArchPath) -> bool:
+    """Whether prebuilt-elf-in-context sees what it is."""
+    if facts.context is None or found.copy.source_stage is not None or "$" in found.source.value:
+        return False
+    return program_arch(facts.context.head(context_path(found.source.value)) or b"") is not None
+
+
+def _fix(document: Document, facts: Facts, found: ArchPath) -> Fix | None:
+    known = found.copy.source_stage is None and other_arch_file(facts, found) is not None
+    fix = follow_target(document, facts, found, safe=known and keeps_name(found))
+    if fix is None or found.copy.source_stage is None:
+        return fix
+    source = facts.stage_referred(found.copy.source_stage.value, numbers=True)
+    if source is None:
+        return None  # the paths of an image are what they are
+    made = _made_by(document, facts, source, found)
+    if made is None or (source.kind is PlatformKind.CONSTANT):
+        return None
+    return Fix(fix.title, (*fix.edits, *made), fix.applicability)
+
+
+def _made_by(
+    document: Document, facts: Facts, source: StageFacts, found: ArchPath
+) -> tuple[Edit, ...] | None:
+    """The same in the commands of the stage that use the name; None where one cannot be changed."""
+    part = next(part for part in found.source.value.split("/") if found.word.text in part)
+    if part == found.word.text:
+        return ()
+    edits: list[Edit] = []
+    for place in written(facts, part):
+        if place.stage not in source.chain or place.command is None:
+            continue
+        for span in place.places(part):
+            start = span.start + part.index(found.word.text)
+            edit = substitute_written(place, Span(start, start + len(found.word.text)), "${TARGETARCH}")
+            if edit is None or found.word.text != "amd64":
+                return None
+            edits += (edit, *declare_arg(document, facts, place.instruction, "TARGETARCH"))
+    return tuple(edits)

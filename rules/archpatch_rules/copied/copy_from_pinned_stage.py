@@ -1,0 +1,120 @@
+"""AP804."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archpatch.facts import CopyOut, Facts, PlatformKind
+from archpatch.facts.suppressors import runs_anywhere, why_stage_is_fine
+from archpatch.facts.written import why_arch_is_fine
+from archpatch.rewrite import delete_flag
+from archpatch.rule import Example, Finding, Related, Rule, Severity
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix
+from archpatch_rules.copied.venv_across_stages import installed_packages
+
+# Where package managers put programs and libraries.
+_SYSTEM = re.compile(r"^/?(?:usr/)?(?:s?bin|lib|lib64|libexec)(?:/|$)|\.so(?:\.[\d.*]+|\*)?$")
+_DATA = re.compile(
+    r"/(?:ssl|ca-certificates|zoneinfo|certs|locale|fonts|share|python3?[\d.]*|node_modules)(?:/|$)"
+)
+
+
+class CopyFromPinnedStage(Rule):
+    """A program is copied out of a stage that is held to one platform: `FROM --platform=linux/amd64`.
+
+    The image for arm64 gets the amd64 program, without a word, and it ends in `exec format error`. The same goes for
+    programs and libraries that a stage on `$BUILDPLATFORM` got from its package manager: they are for the machine that
+    builds.
+
+    It is fine for what has no architecture (web pages, jars, certificates), for a stage that says amd64 in its name, and
+    for what such a stage compiles for the target.
+
+    The fix drops the flag. It is unsafe: the stage may be pinned because what it fetches is there for amd64 alone.
+    """
+
+    code, name, severity = "AP804", "copy-from-pinned-stage", Severity.WARNING
+    hints = ("--platform",)
+    errors = ("exec format error", "cannot execute binary file: Exec format error")
+    examples = (
+        Example(
+            "FROM --platform=linux/amd64 debian AS tools\nRUN apt-get update && apt-get install -y jq\nFROM debian\n"
+            "COPY --from=tools /usr/bin/jq /usr/bin/jq\n",
+            "FROM debian AS tools\nRUN apt-get update && apt-get install -y jq\nFROM debian\n"
+            "COPY --from=tools /usr/bin/jq /usr/bin/jq\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM debian AS tools\nRUN apt-get update && apt-get install -y tini\nFROM debian\n"
+            "COPY --from=tools /usr/bin/tini /tini\n",
+            "FROM debian AS tools\nRUN apt-get update && apt-get install -y tini\nFROM debian\n"
+            "COPY --from=tools /usr/bin/tini /tini\n",
+            "Installed on the machine that builds",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM alpine AS certs\nRUN apk add --no-cache ca-certificates\nFROM scratch\n"
+            "COPY --from=certs /etc/ssl/certs /etc/ssl/certs\n",
+            title="What has no architecture",
+        ),
+        Example(
+            "FROM --platform=linux/amd64 node AS web\nRUN npm run build\nFROM nginx\nCOPY --from=web /app/dist /www\n"
+        ),
+        Example(
+            "FROM --platform=linux/amd64 debian AS tools-amd64\nFROM debian\nCOPY --from=tools-amd64 /bin/x /bin/x\n",
+            title="Its name says so",
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each COPY of something native."""
+        for stage in facts.stages:
+            for copy in stage.copies_in:
+                source = next((one for one in copy.sources if not _neutral(one.value)), None)
+                if copy.mount is not None or source is None or not _is_foreign(facts, copy):
+                    continue
+                platform = copy.source.platform(facts.targets[0])
+                pinned = copy.source.kind is PlatformKind.CONSTANT
+                whose = str(platform.platform) if pinned else "the machine that builds"
+                yield self.finding(
+                    source.span,
+                    f"This comes from a stage for {whose}, and the image for another platform gets it all the same: it ends "
+                    "in `exec format error` there.",
+                    _fix(document, copy),
+                    related=(Related(platform.root.head.span, f"this stage is for {whose}"),),
+                )
+
+
+def _neutral(path: str) -> bool:
+    return runs_anywhere(path) or _DATA.search(path) is not None
+
+
+def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
+    source, by = copy.source, copy.by
+    if (
+        by.kind is not PlatformKind.TARGET
+        or installed_packages(copy)
+        or why_stage_is_fine(source) is not None
+    ):
+        return False
+    if source.kind is PlatformKind.CONSTANT:
+        platform = source.platform(facts.targets[0]).platform
+        arch = platform.arch if platform is not None else ""
+        if all(platform == target for target in by.targets or facts.targets):
+            return False
+        return why_arch_is_fine(facts, arch, copy.instruction, copy.word.span) is None
+    if source.kind is not PlatformKind.BUILD or not source.installs or source.copies_in:
+        return False
+    for_target = facts.uses("TARGETARCH", "TARGETPLATFORM", "TARGETOS", stage=source)
+    return not for_target and all(
+        _SYSTEM.search(path.value) for path in copy.sources if not _neutral(path.value)
+    )
+
+
+def _fix(document: Document, copy: CopyOut) -> Fix | None:
+    platform = copy.source.platform(copy.source.facts.targets[0])
+    if platform.flag is None or platform.origin is not None:
+        return None
+    edits = (delete_flag(document, platform.flag),)
+    return Fix("Let the stage follow the platform that is built", edits, Applicability.UNSAFE)

@@ -1,0 +1,128 @@
+"""Architectures in the paths of COPY and ADD: where, and what the context says of the other one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from archpatch.facts import Facts, PlatformKind
+from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.platforms import ArchWord, arch_words
+from archpatch.rewrite import declare_arg, substitute_word
+from archpatch.syntax.tree import Copy, Document, Word
+from archpatch.text import Applicability, Edit, Fix, Span, encode
+
+# Words of TARGETARCH, plain or respelled, for a word that means amd64; and that for arm64 which comes of it.
+_EXPRESSIONS = {"amd64": "${TARGETARCH}", "x64": "${TARGETARCH/amd64/x64}"}
+# Library folders, loaders, Python's names and emulators have rules of their own.
+_OTHERS = re.compile(
+    r"-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|/jvm/|targets/x86_64-linux"
+)
+_TEXTS = re.compile(
+    r"\.(?:patch|diff|ya?ml|json|toml|conf|cfg|config|list|txt|md|sh|mk|cmake|py|rb|js|repo|lock|prf|asc)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchPath:
+    """A source of COPY or ADD whose path names one architecture."""
+
+    copy: Copy
+    source: Word
+    word: ArchWord
+
+    @property
+    def span(self) -> Span | None:
+        """Where the word stands."""
+        at = self.source.find(self.source.value)
+        if at is None:
+            return None
+        start = at.start + len(encode(self.source.value[: self.word.start]))
+        return Span(start, start + len(encode(self.word.text)))
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is an archive."""
+        return re.search(r"\.(?:tar(?:\.\w+)?|t[gx]z|tbz2?|zip)$", self.source.value) is not None
+
+    def respelled(self, word: str) -> str:
+        """The path with another word in place of this one, every time that it occurs."""
+        return self.source.value.replace(self.word.text, word)
+
+
+def arch_paths(facts: Facts) -> Iterator[ArchPath]:
+    """Every source that names one architecture when nothing speaks for it; URLs are the downloads' matter."""
+    for stage in facts.stages:
+        copies = [copy for copy in stage.body if isinstance(copy, Copy)]
+        named = [path for copy in copies for word in copy.sources if (path := named_path(copy, word))]
+        shapes = {(path.respelled("{A}"), path.word.arch) for path in named}
+        for found in named:
+            other = "arm64" if found.word.arch == "amd64" else "amd64"
+            if found.span is None or (found.respelled("{A}"), other) in shapes:
+                continue  # the stage takes both
+            if why_arch_is_fine(facts, found.word.arch, found.copy, found.span) is None:
+                yield found
+
+
+def named_path(copy: Copy, source: Word) -> ArchPath | None:
+    """The source, where it names one architecture and no rule of its own is for it."""
+    path = source.value
+    if "://" in path or path.startswith("<<") or _OTHERS.search(path) or _TEXTS.search(path):
+        return None
+    words = list(arch_words(path))
+    if len({word.arch for word in words}) != 1 or words[0].arch not in ("amd64", "arm64"):
+        return None
+    return ArchPath(copy, source, words[-1])
+
+
+def context_path(path: str) -> str:
+    """A source as a path of the build context."""
+    return str(PurePosixPath("/" + path)).lstrip("/")
+
+
+def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool) -> Fix | None:
+    """Put TARGETARCH in place of the word, where it can say it; `safe` where the other file is known to be there."""
+    stage = facts.stage_of(found.copy)
+    expression = _EXPRESSIONS.get(found.word.text)
+    if expression is None or stage is None or stage.kind is not PlatformKind.TARGET:
+        return None
+    if (found.copy.json and expression != "${TARGETARCH}") or not only_asked_for(facts, "amd64", "arm64"):
+        return None
+    edits: list[Edit] = []
+    for word in arch_words(found.source.value):
+        span = ArchPath(found.copy, found.source, word).span
+        if word.text != found.word.text or span is None:
+            return None
+        edit = substitute_word(found.source, span, expression)
+        if edit is None:
+            return None
+        edits.append(edit)
+    declared = declare_arg(document, facts, found.copy, "TARGETARCH")
+    plain = expression == "${TARGETARCH}"
+    level = Applicability.SAFE if safe and plain else Applicability.UNSAFE
+    return Fix("Copy what is for the architecture that is built", (*declared, *edits), level)
+
+
+def other_arch_file(facts: Facts, found: ArchPath) -> str | None:
+    """The file of the context that is there for arm64 under the word that TARGETARCH says."""
+    if facts.context is None or found.word.text not in _EXPRESSIONS or "$" in found.source.value:
+        return None
+    path = context_path(found.respelled("arm64"))
+    return path if facts.context.head(path) is not None else None
+
+
+def keeps_name(found: ArchPath) -> bool:
+    """Whether the file has a name in the image that does not come from the word: `COPY app-amd64 /bin/app`."""
+    name = found.source.value.rsplit("/", 1)[-1]
+    if next(arch_words(name), None) is None:
+        return True
+    goal = found.copy.destination.value.rsplit("/", 1)[-1] if found.copy.destination else ""
+    return bool(goal) and name.startswith(goal) and next(arch_words(goal), None) is None
+
+
+def is_rootfs(facts: Facts, found: ArchPath) -> bool:
+    """Whether it is an archive with the file system of an image from scratch."""
+    stage = facts.stage_of(found.copy)
+    return stage is not None and stage.is_scratch and found.is_archive and found.copy.source_stage is None
