@@ -92,6 +92,42 @@ def respell(
     return Respelling(tuple(dict.fromkeys((*edits, *coupled, *elsewhere))), bool(elsewhere))
 
 
+def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:
+    """The edits where the arms of a `case` set a word for each architecture, and it is not the publisher's.
+
+    None where the words are set otherwise, or another download uses them too.
+    """
+    command, edits = download.command, []
+    if command is None or not isinstance(download.word, ShellWord):
+        return None
+    for target in dict.fromkeys((AMD64, *facts.targets)):
+        pieces = trace(facts, command, download.word, target)
+        match = facts.tables.asset(text_of(pieces))
+        for token in (
+            match.tokens if match and match.asset == (download.match and download.match.asset) else ()
+        ):
+            held = piece_at(pieces, token.start, token.end)
+            piece, span = held if held else (None, None)
+            wanted = words[token.place].get(target.arch)
+            if (
+                piece is None
+                or span is None
+                or wanted is None
+                or piece.assign is None
+                or piece.assign.only_on is None
+            ):
+                return None
+            if any(_uses(other, piece) for other in facts.downloads if other is not download):
+                return None
+            if span.of(facts.document.source) != encode(wanted):
+                edits.append(Edit.replace(span, wanted))
+    return tuple(dict.fromkeys(edits)) or None
+
+
+def _uses(download: Download, piece: Piece) -> bool:
+    return any(token.piece and token.piece.assign == piece.assign for token in download.tokens)
+
+
 def _by_stages(
     document: Document, facts: Facts, download: Download, words: Sequence[Words]
 ) -> Respelling | None:
@@ -141,13 +177,11 @@ def _replaced(
     if piece is None or piece.instruction is None:
         return None
     span = token.span
-    if span is None:  # `$ARCH` or `$(uname -m)` in the URL itself, spelled as nobody publishes
-        span = piece.source
-        if span is None or piece.assign is not None or piece.text != token.text:
-            return None
+    if span is None:  # `$ARCH` or `$(uname -m)` in the URL, spelled as nobody publishes
+        span = piece.use or piece.source
+        return (Edit.replace(span, expression),) if span and piece.text == token.text else None
     if isinstance(piece.holder, ShellWord):
-        computed = token.span is None
-        edit = Edit.replace(span, expression) if computed else substitute(piece.holder, span, expression)
+        edit = substitute(piece.holder, span, expression)
         return None if edit is None else (edit,)
     if not isinstance(piece.holder, Word) or expression != f"${{{argument}}}":
         return None
@@ -173,7 +207,7 @@ def _in_script(
 ) -> tuple[Edit, ...] | None:
     """The edits of one script; `command` is any of its commands."""
     places = {token.text: token.place for token in download.tokens if token.text}
-    changed = [token.span for token in download.tokens]
+    changed = [token.span for token in download.tokens if token.span is not None]
     edits: list[Edit] = []
     for word, only_on in _words(command.script):
         if only_on is not None or not any(text in word.raw or "$" in word.raw for text in places):
@@ -181,8 +215,12 @@ def _in_script(
         shell = command_at(command.script, word.span) or command.shell
         for text, held in _mentions(facts, replace(command, shell=shell), word, download, places):
             piece, span = held if held else (None, None)
-            if piece is None or span is None or span in changed:
-                continue  # computed, or changed in its own place
+            if piece is None or span in changed:
+                continue  # changed in its own place
+            if span is None:
+                if piece.use and piece.text == text and download.varies:
+                    edits.append(Edit.replace(piece.use, expressions[places[text]]))
+                continue
             if piece.holder is word:
                 edit = substitute(word, span, expressions[places[text]])
                 if edit is None:

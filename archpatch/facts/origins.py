@@ -7,7 +7,7 @@ value; a piece that is written out in the file knows the bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archpatch.assets import UNKNOWN
@@ -31,7 +31,8 @@ class Piece:
 
     `span`: the bytes where just this text is written, None for what is computed. `holder`: the word those
     bytes belong to; `assign` and `declaration`: the assignment or ARG/ENV that the word is the value of, else
-    None. `names`: automatic arguments it hangs on. `source`: for computed text, the bytes of `$X` or `$(...)`.
+    None. `names`: automatic arguments it hangs on. `source`: for computed text, the bytes of `$X` or `$(...)`. `use`: the
+    bytes of the variable in the word that was traced, through which the text comes in; None where it stands there.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Piece:
     instruction: Instruction | None = None
     names: frozenset[str] = frozenset()
     source: Span | None = None
+    use: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,11 @@ def piece_at(pieces: Sequence[Piece], start: int, end: int) -> tuple[Piece, Span
 def trace(facts: Facts, command: Command, word: ShellWord, target: Platform) -> tuple[Piece, ...]:
     """The pieces of a shell word for one target."""
     place = _Place(word, command.run)
-    return tuple(_shell(facts, command, word.parts, place, target, _DEEP))
+    return tuple(
+        piece if isinstance(part, Literal) else replace(piece, use=part.span)
+        for part in word.parts
+        for piece in _shell(facts, command, (part,), place, target, _DEEP)
+    )
 
 
 def trace_word(facts: Facts, instruction: Instruction, word: Word, target: Platform) -> tuple[Piece, ...]:

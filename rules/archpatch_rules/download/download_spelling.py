@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts
-from archpatch.rewrite_downloads import respell, table_words
+from archpatch.facts import Download, Facts
+from archpatch.rewrite_downloads import respell, respell_arms, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch_rules.download.which import Pitfall, downloads
+from archpatch.text import Applicability, Fix
+from archpatch_rules.download.which import Pitfall, downloads, others
 
 
 class DownloadSpelling(Rule):
@@ -48,6 +49,33 @@ class DownloadSpelling(Rule):
         ),
         Example(
             "FROM debian\n"
+            'RUN case "$(uname -m)" in x86_64) A=amd64 ;; aarch64) A=arm64 ;; esac; '
+            "curl -fsSLO https://github.com/open-policy-agent/conftest/releases/download/v0.28.3/conftest_0.28.3_Linux_$A.tar.gz\n",
+            "FROM debian\n"
+            'RUN case "$(uname -m)" in x86_64) A=x86_64 ;; aarch64) A=arm64 ;; esac; '
+            "curl -fsSLO https://github.com/open-policy-agent/conftest/releases/download/v0.28.3/conftest_0.28.3_Linux_$A.tar.gz\n",
+            applicability="unsafe",
+            title="Words of the file's own choice",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN A=$(uname -m) && "
+            "curl -fsSLO https://github.com/open-policy-agent/conftest/releases/download/v0.28.3/conftest_0.28.3_Linux_$A.tar.gz "
+            "&& tar xf conftest_0.28.3_Linux_$A.tar.gz\n",
+            "FROM debian\n"
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && A=$(uname -m) && "
+            "curl -fsSLO https://github.com/open-policy-agent/conftest/releases/download/v0.28.3/conftest_0.28.3_Linux_${_arch}.tar.gz "
+            "&& tar xf conftest_0.28.3_Linux_${_arch}.tar.gz\n",
+            applicability="safe",
+            title="Words that repeat the name go with it",
+        ),
+        Example(
+            "FROM debian\n"
             "RUN ARCH=$(uname -m | sed s/aarch64/arm64/) && "
             "curl -fsSLO https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-$ARCH\n",
         ),
@@ -61,12 +89,25 @@ class DownloadSpelling(Rule):
         for download in downloads(facts, Pitfall.SPELLING):
             assert download.match is not None
             asset = download.match.asset
-            words = " and ".join(dict.fromkeys(asset.spell("arm64") or ()))
-            respelled = respell(document, facts, download, table_words(download))
+            words = " and ".join(
+                f"{arch} {' and '.join(dict.fromkeys(spelled))}"
+                for arch in ("amd64", *others(facts))
+                if (spelled := asset.spell(arch)) is not None
+            )
             yield self.finding(
                 download.span,
-                f"{asset.tool} is published as {words} for arm64, which is not what is asked for here.",
-                respelled.fix(f"Spell the architecture as {asset.tool} does", sure=True)
-                if respelled
-                else None,
+                f"{asset.tool} is published under other names than are asked for here: for {words}.",
+                _fix(document, facts, download),
             )
+
+
+def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
+    words = table_words(download)
+    tool = download.match.asset.tool if download.match else ""
+    if arms := respell_arms(facts, download, words):
+        return Fix(f"Spell the architecture as {tool} does", arms, Applicability.UNSAFE)
+    respelled = respell(document, facts, download, words)
+    same = download.match and all(
+        token.text == words[token.place].get("amd64") for token in download.tokens
+    )  # else amd64 gets nothing either, so far
+    return respelled.fix(f"Spell the architecture as {tool} does", bool(same)) if respelled else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from archpatch.facts import Download, Facts, Family, PlatformKind
-from archpatch.facts.suppressors import why_download_is_fine
+from archpatch.facts.suppressors import Suppressor, why_download_is_fine, why_stage_is_fine
 from archpatch.platforms import AMD64
 
 
@@ -44,8 +44,15 @@ def _judged(facts: Facts) -> tuple[tuple[Download, Pitfall], ...]:
     return tuple(
         (download, pitfall)
         for download, pitfall in found
-        if pitfall is not None and why_download_is_fine(facts, download) is None
+        if pitfall is not None and _why_fine(facts, download, pitfall) is None
     )
+
+
+def _why_fine(facts: Facts, download: Download, pitfall: Pitfall) -> Suppressor | None:
+    if pitfall is Pitfall.SPELLING:  # a branch that chooses the word does not make it the right one
+        guarded = Suppressor.GUARDED_BY_SELECTOR if download.only_on is not None else None
+        return guarded or why_stage_is_fine(download.stage)
+    return why_download_is_fine(facts, download)
 
 
 def others(facts: Facts) -> tuple[str, ...]:
@@ -104,6 +111,9 @@ def _misspelled(facts: Facts, download: Download) -> bool:
     """Whether the URL of another target names the architecture as the publisher does not."""
     if download.match is None:
         return False
+    own = download.match.asset.spell("amd64") or ()
+    if any(token.text != own[token.place] for token in download.tokens):
+        return True
     for target, url in download.urls:
         expected = download.match.asset.spell(target.arch)
         found = facts.tables.asset(url)
