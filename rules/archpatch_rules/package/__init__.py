@@ -9,11 +9,17 @@ from archpatch_rules.package.apk_source_build_deps import ApkSourceBuildDeps
 from archpatch_rules.package.apt_arch_amd64 import AptArchAmd64
 from archpatch_rules.package.apt_foreign_arch import AptForeignArch
 from archpatch_rules.package.apt_package_amd64_only import AptPackageAmd64Only
+from archpatch_rules.package.browser_download import BrowserDownload
 from archpatch_rules.package.conda_linux_64 import CondaLinux64
 from archpatch_rules.package.cross_toolchain_package import CrossToolchainPackage
 from archpatch_rules.package.deb_file_amd64 import DebFileAmd64
+from archpatch_rules.package.gcloud_component import GcloudComponent
+from archpatch_rules.package.gem_platform import GemPlatform
 from archpatch_rules.package.google_chrome import GoogleChrome
+from archpatch_rules.package.js_compile_target import JsCompileTarget
 from archpatch_rules.package.multilib import Multilib
+from archpatch_rules.package.node_modules_across_platforms import NodeModulesAcrossPlatforms
+from archpatch_rules.package.npm_arch_pin import NpmArchPin
 from archpatch_rules.package.pip_package_amd64_only import PipPackageAmd64Only
 from archpatch_rules.package.pip_platform import PipPlatform
 from archpatch_rules.package.pip_prefer_binary import PipPreferBinary
@@ -49,4 +55,10 @@ RULES: tuple[Rule, ...] = (
     PipPackageAmd64Only(),
     TorchIndex(),
     CondaLinux64(),
+    NpmArchPin(),
+    NodeModulesAcrossPlatforms(),
+    JsCompileTarget(),
+    BrowserDownload(),
+    GemPlatform(),
+    GcloudComponent(),
 )

@@ -17,7 +17,8 @@ class ApkRedundantUpdate(Rule):
     The index is fetched twice, and the first one stays in the image until something removes it. It is no matter of
     architectures; builds for several of them take the time several times.
 
-    It is fine where some `apk add` of the same instruction has no `--no-cache`. The rule is asked only when it is named.
+    It is fine where some `apk add` of the same instruction has no `--no-cache`, or `apk upgrade` uses the index. The rule
+    is asked only when it is named.
 
     The fix takes `apk update &&` away. It is unsafe, as everything is that takes a command away.
     """
@@ -35,6 +36,7 @@ class ApkRedundantUpdate(Rule):
             applicability="unsafe",
         ),
         Example("FROM alpine\nRUN apk update && apk add jq\n", style=Style.EXPLICIT),
+        Example("FROM alpine\nRUN apk update && apk upgrade && apk add --no-cache jq\n", style=Style.EXPLICIT),
         Example("FROM alpine\nRUN apk add --no-cache jq\n", style=Style.EXPLICIT),
     )
 
@@ -44,7 +46,8 @@ class ApkRedundantUpdate(Rule):
             if not _is_apk(command.shell, "update"):
                 continue
             adds = [one for one in command.script.commands if _is_apk(one, "add")]
-            if adds and all(one.has("--no-cache") for one in adds):
+            used = any(_is_apk(one, verb) for one in command.script.commands for verb in ("upgrade", "fetch", "search"))
+            if adds and not used and all(one.has("--no-cache") for one in adds):
                 yield self.finding(
                     command.shell.span,
                     "`apk add --no-cache` fetches the index itself: `apk update` before it is for nothing.",

@@ -21,12 +21,14 @@ class PipPreferBinary(Rule):
     build needs compilers and time that amd64 does not.
 
     It is fine with pinned versions, where the option changes nothing, and with `--prefer-binary` or `--only-binary`.
+    The rule is asked only when it is named: most packages are pure Python, and it cannot tell.
 
     There is no fix: `--prefer-binary` may give the two architectures different versions. Pinning them is the better cure.
     """
 
     code, name, severity = "AP318", "pip-prefer-binary", Severity.NOTE
     style = Style.EXPLICIT
+    opt_in = True
     hints = ("pip",)
     errors = ("error: command 'gcc' failed: No such file or directory",)
     examples = (

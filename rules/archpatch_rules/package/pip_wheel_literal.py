@@ -52,7 +52,7 @@ class PipWheelLiteral(Rule):
             if found is None or found.arch == facts.named_arch or is_fine(facts, install, package):
                 continue
             name = package.word.raw.rsplit("/", 1)[-1].strip("'\"")
-            if "://" not in package.word.raw and any(name == (one.output or one.file_name) for one in facts.downloads):
+            if "://" not in package.word.raw and _is_downloaded(facts, name):
                 continue
             yield self.finding(
                 package.word.find(found.text) or package.word.span,
@@ -70,6 +70,13 @@ def _architecture(package: Package) -> ArchWord | None:
     if tag.startswith(("win", "macosx")):
         return None
     return next((word for word in arch_words(tag.replace("_x86_64", "-x86_64").replace("_aarch64", "-aarch64"))), None)
+
+
+def _is_downloaded(facts: Facts, name: str) -> bool:
+    """Whether the wheel, of whatever platform it was renamed to, is downloaded in the file."""
+    package = name.split("-")[:2]
+    names = ((one.output or "").rsplit("/", 1)[-1] or one.file_name for one in facts.downloads)
+    return any(one.endswith(".whl") and one.split("-")[:2] == package for one in names)
 
 
 def _fix(install: Install, package: Package) -> Fix | None:

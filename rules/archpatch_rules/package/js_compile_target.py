@@ -1,0 +1,112 @@
+"""AP326."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts.suppressors import why_fine
+from archpatch.platforms import ArchWord, arch_words
+from archpatch.rewrite import arch_case, substitute
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix, Span
+from archpatch_rules.package.which import others
+
+# What is compiled to a program by which option, and how arm64 is spelled there.
+_OPTIONS = {
+    "pkg": ("-t", "--target", "--targets"),
+    "nexe": ("-t", "--target"),
+    "bun": ("--target",),
+    "deno": ("--target",),
+}
+_ARM64 = {"x64": "arm64", "x86_64": "aarch64"}
+
+
+class JsCompileTarget(Rule):
+    """A JavaScript program is compiled for one architecture (`pkg -t node18-linux-x64`, `bun build --target=bun-linux-x64`).
+
+    Nothing fails where the image is built, for these tools carry the other runtime along. On arm64 the image ends with
+    `exec format error`.
+
+    It is fine where several targets are named, for other systems, and in a branch that asks for the architecture.
+
+    The fix chooses the target by `TARGETARCH`. It is safe: amd64 stays the same, and each of the tools has the target for
+    arm64 too.
+    """
+
+    code, name, severity = "AP326", "js-compile-target", Severity.ERROR
+    hints = ("linux-x64", "linux-arm64", "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
+    errors = ("exec format error", "cannot execute binary file: Exec format error")
+    examples = (
+        Example(
+            "FROM oven/bun:1\nRUN bun build --compile --target=bun-linux-x64 ./app.ts --outfile /app\n",
+            "FROM oven/bun:1\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
+            applicability="safe",
+        ),
+        Example(
+            "FROM node:18\nRUN npx pkg -t node18-linux-x64 -o /app .\n",
+            "FROM node:18\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && npx pkg -t node18-linux-${_arch} -o /app .\n",
+            applicability="safe",
+        ),
+        Example("FROM node:18\nRUN npx pkg -t node18-linux-x64,node18-linux-arm64 .\n", title="Both"),
+        Example("FROM node:18\nRUN npx pkg -t node18-win-x64 .\n", title="Another system"),
+        Example("FROM oven/bun:1\nRUN bun build --compile ./app.ts --outfile /app\n"),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each target."""
+        if not others(facts):
+            return
+        for command in facts.commands():
+            if command.stage.kind is PlatformKind.CONSTANT:
+                continue
+            for word, found, span in _targets(command):
+                if found.arch != facts.named_arch and why_fine(facts, command.run, span, command) is None:
+                    yield self.finding(
+                        span,
+                        f"The program is compiled for {found.text} on every platform: it does not run on another one.",
+                        _fix(document, facts, command, word, found, span),
+                    )
+
+
+def _tool(command: Command) -> str:
+    name = command.shell.name
+    if name in ("npx", "bunx", "pnpx"):
+        words = [word.literal or "" for word in command.shell.arguments if not word.raw.startswith("-")]
+        name = words[0].rsplit("/", 1)[-1].partition("@")[0] if words else ""
+    return name
+
+
+def _targets(command: Command) -> Iterator[tuple[ShellWord, ArchWord, Span]]:
+    for option in _OPTIONS.get(_tool(command), ()):
+        word = command.shell.option(option)
+        if word is None or "linux" not in word.raw:
+            continue
+        words = [one for one in arch_words(word.raw) if one.arch in ("amd64", "arm64")]
+        span = word.find(words[0].text) if len(words) == 1 else None
+        if span is not None:
+            yield word, words[0], span
+
+
+def _fix(
+    document: Document, facts: Facts, command: Command, word: ShellWord, found: ArchWord, span: Span
+) -> Fix | None:
+    if found.text not in _ARM64 or "alpine" in word.raw:
+        return None
+    chosen = arch_case(document, facts, command.run, {"amd64": found.text, "arm64": _ARM64[found.text]})
+    edit = substitute(word, span, chosen[1]) if chosen else None
+    if chosen is None or edit is None:
+        return None
+    return Fix("Compile for the architecture that is built", (*chosen[0], edit), Applicability.SAFE)
