@@ -73,13 +73,11 @@ def delete_option(document: Document, span: Span) -> Edit:
     rest = source[span.end : end].strip()
     if not source[start : span.start].strip() and rest == document.escape.encode():
         return Edit.delete(Span(start, end))
+    first = not source[start : span.start].strip() or source[span.start - 1 : span.start] in (b"'", b'"')
+    if first and source[span.end : span.end + 1] in (b" ", b"\t"):
+        return Edit.delete(Span(span.start, span.end + 1))
     if source[span.start - 1 : span.start] in (b" ", b"\t"):
         return Edit.delete(Span(span.start - 1, span.end))
-    if source[span.start - 1 : span.start] in (b"'", b'"') and source[span.end : span.end + 1] in (
-        b" ",
-        b"\t",
-    ):
-        return Edit.delete(Span(span.start, span.end + 1))
     return Edit.delete(span)
 
 

@@ -63,7 +63,7 @@ def assigned(facts: Facts, *names: str) -> Iterator[Assigned]:
                     )
         elif isinstance(instruction, Run) and stage is not None:
             text = instruction.span.of(source)
-            if any(name.encode() in text for name in wanted):
+            if any(name.encode() + b"=" in text for name in wanted):
                 yield from _in_script(facts, instruction, stage, wanted)
 
 

@@ -29,6 +29,17 @@ _TOOLS = words_of(
     pip pip3 scons waf qmake native-image cargo rustc"""
 )
 
+_CPUS = (
+    r"x86-64(?:-v\d)?|core2|corei7(?:-avx\w*)?|nocona|nehalem|westmere|sandybridge|ivybridge|haswell|broadwell|"
+    r"skylake(?:-avx512)?|cascadelake|icelake-\w+|sapphirerapids|alderlake|silvermont|atom|k8(?:-sse3)?|amdfam10|"
+    r"bdver\d|btver\d|znver\d|intel"
+)
+X86_ONLY = (
+    r"-m64|-msse[\w.]*|-mssse3|-mavx\w*|-mfma4?|-mf16c|-maes|-mpclmul|-mpopcnt|-mbmi2?|-mfpmath=\w+|-mno-red-zone|"
+    rf"-mcmodel=medium|-fcf-protection(?:=\w+)?|-m(?:arch|tune)=(?:{_CPUS})"
+)
+"""Options of gcc and clang that gcc 12 on arm64 rejects."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuildFlag:
@@ -46,29 +57,30 @@ class BuildFlag:
     command: Command | None = None
 
 
-def build_flags(facts: Facts, pattern: re.Pattern[str]) -> Iterator[BuildFlag]:
+def build_flags(facts: Facts, pattern: str) -> Iterator[BuildFlag]:
     """Every option that fits `pattern` as a whole, in the order of the file.
 
     The text of a variable, or of an argument, is split at blanks: `CFLAGS="-O2 -mavx"` has two options.
     """
     source = facts.document.source
+    compiled = re.compile(pattern)
     seen: set[Span] = set()
     for place in assigned(facts, *_NAMES):
         if place.stage is None:
             continue
-        for text, span in _options(place.word, source, pattern):
+        for text, span in _options(place.word, source, compiled):
             seen.add(span)
             yield BuildFlag(text, span, place.word, place.instruction, place.stage, place.name, place.command)
     for command in facts.commands():
         if command.shell.name not in _TOOLS:
             continue
         for word in command.shell.arguments:
-            for text, span in _options(word, source, pattern):
+            for text, span in _options(word, source, compiled):
                 if span not in seen:
                     yield BuildFlag(text, span, word, command.run, command.stage, "", command)
 
 
-_TOKEN = re.compile(r"[^\s\"';]+")
+_PIECE = r"[^\s\"';]+"
 
 
 def _options(word: Word | ShellWord, source: bytes, pattern: re.Pattern[str]) -> Iterator[tuple[str, Span]]:
@@ -79,7 +91,7 @@ def _options(word: Word | ShellWord, source: bytes, pattern: re.Pattern[str]) ->
         spans = [word.span]
     for span in spans:
         text = decode(span.of(source))
-        for token in _TOKEN.finditer(text):
+        for token in re.finditer(_PIECE, text):
             start = token.start() + token[0].find("=-") + 1
             option = text[start : token.end()]
             if pattern.fullmatch(option):

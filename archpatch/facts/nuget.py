@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from archpatch.facts.context import Context
 from archpatch.text import Span, decode
 
-_ITEM = re.compile(rb"<(PackageReference|PackageVersion|ProjectReference|Protobuf)\b([^<>]*)>", re.IGNORECASE)
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_ATTRIBUTE = re.compile(rb"""\b(Include|Update|Version)\s*=\s*["']([^"'<>]*)["']""", re.IGNORECASE)
-_INNER = re.compile(rb"\s*<Version>\s*([^<>\s]+)\s*</Version>", re.IGNORECASE)
-_NUMBERS = re.compile(r"\[?(\d+(?:\.\d+)*)")
+_ITEM = rb"(?i)<(PackageReference|PackageVersion|ProjectReference|Protobuf)\b([^<>]*)>"
+_COMMENT = rb"(?s)<!--.*?-->"
+_ATTRIBUTE = rb"""(?i)\b(Include|Update|Version)\s*=\s*["']([^"'<>]*)["']"""
+_INNER = rb"(?i)\s*<Version>\s*([^<>\s]+)\s*</Version>"
+_NUMBERS = r"\[?(\d+(?:\.\d+)*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ def _read(context: Context, path: Path) -> Project | None:
     source = context.read(path)
     if source is None:
         return None
-    source = _COMMENT.sub(lambda match: b" " * len(match[0]), source)
+    source = re.sub(_COMMENT, lambda match: b" " * len(match[0]), source)
     packages: list[PackageReference] = []
     references: list[str] = []
     generates = False
-    for item in _ITEM.finditer(source):
+    for item in re.finditer(_ITEM, source):
         kind, attributes = item[1].lower(), dict(_attributes(item[2]))
         name = attributes.get("include") or attributes.get("update") or ""
         if kind == b"protobuf":
@@ -75,17 +75,17 @@ def _read(context: Context, path: Path) -> Project | None:
         elif kind == b"projectreference":
             references.append(PurePosixPath(name.replace("\\", "/")).name)
         elif name:
-            inner = _INNER.match(source, item.end())
+            inner = re.match(_INNER, source[item.end() : item.end() + 200])
             version = attributes.get("version") or (decode(inner[1]) if inner else "")
             packages.append(PackageReference(path, Span(item.start(), item.end()), name, _version(version)))
     return Project(path, tuple(packages), tuple(references), generates, decode(source))
 
 
 def _attributes(text: bytes) -> Iterator[tuple[str, str]]:
-    for match in _ATTRIBUTE.finditer(text):
+    for match in re.finditer(_ATTRIBUTE, text):
         yield decode(match[1]).lower(), decode(match[2])
 
 
 def _version(text: str) -> tuple[int, ...]:
-    match = _NUMBERS.match(text.strip())
+    match = re.match(_NUMBERS, text.strip())
     return tuple(int(number[:9]) for number in match[1].split(".")) if match else ()

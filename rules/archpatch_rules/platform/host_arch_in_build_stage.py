@@ -31,7 +31,7 @@ class HostArchInBuildStage(Rule):
     """
 
     code, name, severity = "AP108", "host-arch-in-build-stage", Severity.WARNING
-    hints = ("uname", "arch")
+    hints = ("--platform",)
     errors = ("exec format error",)
     examples = (
         Example(

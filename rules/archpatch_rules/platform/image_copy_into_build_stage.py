@@ -30,7 +30,7 @@ class ImageCopyIntoBuildStage(Rule):
     """
 
     code, name, severity = "AP112", "image-copy-into-build-stage", Severity.WARNING
-    hints = ("from=",)
+    hints = ("--platform",)
     errors = ("exec format error",)
     examples = (
         Example(

@@ -15,7 +15,7 @@ from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, Span, encode
 
-_TRIPLE = re.compile(r"(x86_64|aarch64)-unknown-linux-(?:gnu|musl)")
+_TRIPLE = r"(x86_64|aarch64)-unknown-linux-(?:gnu|musl)"
 _TOOLS = frozenset({"cargo", "rustup", "rustc", "cross"})
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -111,13 +111,13 @@ class CargoTargetLiteral(Rule):
 
 def _places(facts: Facts, stage: StageFacts) -> Iterator[tuple[str, Span, Instruction, Command | None]]:
     for place in assigned(facts, "CARGO_BUILD_TARGET"):
-        match = _TRIPLE.fullmatch(place.value or "")
+        match = re.fullmatch(_TRIPLE, place.value or "")
         if match and place.stage is stage:
             yield match[0], place.span, place.instruction, place.command
     for command in stage.commands:
         if command.shell.name in _TOOLS:
             for word in command.shell.arguments:
-                match = _TRIPLE.fullmatch((word.literal or "").rpartition("=")[2])
+                match = re.fullmatch(_TRIPLE, (word.literal or "").rpartition("=")[2])
                 span = word.find(match[0]) if match else None
                 if match and span is not None:
                     yield match[0], span, command.run, command

@@ -17,9 +17,9 @@ from archpatch.text import Applicability, Edit, Fix, Span
 
 _VERBS = frozenset({"restore", "build", "publish", "pack", "msbuild", "test"})
 _RUNTIME, _ARCH = frozenset({"-r", "--runtime"}), frozenset({"-a", "--arch"})
-_PROPERTY = re.compile(r"(?:[-/]p|[-/]{1,2}property):RuntimeIdentifier=(.*)", re.IGNORECASE)
-_RID = re.compile(r"(linux|linux-musl|(?:alpine|debian|ubuntu|rhel|centos|fedora)[.\d]*)-(x64|arm64)")
-_TRAP = re.compile(r"(?:linux|linux-musl|alpine)-amd64|linux/amd64|amd64")
+_PROPERTY = r"(?i)(?:[-/]p|[-/]{1,2}property):RuntimeIdentifier=(.*)"
+_RID = r"(linux|linux-musl|(?:alpine|debian|ubuntu|rhel|centos|fedora)[.\d]*)-(x64|arm64)"
+_TRAP = r"(?:linux|linux-musl|alpine)-amd64|linux/amd64|amd64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,8 @@ def _runtimes(facts: Facts, command: Command) -> Iterator[_Runtime]:
         following = arguments[index + 1] if index + 1 < len(arguments) else None
         if word.literal in _RUNTIME | _ARCH and following is not None:
             found = _read(facts, command, word, following, word.literal in _ARCH)
-        elif match := _PROPERTY.fullmatch(word.raw):
-            named = _RID.fullmatch(match[1])
+        elif match := re.fullmatch(_PROPERTY, word.raw):
+            named = re.fullmatch(_RID, match[1])
             found = _Runtime(command, None, word, named[1], _canonical(named[2])) if named else None
         else:
             continue
@@ -181,13 +181,13 @@ def _read(
     if text is None:
         known = facts.value(command, value, AMD64)
         platform = not value.names.isdisjoint({"TARGETPLATFORM", "BUILDPLATFORM"})
-        wrong = not is_arch and (platform or _TRAP.fullmatch(known.text or ""))
+        wrong = not is_arch and (platform or re.fullmatch(_TRAP, known.text or ""))
         system = "linux-musl" if "musl" in value.raw or "alpine" in value.raw else ""
         return _Runtime(command, option, value, system, "") if wrong else None
     if is_arch:
         arch = arch_of(text)
         return _Runtime(command, option, value, "", arch) if arch in ("amd64", "arm64") else None
-    found = _RID.fullmatch(text)
+    found = re.fullmatch(_RID, text)
     return _Runtime(command, option, value, found[1], _canonical(found[2])) if found else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts
@@ -13,7 +12,7 @@ from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
 
-_NATIVE = re.compile(r"-m(?:arch|cpu|tune)=native|-DGGML_NATIVE=(?:ON|1)|--enable-native")
+_NATIVE = r"-m(?:arch|cpu|tune)=native|-DGGML_NATIVE=(?:ON|1)|--enable-native"
 
 
 class MarchNative(Rule):

@@ -14,7 +14,7 @@ from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix, Span
 
 _TOOLS = frozenset({"mvn", "mvnw", "gradle", "gradlew", "sbt"})
-_PROPERTY = re.compile(r"-[DP](os\.detected\.(?:classifier|arch)|javacpp\.platform)=(?:linux-)?x86_64")
+_PROPERTY = r"-[DP](os\.detected\.(?:classifier|arch)|javacpp\.platform)=(?:linux-)?x86_64"
 
 
 class MavenNativeClassifier(Rule):
@@ -60,7 +60,7 @@ class MavenNativeClassifier(Rule):
             if command.shell.name not in _TOOLS or not command.stage.reached:
                 continue
             for word in command.shell.arguments:
-                match = _PROPERTY.fullmatch(word.literal or "")
+                match = re.fullmatch(_PROPERTY, word.literal or "")
                 if not match or why_fine(facts, command.run, word.span, command):
                     continue
                 native = command.stage.kind is PlatformKind.TARGET and not command.run.json

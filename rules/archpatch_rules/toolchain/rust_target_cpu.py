@@ -12,8 +12,8 @@ from archpatch.platforms import ARM64
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 
-_CPU = re.compile(r"(?:-C)?target-(?:cpu|feature)=(.+)")
-_X86 = re.compile(
+_CPU = r"(?:-C)?target-(?:cpu|feature)=(.+)"
+_X86 = (
     r"(?:x86-64|core|nehalem|westmere|sandybridge|ivybridge|haswell|broadwell|skylake|cascadelake|icelake|znver|k8)"
     r"[\w-]*|\+(?:sse|ssse|avx|fma|bmi|aes|pclmul|popcnt|adx|sha)\S*"
 )
@@ -53,7 +53,7 @@ class RustTargetCpu(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Every such option: x86 names a warning, `native` a note."""
         for flag in build_flags(facts, _CPU):
-            match = _CPU.fullmatch(flag.text)
+            match = re.fullmatch(_CPU, flag.text)
             value = match[1] if match else ""
             if not flag.stage.reached or why_fine(facts, flag.instruction, flag.span, flag.command):
                 continue
@@ -64,7 +64,7 @@ class RustTargetCpu(Rule):
                     "instruction` on another one.",
                     severity=Severity.NOTE,
                 )
-            elif _X86.match(value) and flag.stage.kind is PlatformKind.TARGET and ARM64 in facts.targets:
+            elif re.match(_X86, value) and flag.stage.kind is PlatformKind.TARGET and ARM64 in facts.targets:
                 yield self.finding(
                     flag.span,
                     f"`{flag.text}` is for x86 alone: linux/arm64 has no such CPU or feature. Say it for amd64 only.",

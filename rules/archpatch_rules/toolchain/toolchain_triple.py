@@ -15,10 +15,10 @@ from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Instruction
 from archpatch.text import Applicability, Edit, Fix, Span
 
-_PREFIX = re.compile(r"x86_64-(?:\w+-)?linux-(?:gnu|musl)-(?=\w)")
-_HOST = re.compile(r"--(?:host|build)=x86_64-(?:\w+-)?linux(?:-(?:gnu|musl))?")
+_PREFIX = r"x86_64-(?:\w+-)?linux-(?:gnu|musl)-(?=\w)"
+_HOST = r"--(?:host|build)=x86_64-(?:\w+-)?linux(?:-(?:gnu|musl))?"
 _COMPILERS = ("CC", "CXX", "LD", "AR", "RANLIB", "STRIP", "NM", "CPP", "FC")
-_ARGUMENT = re.compile(r"-DCMAKE_SYSTEM_PROCESSOR=(?:x86_64|amd64)|architecture=x86|target_arch=x64")
+_ARGUMENT = r"-DCMAKE_SYSTEM_PROCESSOR=(?:x86_64|amd64)|architecture=x86|target_arch=x64"
 
 
 class ToolchainTriple(Rule):
@@ -35,7 +35,10 @@ class ToolchainTriple(Rule):
     """
 
     code, name, severity = "AP607", "toolchain-triple", Severity.WARNING
-    hints = ("x86_64", "=x86", "=x64")
+    hints = (
+        *("x86_64-linux", "x86_64-alpine", "x86_64-pc", "x86_64-unknown", "x86_64-redhat", "linux-x86_64"),
+        *("system_processor=", "architecture=x86", "target_arch=x64"),
+    )
     errors = ("x86_64-linux-gnu-gcc: not found", "C compiler cannot create executables", "exec format error")
     examples = (
         Example(
@@ -86,7 +89,7 @@ class ToolchainTriple(Rule):
         self, facts: Facts
     ) -> Iterator[tuple[Span, tuple[Edit, ...], Instruction, Command | None]]:
         for place in assigned(facts, *_COMPILERS):
-            match = _PREFIX.match(place.value or "")
+            match = re.match(_PREFIX, place.value or "")
             span = place.word.find(match[0]) if match else None
             if match and span is not None:
                 yield place.span, (Edit.delete(span),), place.instruction, place.command
@@ -109,7 +112,7 @@ class ToolchainTriple(Rule):
 
 
 def _names_amd64(word: ShellWord) -> bool:
-    return bool(_HOST.fullmatch(word.literal or "") or _ARGUMENT.fullmatch(word.literal or ""))
+    return bool(re.fullmatch(_HOST, word.literal or "") or re.fullmatch(_ARGUMENT, word.literal or ""))
 
 
 def _installs_cross(facts: Facts) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, PlatformKind
-from archpatch.facts.flags import BuildFlag, build_flags
+from archpatch.facts.flags import X86_ONLY, BuildFlag, build_flags
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import ARM64
 from archpatch.rewrite import arch_case, delete_option, put
@@ -14,17 +13,6 @@ from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import Quote, ShellWord
 from archpatch.syntax.tree import Document, Run
 from archpatch.text import Applicability, Edit, Fix, Span, decode
-
-_CPUS = (
-    r"x86-64(?:-v\d)?|core2|corei7(?:-avx\w*)?|nocona|nehalem|westmere|sandybridge|ivybridge|haswell|broadwell|"
-    r"skylake(?:-avx512)?|cascadelake|icelake-\w+|sapphirerapids|alderlake|silvermont|atom|k8(?:-sse3)?|amdfam10|"
-    r"bdver\d|btver\d|znver\d|intel"
-)
-# What gcc 12 on arm64 rejects ("unrecognized command-line option", "unknown value").
-_X86 = re.compile(
-    r"-m64|-msse[\w.]*|-mssse3|-mavx\w*|-mfma4?|-mf16c|-maes|-mpclmul|-mpopcnt|-mbmi2?|-mfpmath=\w+|-mno-red-zone|"
-    rf"-mcmodel=medium|-fcf-protection(?:=\w+)?|-m(?:arch|tune)=(?:{_CPUS})"
-)
 
 
 class X86Cflags(Rule):
@@ -41,7 +29,10 @@ class X86Cflags(Rule):
     """
 
     code, name, severity = "AP605", "x86-cflags", Severity.WARNING
-    hints = ("-m", "-fcf-protection")
+    hints = (
+        *("-m64", "-msse", "-mssse", "-mavx", "-mfma", "-mf16c", "-maes", "-mpclmul", "-mpopcnt", "-mbmi"),
+        *("-mfpmath", "-mno-red-zone", "-mcmodel", "-fcf-protection", "-march=", "-mtune="),
+    )
     errors = ("unrecognized command-line option", "unknown value", "C compiler cannot create executables")
     examples = (
         Example(
@@ -85,7 +76,7 @@ class X86Cflags(Rule):
         """One finding for each run of such options that stand beside each other."""
         if all(target.arch != ARM64.arch for target in facts.targets):
             return
-        flags = [flag for flag in build_flags(facts, _X86) if not _is_fine(facts, flag)]
+        flags = [flag for flag in build_flags(facts, X86_ONLY) if not _is_fine(facts, flag)]
         for group in _groups(document, flags):
             span = group[0].span.cover(group[-1].span)
             text = decode(span.of(document.source))
