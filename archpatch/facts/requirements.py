@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
     from archpatch.facts.packages import Install
 
-_LINE = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(===?\s*([\w.!+*-]+)|[~<>!]=?|@|;|$)")
+_LINE = re.compile(
+    r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(===?\s*([\w.!+*-]+)|[~<>!]=?|@|;|$)"
+)
 _NESTED = re.compile(r"-r\s*(\S+)|--requirement[= ]\s*(\S+)")
 
 
@@ -42,7 +44,9 @@ class Requirement:
 def python_requirements(facts: Facts, install: Install) -> tuple[Requirement, ...]:
     """What a `pip install` asks for, as far as it is known: files that cannot be read say nothing."""
     found = [
-        Requirement(one.name, one.version if "==" in one.word.raw else None, None, "platform_machine" in one.word.raw)
+        Requirement(
+            one.name, one.version if "==" in one.word.raw else None, None, "platform_machine" in one.word.raw
+        )
         for one in install.packages
         if not one.local
     ]

@@ -47,8 +47,13 @@ class ApkGccWithoutMuslDev(Rule):
             "FROM node:22-alpine\nRUN apk add --no-cache \\\n    gcc \\\n    make \\\n    musl-dev\nCOPY . .\nRUN npm ci\n",
             applicability="safe",
         ),
-        Example("FROM python:3.12-alpine\nRUN apk add --no-cache g++\nRUN pip install cffi==1.16.0\n", title="g++ brings it"),
-        Example("FROM python:3.12-alpine\nRUN apk add --no-cache gcc musl-dev\nRUN pip install cffi==1.16.0\n"),
+        Example(
+            "FROM python:3.12-alpine\nRUN apk add --no-cache g++\nRUN pip install cffi==1.16.0\n",
+            title="g++ brings it",
+        ),
+        Example(
+            "FROM python:3.12-alpine\nRUN apk add --no-cache gcc musl-dev\nRUN pip install cffi==1.16.0\n"
+        ),
         Example("FROM alpine\nRUN apk add --no-cache gcc\n", title="Nothing is compiled"),
         Example("FROM python:3.12-alpine\nRUN apk add --no-cache gcc $DEPS\nRUN pip install cffi==1.16.0\n"),
     )
@@ -56,7 +61,9 @@ class ApkGccWithoutMuslDev(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage that installs the compiler."""
         for stage in stages(facts):
-            add = next((one for one in stage.installs if one.manager == "apk" and one.has("gcc", "clang")), None)
+            add = next(
+                (one for one in stage.installs if one.manager == "apk" and one.has("gcc", "clang")), None
+            )
             if add is None or add.command.shell.only_on is not None or not is_plain_alpine(stage):
                 continue
             present = installed(stage)
@@ -81,6 +88,9 @@ def _compile(stage: StageFacts, after: int) -> Iterator[Install]:
     """Installations, in this stage or those built on it, that compile what has no finished binary."""
     for one in (stage, *stage.children):
         for install in one.installs:
-            if install.manager in _COMPILING and install.run.span.start >= after:
-                if not any(word.raw.startswith("--only-binary") for word in install.options):
-                    yield install
+            if (
+                install.manager in _COMPILING
+                and install.run.span.start >= after
+                and not any(word.raw.startswith("--only-binary") for word in install.options)
+            ):
+                yield install

@@ -42,7 +42,9 @@ class ApkImplicitMuslDev(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage."""
         for stage in stages(facts):
-            names = {name for install in stage.all_installs if install.manager == "apk" for name in install.names}
+            names = {
+                name for install in stage.all_installs if install.manager == "apk" for name in install.names
+            }
             if "g++" not in names or names & {"musl-dev", "libc-dev", "build-base", "alpine-sdk"}:
                 continue
             for install in stage.installs:
@@ -52,6 +54,10 @@ class ApkImplicitMuslDev(Rule):
                     yield self.finding(
                         package.word.span,
                         "g++ brings the C library's headers with it; musl-dev says so.",
-                        Fix("Write out musl-dev", add_packages(document, words, ["musl-dev"]), Applicability.SAFE),
+                        Fix(
+                            "Write out musl-dev",
+                            add_packages(document, words, ["musl-dev"]),
+                            Applicability.SAFE,
+                        ),
                     )
                     break

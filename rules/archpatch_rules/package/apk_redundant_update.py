@@ -36,7 +36,9 @@ class ApkRedundantUpdate(Rule):
             applicability="unsafe",
         ),
         Example("FROM alpine\nRUN apk update && apk add jq\n", style=Style.EXPLICIT),
-        Example("FROM alpine\nRUN apk update && apk upgrade && apk add --no-cache jq\n", style=Style.EXPLICIT),
+        Example(
+            "FROM alpine\nRUN apk update && apk upgrade && apk add --no-cache jq\n", style=Style.EXPLICIT
+        ),
         Example("FROM alpine\nRUN apk add --no-cache jq\n", style=Style.EXPLICIT),
     )
 
@@ -46,7 +48,11 @@ class ApkRedundantUpdate(Rule):
             if not _is_apk(command.shell, "update"):
                 continue
             adds = [one for one in command.script.commands if _is_apk(one, "add")]
-            used = any(_is_apk(one, verb) for one in command.script.commands for verb in ("upgrade", "fetch", "search"))
+            used = any(
+                _is_apk(one, verb)
+                for one in command.script.commands
+                for verb in ("upgrade", "fetch", "search")
+            )
             if adds and not used and all(one.has("--no-cache") for one in adds):
                 yield self.finding(
                     command.shell.span,
@@ -68,6 +74,4 @@ def _fix(document: Document, command: Command) -> Fix | None:
     between = decode(document.source[end : min(after)]).replace(document.escape, "")
     if between.strip() != "&&":
         return None
-    return Fix(
-        "Drop it", (Edit.delete(Span(command.shell.span.start, min(after))),), Applicability.UNSAFE
-    )
+    return Fix("Drop it", (Edit.delete(Span(command.shell.span.start, min(after))),), Applicability.UNSAFE)

@@ -47,9 +47,14 @@ class ApkSourceBuildDeps(Rule):
             "FROM python:3.12-alpine\nRUN apk add --no-cache gcc libffi-dev musl-dev\nRUN pip install cffi==1.16.0\n",
             applicability="unsafe",
         ),
-        Example("FROM python:3.12-alpine\nRUN pip install cffi==1.17.1 grpcio\n", title="Versions with wheels for both"),
+        Example(
+            "FROM python:3.12-alpine\nRUN pip install cffi==1.17.1 grpcio\n",
+            title="Versions with wheels for both",
+        ),
         Example("FROM python:3.12-slim\nRUN pip install grpcio==1.66.2\n", title="glibc has wheels for both"),
-        Example("FROM python:3.12-alpine\nRUN apk add build-base linux-headers\nRUN pip install grpcio==1.66.2\n"),
+        Example(
+            "FROM python:3.12-alpine\nRUN apk add build-base linux-headers\nRUN pip install grpcio==1.66.2\n"
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -62,7 +67,11 @@ class ApkSourceBuildDeps(Rule):
             if present is None:
                 continue
             for install in pips:
-                found = [(one, build) for one, build in built_from_source(facts, install) if set(build.needs) - present]
+                found = [
+                    (one, build)
+                    for one, build in built_from_source(facts, install)
+                    if set(build.needs) - present
+                ]
                 missing = sorted({name for _, build in found for name in build.needs} - present)
                 if missing == ["musl-dev"]:  # a gcc without headers is another rule's matter
                     continue
@@ -87,4 +96,6 @@ def _fix(document: Document, install: Install, missing: list[str]) -> Fix | None
     if install.command.stage.user is not None:
         return None
     line = f"RUN apk add --no-cache {' '.join(missing)}"
-    return Fix("Install what compiling takes", (insert_before(document, install.run, line),), Applicability.UNSAFE)
+    return Fix(
+        "Install what compiling takes", (insert_before(document, install.run, line),), Applicability.UNSAFE
+    )

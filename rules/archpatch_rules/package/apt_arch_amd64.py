@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts
-from archpatch.facts.suppressors import why_fine
 from archpatch.facts.repositories import AptSource, apt_sources
+from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import Convention
 from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -84,7 +84,9 @@ class AptArchAmd64(Rule):
             "FROM debian\nRUN add-apt-repository 'deb [arch=amd64] https://packages.microsoft.com/repos/edge stable main'\n",
             "A repository without arm64",
         ),
-        Example("FROM debian\nRUN echo 'deb [arch=amd64,arm64] https://apt.example.com stable main' > /etc/apt/x.list\n"),
+        Example(
+            "FROM debian\nRUN echo 'deb [arch=amd64,arm64] https://apt.example.com stable main' > /etc/apt/x.list\n"
+        ),
         Example(
             'FROM debian\nRUN echo "deb [arch=$(dpkg --print-architecture)] https://apt.example.com s main" > /x.list\n'
         ),
@@ -103,7 +105,9 @@ class AptArchAmd64(Rule):
         concerned = list(stages(facts))
         sources = list(apt_sources(facts))
         for source in sources:
-            beside = {word for one in sources if one.text.stage is source.text.stage for word in one.architectures}
+            beside = {
+                word for one in sources if one.text.stage is source.text.stage for word in one.architectures
+            }
             missing = [] if "arm64" in beside and "amd64" in beside else _missing(facts, source)
             if not missing or source.text.stage not in concerned or is_chrome(source.uri):
                 continue
@@ -159,5 +163,8 @@ def _edits(document: Document, facts: Facts, source: AptSource) -> tuple[Edit, .
         return (Edit.delete(source.option),) if source.option else ()
     if text.command is None:
         argument = "${TARGETARCH}"
-        return (*declare_arg(document, facts, text.instruction, "TARGETARCH"), Edit.replace(source.span, argument))
+        return (
+            *declare_arg(document, facts, text.instruction, "TARGETARCH"),
+            Edit.replace(source.span, argument),
+        )
     return (Edit.replace(source.span, asks),)

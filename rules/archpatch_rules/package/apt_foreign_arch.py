@@ -47,7 +47,9 @@ class AptForeignArch(Rule):
             "FROM debian\nRUN dpkg --add-architecture amd64 && apt-get update && apt-get install -y libc6:amd64\n",
             title="On purpose",
         ),
-        Example("FROM debian\nRUN apt-get update && apt-get install -y libseccomp-dev:amd64 libseccomp-dev:arm64\n"),
+        Example(
+            "FROM debian\nRUN apt-get update && apt-get install -y libseccomp-dev:amd64 libseccomp-dev:arm64\n"
+        ),
         Example(
             'FROM debian\nRUN if [ "$(uname -m)" = x86_64 ]; then dpkg --add-architecture i386; fi\n',
         ),
@@ -97,15 +99,24 @@ class AptForeignArch(Rule):
 
 def _added(stage: StageFacts) -> frozenset[str]:
     """The architectures that the stage, or one it is built on, adds to dpkg."""
-    values = (command.shell.option("--add-architecture") for one in stage.chain for command in one.commands if command.shell.name == "dpkg")
+    values = (
+        command.shell.option("--add-architecture")
+        for one in stage.chain
+        for command in one.commands
+        if command.shell.name == "dpkg"
+    )
     return frozenset(value.literal for value in values if value is not None and value.literal)
 
 
 def _adds_i386(facts: Facts, stage: StageFacts) -> Command | None:
     for command in stage.commands:
-        if command.shell.name == "dpkg" and (value := command.shell.option("--add-architecture")) is not None:
-            if value.literal == "i386" and why_fine(facts, command.run, value.span, command) is None:
-                return command
+        if (
+            command.shell.name == "dpkg"
+            and (value := command.shell.option("--add-architecture")) is not None
+            and value.literal == "i386"
+            and why_fine(facts, command.run, value.span, command) is None
+        ):
+            return command
     return None
 
 

@@ -11,7 +11,20 @@ from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix
 from archpatch_rules.package.which import is_fine, names_it, on_amd64_alone, packages
 
-_OTHER_RULES = ("google-chrome", "gcc-", "g++-", "gfortran-", "gobjc", "gnat-", "cpp-", "crossbuild-", "binutils-", "lib32", "libx32", "libc6-")
+_OTHER_RULES = (
+    "google-chrome",
+    "gcc-",
+    "g++-",
+    "gfortran-",
+    "gobjc",
+    "gnat-",
+    "cpp-",
+    "crossbuild-",
+    "binutils-",
+    "lib32",
+    "libx32",
+    "libc6-",
+)
 _HARDWARE = ("intel", "i965", "amd64-microcode", "msr-tools", "libmfx", "cpuid", "memtest86", "va-driver")
 
 
@@ -60,10 +73,16 @@ class AptPackageAmd64Only(Rule):
             if package.local or package.arch is not None or package.name.startswith(_OTHER_RULES):
                 continue
             row = facts.tables.package_lacks_arm64("apt", package.name)
-            if row is None and not _debian_lacks(facts, install, package) or is_fine(facts, install, package):
+            if (row is None and not _debian_lacks(facts, install, package)) or is_fine(
+                facts, install, package
+            ):
                 continue
             because = f" ({row['note']})" if row is not None and row["note"] else ""
-            instead = f" There, {row['instead']} is what stands in for it." if row is not None and row["instead"] else ""
+            instead = (
+                f" There, {row['instead']} is what stands in for it."
+                if row is not None and row["instead"]
+                else ""
+            )
             yield self.finding(
                 package.word.span,
                 f"{package.name} exists for amd64 alone{because}: on arm64, apt does not find it.{instead}",
@@ -83,7 +102,10 @@ def _fix(document: Document, facts: Facts, install: Install, package: Package) -
         span = package.word.find("amd64")
         if span is None or not names_it(install, package):
             return None
-        edits = (*declare_arg(document, facts, install.run, "TARGETARCH"), Edit.replace(span, "${TARGETARCH}"))
+        edits = (
+            *declare_arg(document, facts, install.run, "TARGETARCH"),
+            Edit.replace(span, "${TARGETARCH}"),
+        )
         return Fix("Name the package after the architecture that is built", edits, Applicability.SAFE)
     if any(word in package.name for word in _HARDWARE) and (edit := on_amd64_alone(install, package)):
         return Fix("Install it on amd64 alone", (edit,), Applicability.UNSAFE)

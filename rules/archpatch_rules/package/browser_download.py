@@ -35,7 +35,9 @@ class BrowserDownload(Rule):
             "FROM node:22\nRUN npx playwright install --with-deps chrome\n",
             "FROM node:22\nRUN npx playwright install --with-deps chrome\n",
         ),
-        Example("FROM node:22\nRUN npm install -g puppeteer\n", "FROM node:22\nRUN npm install -g puppeteer\n"),
+        Example(
+            "FROM node:22\nRUN npm install -g puppeteer\n", "FROM node:22\nRUN npm install -g puppeteer\n"
+        ),
         Example("FROM node:22\nRUN npx playwright install --with-deps chromium\n"),
         Example("FROM node:22\nENV PUPPETEER_SKIP_DOWNLOAD=1\nRUN npm install -g puppeteer\n"),
         Example("FROM node:22\nRUN npm install puppeteer-core\n"),
@@ -61,19 +63,24 @@ class BrowserDownload(Rule):
     def _puppeteer(self, facts: Facts, stage: StageFacts) -> Iterator[Finding]:
         for install in stage.installs:
             for package in install.packages:
-                if install.manager in ("npm", "yarn", "pnpm") and package.name == "puppeteer":
-                    if not is_fine(facts, install, package):
-                        yield self.finding(
-                            package.word.span,
-                            "puppeteer downloads Chrome for x86_64 on every platform. Set PUPPETEER_SKIP_DOWNLOAD=1, install the "
-                            "distribution's chromium, and name it in PUPPETEER_EXECUTABLE_PATH.",
-                        )
+                if (
+                    install.manager in ("npm", "yarn", "pnpm")
+                    and package.name == "puppeteer"
+                    and not is_fine(facts, install, package)
+                ):
+                    yield self.finding(
+                        package.word.span,
+                        "puppeteer downloads Chrome for x86_64 on every platform. Set PUPPETEER_SKIP_DOWNLOAD=1, install the "
+                        "distribution's chromium, and name it in PUPPETEER_EXECUTABLE_PATH.",
+                    )
 
 
 def _branded(command: Command) -> Span | None:
     words = command.shell.arguments
     texts = [word.literal or "" for word in words]
-    if command.shell.name != "playwright" and "playwright" not in texts or "install" not in texts:
+    if (command.shell.name != "playwright" and "playwright" not in texts) or "install" not in texts:
         return None
     after = texts.index("install")
-    return next((word.span for word, text in zip(words[after:], texts[after:], strict=True) if text in _BRANDED), None)
+    return next(
+        (word.span for word, text in zip(words[after:], texts[after:], strict=True) if text in _BRANDED), None
+    )

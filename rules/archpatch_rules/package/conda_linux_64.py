@@ -40,7 +40,7 @@ class CondaLinux64(Rule):
         ),
         Example("FROM mambaorg/micromamba\nRUN micromamba install -y -n base -f /tmp/environment.yaml\n"),
         Example(
-            "FROM mambaorg/micromamba\nRUN if [ \"$(uname -m)\" = x86_64 ]; then micromamba install -f /tmp/conda-linux-64.lock; fi\n"
+            'FROM mambaorg/micromamba\nRUN if [ "$(uname -m)" = x86_64 ]; then micromamba install -f /tmp/conda-linux-64.lock; fi\n'
         ),
         Example("FROM debian\nCOPY tool-linux-64.zip /tmp/\n", title="No conda"),
     )
@@ -64,10 +64,17 @@ def _places(stage: StageFacts) -> Iterator[tuple[Instruction, Span]]:
             if words and not any("linux-aarch64" in word.raw for word in command.shell.arguments):
                 yield command.run, words[0].span
         for assign in command.shell.assigns:
-            if assign.name == "CONDA_SUBDIR" and assign.value is not None and assign.value.literal == "linux-64":
+            if (
+                assign.name == "CONDA_SUBDIR"
+                and assign.value is not None
+                and assign.value.literal == "linux-64"
+            ):
                 yield command.run, assign.value.span
     for step in stage.body:
         for declaration in step.declarations if isinstance(step, Env) else ():
-            if declaration.name.value == "CONDA_SUBDIR" and declaration.value is not None:
-                if declaration.value.value.strip("\"'") == "linux-64":
-                    yield step, declaration.value.span
+            if (
+                declaration.name.value == "CONDA_SUBDIR"
+                and declaration.value is not None
+                and declaration.value.value.strip("\"'") == "linux-64"
+            ):
+                yield step, declaration.value.span

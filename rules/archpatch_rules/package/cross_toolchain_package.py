@@ -45,7 +45,10 @@ class CrossToolchainPackage(Rule):
             "FROM debian\n",
             whole_file=True,
         ),
-        Example("FROM debian\nRUN apt-get update && apt-get install -y gcc-arm-linux-gnueabihf\n", title="There for both"),
+        Example(
+            "FROM debian\nRUN apt-get update && apt-get install -y gcc-arm-linux-gnueabihf\n",
+            title="There for both",
+        ),
         Example("FROM ubuntu:24.04\nRUN apt-get update && apt-get install -y gcc-aarch64-linux-gnu\n"),
     )
 
@@ -54,7 +57,9 @@ class CrossToolchainPackage(Rule):
         if "arm64" not in others(facts):
             return
         for install in installs(facts, "apt"):
-            found = [one for one in install.packages if _CROSS.match(one.name) and _is_lacking(facts, install, one)]
+            found = [
+                one for one in install.packages if _CROSS.match(one.name) and _is_lacking(facts, install, one)
+            ]
             if found and not is_fine(facts, install, found[0]):
                 yield self.finding(
                     found[0].word.span,

@@ -79,7 +79,11 @@ def _message(package: Package, found: ArchWord) -> str:
 
 def _is_downloaded(facts: Facts, install: Install, package: Package) -> bool:
     name = package.name.rsplit("/", 1)[-1]
-    return any(name in (_output(one), one.file_name) for one in facts.downloads if one.stage in install.command.stage.chain)
+    return any(
+        name in (_output(one), one.file_name)
+        for one in facts.downloads
+        if one.stage in install.command.stage.chain
+    )
 
 
 def _output(download: Download) -> str:

@@ -12,7 +12,9 @@ from archpatch.text import Applicability, Fix
 from archpatch_rules.package.which import is_fine, on_amd64_alone, others, packages, stages
 
 # Source: Google's own images of its CLI, which leave these out on arm64.
-_AMD64_ONLY = frozenset({"anthos-auth", "appctl", "cloud-spanner-emulator", "nomos", "spanner-emulator", "spanner-migration-tool"})
+_AMD64_ONLY = frozenset(
+    {"anthos-auth", "appctl", "cloud-spanner-emulator", "nomos", "spanner-emulator", "spanner-migration-tool"}
+)
 _PREFIXES = ("google-cloud-cli-", "google-cloud-sdk-")
 
 
@@ -54,7 +56,11 @@ class GcloudComponent(Rule):
             return
         for install, package in packages(facts, "apt"):
             prefix = next((one for one in _PREFIXES if package.name.startswith(one)), None)
-            if prefix and package.name.removeprefix(prefix) in _AMD64_ONLY and not is_fine(facts, install, package):
+            if (
+                prefix
+                and package.name.removeprefix(prefix) in _AMD64_ONLY
+                and not is_fine(facts, install, package)
+            ):
                 edit = on_amd64_alone(install, package)
                 yield self.finding(
                     package.word.span,

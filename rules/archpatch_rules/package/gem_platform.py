@@ -30,7 +30,11 @@ class GemPlatform(Rule):
 
     code, name, severity = "AP328", "gem-platform", Severity.ERROR
     hints = ("bundle", "gem install")
-    errors = ("Your bundle only supports platforms", "Your bundle is locked to", "Could not find a matching gem")
+    errors = (
+        "Your bundle only supports platforms",
+        "Your bundle is locked to",
+        "Could not find a matching gem",
+    )
     examples = (
         Example(
             "FROM ruby:3.3\nENV BUNDLE_DEPLOYMENT=1\nCOPY Gemfile Gemfile.lock ./\nRUN bundle install\n",
@@ -60,11 +64,16 @@ class GemPlatform(Rule):
         for install in installs(facts, "gem"):
             word = install.option("--platform")
             found = next(arch_words(word.raw), None) if word else None
-            if word is not None and found is not None and found.arch != facts.named_arch:
-                if why_fine(facts, install.run, word.span, install.command) is None:
-                    yield self.finding(
-                        word.span, f"The gem is installed for {found.text} on every platform: ruby cannot load it on another one."
-                    )
+            if (
+                word is not None
+                and found is not None
+                and found.arch != facts.named_arch
+                and why_fine(facts, install.run, word.span, install.command) is None
+            ):
+                yield self.finding(
+                    word.span,
+                    f"The gem is installed for {found.text} on every platform: ruby cannot load it on another one.",
+                )
         for install in installs(facts, "bundle"):
             locked = _locked(facts)
             if locked is not None and _is_frozen(install):
@@ -72,7 +81,11 @@ class GemPlatform(Rule):
                     install.command.shell.span,
                     "Gemfile.lock has the platform x86_64-linux alone, and is frozen: on arm64 Bundler refuses it. `bundle lock "
                     "--add-platform aarch64-linux` adds the other one.",
-                    related=(Related(locked, "the lock file's platforms", facts.document.path.parent / "Gemfile.lock"),),
+                    related=(
+                        Related(
+                            locked, "the lock file's platforms", facts.document.path.parent / "Gemfile.lock"
+                        ),
+                    ),
                 )
 
 

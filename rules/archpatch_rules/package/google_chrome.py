@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, StageFacts
-from archpatch.facts.suppressors import why_fine
 from archpatch.facts.repositories import apt_addresses
+from archpatch.facts.suppressors import why_fine
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Span
@@ -77,9 +77,17 @@ def is_chrome(uri: str) -> bool:
 def _places(facts: Facts, stage: StageFacts) -> Iterator[Span]:
     for repository in apt_addresses(facts):
         span = repository.span
-        if repository.text.stage is stage and span is not None and is_chrome(repository.uri):
-            if why_fine(facts, repository.text.instruction, span, repository.text.command) is None:
-                yield span
+        if (
+            repository.text.stage is stage
+            and span is not None
+            and is_chrome(repository.uri)
+            and why_fine(facts, repository.text.instruction, span, repository.text.command) is None
+        ):
+            yield span
     for install, package in packages(facts, "apt", "yum", "dnf", "microdnf"):
-        if install.command.stage is stage and package.name in _PACKAGES and not is_fine(facts, install, package):
+        if (
+            install.command.stage is stage
+            and package.name in _PACKAGES
+            and not is_fine(facts, install, package)
+        ):
             yield package.word.span

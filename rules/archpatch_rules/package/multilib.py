@@ -52,9 +52,15 @@ class Multilib(Rule):
         """One finding for each command that installs such packages."""
         needed = any(word in document.source for word in _NEEDS_32_BIT)
         for install in installs(facts, "apt"):
-            found = [one for one in install.packages if _is_multilib(one) and not is_fine(facts, install, one)]
+            found = [
+                one for one in install.packages if _is_multilib(one) and not is_fine(facts, install, one)
+            ]
             if found:
-                verb = "is for 32-bit x86 programs and exists" if len(found) == 1 else "are for 32-bit x86 programs and exist"
+                verb = (
+                    "is for 32-bit x86 programs and exists"
+                    if len(found) == 1
+                    else "are for 32-bit x86 programs and exist"
+                )
                 yield self.finding(
                     found[0].word.span,
                     f"{', '.join(one.name for one in found)} {verb} for amd64 alone: on arm64, apt does not find them.",

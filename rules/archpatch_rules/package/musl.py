@@ -75,7 +75,9 @@ def installed(stage: StageFacts) -> frozenset[str] | None:
                 return None
             found |= install.names
     for name in tuple(found):
-        found |= _BRINGS.get("php-dev" if name.startswith("php") and name.endswith("-dev") else name, frozenset())
+        found |= _BRINGS.get(
+            "php-dev" if name.startswith("php") and name.endswith("-dev") else name, frozenset()
+        )
     return frozenset(found)
 
 

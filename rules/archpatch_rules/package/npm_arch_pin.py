@@ -16,7 +16,9 @@ from archpatch.text import Applicability, Fix, Span
 from archpatch_rules.package.which import installs, is_fine, others
 
 _VARIABLES = frozenset({"npm_config_arch", "npm_config_target_arch", "npm_config_cpu", "electron_arch"})
-_TOOLS = frozenset({"npm", "yarn", "pnpm", "npx", "prebuild-install", "node-pre-gyp", "electron-rebuild", "node-gyp"})
+_TOOLS = frozenset(
+    {"npm", "yarn", "pnpm", "npx", "prebuild-install", "node-pre-gyp", "electron-rebuild", "node-gyp"}
+)
 _PACKAGE = re.compile(r"(?:@[\w.-]+/)?[\w.-]*linux-(x64|arm64)(?:-gnu|-musl)?$")
 
 
@@ -50,7 +52,9 @@ class NpmArchPin(Rule):
             "FROM node:22\nRUN npm install --no-save @esbuild/linux-x64\n",
             "FROM node:22\nRUN npm install --no-save @esbuild/linux-x64\n",
         ),
-        Example("FROM node:22\nRUN npm install --no-save @esbuild/linux-x64 @esbuild/linux-arm64\n", title="Both"),
+        Example(
+            "FROM node:22\nRUN npm install --no-save @esbuild/linux-x64 @esbuild/linux-arm64\n", title="Both"
+        ),
         Example("FROM node:22\nARG TARGETARCH\nRUN npm_config_arch=$TARGETARCH npm ci\n"),
         Example("FROM node:22\nRUN npm ci --cpu=x64 --cpu=arm64\n"),
     )
@@ -64,16 +68,28 @@ class NpmArchPin(Rule):
                 continue
             for step in stage.body:
                 for declaration in step.declarations if isinstance(step, Env) else ():
-                    arch = Convention.NODE.read(declaration.value.value.strip("\"'")) if declaration.value else None
-                    if declaration.name.value.lower() in _VARIABLES and arch in ("amd64", "arm64"):
-                        if why_fine(facts, step, declaration.span) is None and arch != facts.named_arch:
-                            yield self.finding(declaration.span, _message(declaration.value))
+                    arch = (
+                        Convention.NODE.read(declaration.value.value.strip("\"'"))
+                        if declaration.value
+                        else None
+                    )
+                    if (
+                        declaration.name.value.lower() in _VARIABLES
+                        and arch in ("amd64", "arm64")
+                        and why_fine(facts, step, declaration.span) is None
+                        and arch != facts.named_arch
+                    ):
+                        yield self.finding(declaration.span, _message(declaration.value))
             for command in stage.commands:
                 for word in _words(command):
                     arch = Convention.NODE.read(word.literal or "")
-                    if arch in ("amd64", "arm64") and arch != facts.named_arch:
-                        if why_fine(facts, command.run, word.span, command) is None and not _has_both(command):
-                            yield self.finding(word.span, _message(None), _fix(command, word, word.span))
+                    if (
+                        arch in ("amd64", "arm64")
+                        and arch != facts.named_arch
+                        and why_fine(facts, command.run, word.span, command) is None
+                        and not _has_both(command)
+                    ):
+                        yield self.finding(word.span, _message(None), _fix(command, word, word.span))
         for install in installs(facts, "npm", "yarn", "pnpm"):
             yield from self._packages(facts, install)
 
@@ -99,7 +115,9 @@ def _words(command: Command) -> Iterator[ShellWord]:
     if shell.name in _TOOLS:
         options = (shell.option(name) for name in ("--arch", "--cpu", "--target_arch", "--target-arch"))
         yield from (word for word in options if word is not None)
-        yield from (one.value for one in shell.assigns if one.name.lower() in _VARIABLES and one.value is not None)
+        yield from (
+            one.value for one in shell.assigns if one.name.lower() in _VARIABLES and one.value is not None
+        )
     if shell.name == "export":
         for assign in command.script.assigns:
             if assign.span in shell.span and assign.name.lower() in _VARIABLES and assign.value is not None:

@@ -28,7 +28,10 @@ class PipPackageAmd64Only(Rule):
 
     code, name, severity = "AP321", "pip-package-amd64-only", Severity.ERROR
     hints = ("pip",)
-    errors = ("ERROR: No matching distribution found", "Could not find a version that satisfies the requirement")
+    errors = (
+        "ERROR: No matching distribution found",
+        "Could not find a version that satisfies the requirement",
+    )
     examples = (
         Example(
             "FROM python:3.12\nRUN pip install intel-openmp numpy\n",
@@ -63,7 +66,9 @@ class PipPackageAmd64Only(Rule):
                 if row is None or requirement.marked or why_fine(facts, install.run, span, install.command):
                     continue
                 instead = f" {row['instead']} stands in for it." if row["instead"] else ""
-                yield self.finding(span, f"{requirement.name} has no wheel for arm64 ({row['note']}).{instead}")
+                yield self.finding(
+                    span, f"{requirement.name} has no wheel for arm64 ({row['note']}).{instead}"
+                )
             yield from self._binary_only(facts, install)
 
     def _binary_only(self, facts: Facts, install: Install) -> Iterator[Finding]:

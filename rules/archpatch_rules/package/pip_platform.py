@@ -52,7 +52,9 @@ class PipPlatform(Rule):
         """One finding for each option or variable."""
         for install in installs(facts, "pip"):
             for word in _options(install):
-                found = next((one for one in arch_words(_split(word.raw)) if one.arch in ("amd64", "arm64")), None)
+                found = next(
+                    (one for one in arch_words(_split(word.raw)) if one.arch in ("amd64", "arm64")), None
+                )
                 span = word.find(found.text) if found else None
                 if found is None or span is None or found.arch == facts.named_arch:
                     continue
@@ -86,7 +88,15 @@ def _options(install: Install) -> Iterator[ShellWord]:
 
 def _fix(install: Install, word: ShellWord, span: Span, text: str) -> Fix | None:
     newer = any(tag in word.raw for tag in ("manylinux2014", "manylinux_2_", "musllinux_"))
-    if not newer or text not in ("x86_64", "aarch64") or install.command.stage.kind is not PlatformKind.TARGET:
+    if (
+        not newer
+        or text not in ("x86_64", "aarch64")
+        or install.command.stage.kind is not PlatformKind.TARGET
+    ):
         return None
-    edit = substitute(word, span, "$(uname -m)") if install.command.script.readable and not install.run.json else None
+    edit = (
+        substitute(word, span, "$(uname -m)")
+        if install.command.script.readable and not install.run.json
+        else None
+    )
     return Fix("Take the wheels of the machine", (edit,), Applicability.UNSAFE) if edit else None

@@ -69,7 +69,9 @@ def _architecture(package: Package) -> ArchWord | None:
     tag = path.rsplit("-", 1)[-1]
     if tag.startswith(("win", "macosx")):
         return None
-    return next((word for word in arch_words(tag.replace("_x86_64", "-x86_64").replace("_aarch64", "-aarch64"))), None)
+    return next(
+        (word for word in arch_words(tag.replace("_x86_64", "-x86_64").replace("_aarch64", "-aarch64"))), None
+    )
 
 
 def _is_downloaded(facts: Facts, name: str) -> bool:

@@ -29,7 +29,11 @@ class RepoBasearchLiteral(Rule):
 
     code, name, severity = "AP310", "repo-basearch-literal", Severity.ERROR
     hints = ("x86_64", "aarch64", "amd64")
-    errors = ("Error: Unable to find a match", "Failed to download metadata for repo", "No match for argument")
+    errors = (
+        "Error: Unable to find a match",
+        "Failed to download metadata for repo",
+        "No match for argument",
+    )
     examples = (
         Example(
             "FROM rockylinux:9\n"
@@ -63,7 +67,10 @@ class RepoBasearchLiteral(Rule):
                 continue
             start = address.start + found.start
             span = address.text.span(start, start + len(found.text))
-            if span is not None and why_fine(facts, address.text.instruction, span, address.text.command) is None:
+            if (
+                span is not None
+                and why_fine(facts, address.text.instruction, span, address.text.command) is None
+            ):
                 yield self.finding(
                     span,
                     f"This repository is read for {found.text} on every platform; `$basearch` names the machine's own.",
@@ -73,7 +80,11 @@ class RepoBasearchLiteral(Rule):
 
 def _fix(address: Address, found: ArchWord, span: Span) -> Fix | None:
     text = address.text
-    if found.text not in ("x86_64", "aarch64") or "nvidia.com" in address.uri or text.stage.distro.name == "opensuse":
+    if (
+        found.text not in ("x86_64", "aarch64")
+        or "nvidia.com" in address.uri
+        or text.stage.distro.name == "opensuse"
+    ):
         return None
     word = text.word(span)
     if text.body is None:
@@ -84,4 +95,6 @@ def _fix(address: Address, found: ArchWord, span: Span) -> Fix | None:
     else:
         plain = not text.expands
     name = "$basearch" if plain else "\\$basearch"
-    return Fix("Let the package manager name the architecture", (Edit.replace(span, name),), Applicability.UNSAFE)
+    return Fix(
+        "Let the package manager name the architecture", (Edit.replace(span, name),), Applicability.UNSAFE
+    )

@@ -61,7 +61,11 @@ class RpmArchLiteral(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each name or file, one for each command that installs those of i686."""
         for install in installs(facts, *_MANAGERS):
-            old = [one for one in install.packages if Convention.RPM.read(one.arch or "") == "386" or one.arch == "i386"]
+            old = [
+                one
+                for one in install.packages
+                if Convention.RPM.read(one.arch or "") == "386" or one.arch == "i386"
+            ]
             if old and not is_fine(facts, install, old[0]):
                 yield self.finding(
                     old[0].word.span,
@@ -70,7 +74,11 @@ class RpmArchLiteral(Rule):
                 )
             for package in install.packages:
                 arch = Convention.RPM.read(package.arch or "") or _of_file(package)
-                if arch not in ("amd64", "arm64") or arch == facts.named_arch or is_fine(facts, install, package):
+                if (
+                    arch not in ("amd64", "arm64")
+                    or arch == facts.named_arch
+                    or is_fine(facts, install, package)
+                ):
                     continue
                 if package.arch is not None:
                     yield self._named(install, package)

@@ -43,7 +43,9 @@ class RuntimeImplicitLibgcc(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage."""
         for stage in stages(facts):
-            names = {name for install in stage.all_installs if install.manager == "apk" for name in install.names}
+            names = {
+                name for install in stage.all_installs if install.manager == "apk" for name in install.names
+            }
             if "libstdc++" not in names or names & _SAY_IT:
                 continue
             for install in stage.installs:
@@ -53,6 +55,8 @@ class RuntimeImplicitLibgcc(Rule):
                     yield self.finding(
                         package.word.span,
                         "libstdc++ brings libgcc with it; writing it out says that it is needed.",
-                        Fix("Write out libgcc", add_packages(document, words, ["libgcc"]), Applicability.SAFE),
+                        Fix(
+                            "Write out libgcc", add_packages(document, words, ["libgcc"]), Applicability.SAFE
+                        ),
                     )
                     break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import CopyOut, Facts, StageFacts
+from archpatch.facts.managers import words_of
 from archpatch.facts.requirements import Requirement
 from archpatch.rewrite import add_packages, attached_start
 from archpatch.rule import Example, Finding, Related, Rule, Severity
@@ -13,11 +14,22 @@ from archpatch.text import Applicability, Edit, Fix, decode
 from archpatch_rules.package.musl import built_from_source, installed, is_plain_alpine, last_add
 from archpatch_rules.package.which import others
 
-_SITE = ("site-packages", "dist-packages", "venv", "/.local", "/install", "/usr/local", "/wheels", "/packages")
+_SITE = (
+    "site-packages",
+    "dist-packages",
+    "venv",
+    "/.local",
+    "/install",
+    "/usr/local",
+    "/wheels",
+    "/packages",
+)
 # Packages that do not bring libstdc++ with them; what any other one brings is not known.
-_HARMLESS = frozenset(
-    """bash ca-certificates curl dumb-init git libc6-compat libffi libgcc libpq libressl openssl postgresql-libs py3-pip
-    python3 shadow su-exec sudo tini tzdata wget""".split()
+_HARMLESS = words_of(
+    """
+    bash ca-certificates curl dumb-init git libc6-compat libffi libgcc libpq libressl openssl
+    postgresql-libs py3-pip python3 shadow su-exec sudo tini tzdata wget
+    """
 )
 
 
@@ -86,7 +98,12 @@ class RuntimeMissingLibstdcxx(Rule):
         if stage is None or "arm64" not in others(facts) or not is_plain_alpine(stage):
             return
         present = installed(stage)
-        if present is None or not present <= _HARMLESS or stage.root.image is None or stage.root.image.name == "node":
+        if (
+            present is None
+            or not present <= _HARMLESS
+            or stage.root.image is None
+            or stage.root.image.name == "node"
+        ):
             return
         for copy in (copy for one in stage.chain for copy in one.copies_in):
             requirement = _compiled(facts, copy)

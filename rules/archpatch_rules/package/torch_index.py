@@ -32,7 +32,10 @@ class TorchIndex(Rule):
 
     code, name, severity = "AP322", "torch-index", Severity.ERROR
     hints = ("pytorch.org/whl", "+cpu", "+cu")
-    errors = ("No matching distribution found for torch", "Could not find a version that satisfies the requirement torch")
+    errors = (
+        "No matching distribution found for torch",
+        "Could not find a version that satisfies the requirement torch",
+    )
     examples = (
         Example(
             "FROM python:3.11\nRUN pip install torch==2.1.0+cpu --index-url https://download.pytorch.org/whl/cpu\n",
@@ -44,7 +47,9 @@ class TorchIndex(Rule):
             "FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu118\n",
         ),
         Example("FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cpu\n"),
-        Example("FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu128\n"),
+        Example(
+            "FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu128\n"
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:

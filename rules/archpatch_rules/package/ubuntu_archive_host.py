@@ -14,7 +14,9 @@ from archpatch.syntax.tree import Document, Run
 from archpatch.text import Applicability, Edit, Fix
 from archpatch_rules.package.which import stages
 
-_OFFICIAL = re.compile(r"[a-z]+://((?:[a-z.]+\.)?archive\.ubuntu\.com/ubuntu|security\.ubuntu\.com/ubuntu)(?=/?$)")
+_OFFICIAL = re.compile(
+    r"[a-z]+://((?:[a-z.]+\.)?archive\.ubuntu\.com/ubuntu|security\.ubuntu\.com/ubuntu)(?=/?$)"
+)
 _MIRROR = re.compile(
     r"[a-z]+://(?:mirrors?\.[a-z0-9.-]+|ftp\.[a-z0-9.-]+|[a-z0-9.-]*mirror[a-z0-9.-]*)/(?:[Ll]inux/)?ubuntu/?$"
 )
@@ -68,9 +70,14 @@ class UbuntuArchiveHost(Rule):
         found: dict[int, list[Address]] = {}
         for address in apt_addresses(facts):
             text, span = address.text, address.span
-            if text.stage in concerned and span is not None and (_OFFICIAL.match(address.uri) or _MIRROR.match(address.uri)):
-                if why_fine(facts, text.instruction, span, text.command) is None and "arch=" not in text.value:
-                    found.setdefault(text.instruction.span.start, []).append(address)
+            if (
+                text.stage in concerned
+                and span is not None
+                and (_OFFICIAL.match(address.uri) or _MIRROR.match(address.uri))
+            ) and (
+                why_fine(facts, text.instruction, span, text.command) is None and "arch=" not in text.value
+            ):
+                found.setdefault(text.instruction.span.start, []).append(address)
         for addresses in found.values():
             spans = [span for address in addresses if (span := address.span) is not None]
             yield self.finding(
@@ -88,7 +95,9 @@ def _fix(document: Document, facts: Facts, addresses: list[Address]) -> Fix | No
     if len(hosts) != 1 or not isinstance(run, Run) or any(not _OFFICIAL.match(one.uri) for one in addresses):
         return None
     host = hosts.pop()
-    chosen = arch_case(document, facts, run, {"amd64": host, "arm64": "ports.ubuntu.com/ubuntu-ports"}, "_mirror")
+    chosen = arch_case(
+        document, facts, run, {"amd64": host, "arm64": "ports.ubuntu.com/ubuntu-ports"}, "_mirror"
+    )
     if chosen is None or b"sh -c" in run.span.of(document.source):
         return None
     edits: list[Edit] = list(chosen[0])

@@ -49,9 +49,7 @@ def names_it(install: Install, package: Package) -> bool:
     return (
         install.command.script.readable
         and not install.run.json
-        and all(
-            isinstance(part, Literal | Param) and part.quote is Quote.NONE for part in package.word.parts
-        )
+        and all(isinstance(part, Literal | Param) and part.quote is Quote.NONE for part in package.word.parts)
     )
 
 
