@@ -112,7 +112,10 @@ def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
     "body",
     [
         f'RUN ["wget", "{HELM}"]',
-        f"RUN sh -c 'wget {HELM}'",
+        f"RUN sh -c 'wget {NODE}'",
+        f"RUN sudo -u app sh -c 'wget {HELM}'",
+        f"RUN su app -c 'wget {HELM}'",
+        f"RUN sh -c \"wget '{HELM}'\"",
         f"RUN wget {NODE} && tar xf node-v20.1.0-linux-x64.tar.xz\nENV PATH=/node-v20.1.0-linux-x64/bin:$PATH",
         f"RUN wget {NODE}\nRUN tar xf node-v20.1.0-linux-x64.tar.xz",
         f'RUN wget {HELM} && tar xf *.gz\nENTRYPOINT ["/linux-amd64/helm"]',
@@ -127,9 +130,17 @@ def test_a_fix_that_might_not_do_is_withheld(body: str) -> None:
     assert fixed(text) == text
 
 
-@pytest.mark.parametrize("body", [f'RUN ["wget", "{HELM}"]', f"RUN sh -c 'wget {HELM}'"])
+@pytest.mark.parametrize("body", [f'RUN ["wget", "{HELM}"]', f"RUN sudo -u app sh -c 'wget {HELM}'"])
 def test_a_download_without_a_fix_is_found_all_the_same(body: str) -> None:
     assert "AP401" in codes(f"FROM debian\n{body}\n")
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_another_shell_sees_the_argument_in_its_environment(quote: str) -> None:
+    text = f"FROM debian\nRUN bash -c {quote}wget {HELM}{quote}\n"
+    expected = "FROM debian\nARG TARGETARCH\nRUN bash -c " + quote
+    expected += "wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz" + quote + "\n"
+    assert fixed(text) == expected
 
 
 def test_stages_named_by_number_keep_add_as_it_is() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from archpatch.assets import UNKNOWN
 from archpatch.platforms import Platform
 from archpatch.syntax import words
-from archpatch.syntax.shell import Assign, Literal, Param, Part, ShellWord
+from archpatch.syntax.shell import Assign, Literal, Param, Part, ShellWord, Substitution
 from archpatch.syntax.tree import Declaration, Instruction, Word
 from archpatch.text import Span, encode
 
@@ -148,7 +148,7 @@ def _assigned(command: Command, name: str, target: Platform) -> Assign | None:
 
 def _computed(facts: Facts, command: Command, part: Part, place: _Place, target: Platform) -> Piece:
     value = facts.value(command, ShellWord(part.span, (part,), ""), target)
-    text = UNKNOWN if value.text is None else value.text
+    text = _system(part) if value.text is None else value.text
     return Piece(text, None, place.holder, place.assign, None, place.instruction, value.names, part.span)
 
 
@@ -182,3 +182,23 @@ def _dockerfile(facts: Facts, place: _Place, target: Platform, deep: int) -> Ite
         text = UNKNOWN if value.text is None else value.text
         source = span if plain else None
         yield Piece(text, None, word, None, place.declaration, place.instruction, value.names, source)
+
+
+def _system(part: Part) -> str:
+    """What `$(uname -s)` prints where Linux is built, in small letters if `tr` or `sed` makes it so; else UNKNOWN."""
+    if not isinstance(part, Substitution) or not part.script.commands:
+        return UNKNOWN
+    first, *rest = part.script.commands
+    if first.name != "uname" or [word.literal for word in first.arguments] not in (
+        [],
+        ["-s"],
+        ["--kernel-name"],
+    ):
+        return UNKNOWN
+    if not rest:
+        return "Linux"
+    lowers = len(rest) == 1 and rest[0].name == "tr"
+    return "linux" if lowers and [word.literal for word in rest[0].arguments] in _LOWER else UNKNOWN
+
+
+_LOWER = (["A-Z", "a-z"], ["[A-Z]", "[a-z]"], ["[:upper:]", "[:lower:]"], ["L", "l"])

@@ -122,6 +122,22 @@ def test_a_default_that_a_branch_overrides_makes_the_url_follow_the_target() -> 
     assert found.varies
 
 
+@pytest.mark.parametrize(
+    ("asks", "system"),
+    [
+        ("$(uname -s)", "Linux"),
+        ("`uname -s`", "Linux"),
+        ("$(uname | tr A-Z a-z)", "linux"),
+        ("$(uname -s | tr '[:upper:]' '[:lower:]')", "linux"),
+        ("$(uname -s | rev)", UNKNOWN),
+        ("$(uname -r)", UNKNOWN),
+    ],
+)
+def test_the_systems_name_is_known(asks: str, system: str) -> None:
+    (found,) = downloads(f'RUN curl -fLo /x "https://example.com/tool-{asks}-amd64"')
+    assert found.url == f"https://example.com/tool-{system}-amd64"
+
+
 def test_what_nobody_knows_stays_unknown() -> None:
     (found,) = downloads("ARG V\nRUN curl -fLO https://dl.k8s.io/release/$V/bin/linux/amd64/kubectl")
     assert found.url == f"https://dl.k8s.io/release/{UNKNOWN}/bin/linux/amd64/kubectl"

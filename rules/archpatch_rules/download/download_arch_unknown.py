@@ -21,8 +21,9 @@ class DownloadArchUnknown(Rule):
     It is fine in a branch that asks for the architecture, beside a download for the other one, and for files of
     another system or of none.
 
-    The fix follows the convention that the URL begins: `amd64` goes with `arm64`, `x86_64` with `aarch64`, `x64` with
-    `arm64`. It is unsafe, since it is a guess; add the file to a table of your own to have it known.
+    The fix follows the convention that the URL begins: `amd64` goes with `arm64`, `x64` with `arm64`, `x86_64` with
+    `aarch64` (but `Linux_x86_64` with `arm64`, the names that GoReleaser gives). It is unsafe, since it is a guess; add
+    the file to a table of your own to have it known.
     """
 
     code, name, severity = "AP402", "download-arch-unknown", Severity.WARNING
@@ -48,6 +49,17 @@ class DownloadArchUnknown(Rule):
             "FROM debian\nRUN wget https://example.com/tool_linux64.zip\n",
             "FROM debian\nRUN wget https://example.com/tool_linux64.zip\n",
             title="No convention says what goes with linux64",
+        ),
+        Example(
+            "FROM debian\nRUN wget https://example.com/tool_Linux_x86_64.tar.gz\n",
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && wget https://example.com/tool_Linux_${_arch}.tar.gz\n",
+            applicability="unsafe",
+            title="GoReleaser's names",
         ),
         Example(
             "FROM debian\n"

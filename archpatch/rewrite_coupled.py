@@ -1,0 +1,199 @@
+"""Words that hang on the name of a downloaded file: in the same RUN, and in other instructions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from archpatch.facts import Command, Download, Facts
+from archpatch.facts.origins import Piece, piece_at, text_of, trace
+from archpatch.facts.suppressors import command_at
+from archpatch.platforms import AMD64, arch_words
+from archpatch.rewrite import declare_arg, substitute, substitute_word
+from archpatch.syntax.shell import Script, ShellWord
+from archpatch.syntax.tree import Document, Env, Instruction, Run
+from archpatch.text import Edit, Span, decode, encode
+
+_ENDING = re.compile(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
+
+
+def coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> tuple[Edit, ...] | None:
+    """Edits of the same RUN where another word repeats the part of the URL that changes; None where one does that
+    cannot be edited."""
+    if download.command is None:
+        return ()
+    return _in_script(facts, download, download.command, expressions)
+
+
+def _in_script(
+    facts: Facts, download: Download, command: Command, expressions: Mapping[int, str]
+) -> tuple[Edit, ...] | None:
+    """The edits of one script; `command` is any of its commands."""
+    places = {token.text: token.place for token in download.tokens if token.text}
+    changed = [token.span for token in download.tokens if token.span is not None]
+    inner = [one.script.span for one in command.script.commands if one.script is not None]  # `sh -c '...'`
+    edits: list[Edit] = []
+    for word, only_on in _words(command.script):
+        if only_on is not None or not any(text in word.raw or "$" in word.raw for text in places):
+            continue
+        shell = command_at(command.script, word.span) or command.shell
+        for text, held in _mentions(facts, replace(command, shell=shell), word, download, places):
+            piece, span = held if held else (None, None)
+            if piece is None or span in changed:
+                continue  # changed in its own place
+            if span is None:
+                if piece.use and piece.text == text and download.varies:
+                    edits.append(Edit.replace(piece.use, expressions[places[text]]))
+                continue
+            if piece.holder is word:
+                edit = substitute(word, span, expressions[places[text]])
+                if edit is None or (b"'" in edit.text and any(span in outer for outer in inner)):
+                    return None
+                edits.append(edit)
+            elif piece.declaration is not None:
+                return None
+    return tuple(edits)
+
+
+def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
+    for command in script.commands:
+        for word in command.words:
+            yield word, command.only_on
+        for redirect in command.redirects:
+            if redirect.target is not None:
+                yield redirect.target, command.only_on
+    for assign in script.assigns:
+        if assign.value is not None:
+            yield assign.value, assign.only_on
+
+
+def _mentions(
+    facts: Facts, command: Command, word: ShellWord, download: Download, places: Mapping[str, int]
+) -> Iterator[tuple[str, tuple[Piece, Span | None] | None]]:
+    """Every architecture in a word that belongs to the name of the file, and where it is written."""
+    pieces = trace(facts, command, word, AMD64)
+    text = text_of(pieces)
+    parts = _parts(download.url)
+    if "://" in text and not _same_folder(text, parts):
+        return
+    for found in arch_words(text):
+        if found.text in places and _repeats(text, found.start, found.end, parts):
+            yield found.text, piece_at(pieces, found.start, found.end)
+
+
+def _parts(url: str) -> tuple[str, ...]:
+    """The parts of a URL's path, the file's name without the ending of an archive."""
+    path = url.partition("?")[0].split("/")[3:]
+    return tuple(_ENDING.sub("", part) if at == len(path) - 1 else part for at, part in enumerate(path))
+
+
+def _same_folder(url: str, parts: Sequence[str]) -> bool:
+    """Whether another URL lies beside the download: its signature, its checksums."""
+    mine = _parts(url)
+    return mine[:-1] == tuple(parts[:-1]) or parts[-1] in mine[-1]
+
+
+def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
+    """Whether the part of a path around a word is one of the URL's, or holds the name of its file."""
+    first = max(text.rfind(mark, 0, start) for mark in "/ =,:\"'^|(\n\t") + 1
+    last = min((at for mark in "/ =,:\"'$|)\n\t" if (at := text.find(mark, end)) >= 0), default=len(text))
+    part = _ENDING.sub("", text[first:last].replace("\\", ""))
+    return any(part == other or (len(part) > end - start and part in other) for other in parts) or (
+        parts[-1] in part and len(parts[-1]) > end - start
+    )
+
+
+_CLUSTER = re.compile(r"[A-Za-z0-9]+[-_.]$")
+_URLS = re.compile(r"\b(?:https?|ftp)://\S+")
+
+
+def elsewhere(
+    document: Document, facts: Facts, download: Download, expressions: Mapping[int, str], argument: str
+) -> tuple[Edit, ...] | None:
+    """Edits of other instructions that name the file, or what it unpacks to; None where one cannot be changed."""
+    others = texts(document, facts, download)
+    names = clusters(download, others)
+    if not names:
+        return ()
+    edits: list[Edit] = []
+    for instruction, text in others:
+        if not any(name in text for name in names):
+            continue
+        if not isinstance(instruction, Run) or instruction.json or instruction not in download.stage.runs:
+            named = _in_words(document, facts, instruction, download, argument)
+            if named is None or (not named and _may_mention(text, download)):
+                return None
+            edits += named
+            continue
+        script = facts.shell(instruction)
+        if not script.readable or not script.commands:
+            return None
+        command = Command(script.commands[0], instruction, download.stage, script)
+        found = _in_script(facts, download, command, expressions)
+        if found is None:
+            return None
+        edits += found
+    if edits and any(expression != f"${{{argument}}}" for expression in expressions.values()):
+        return None  # what the `case` sets ends with its RUN
+    return tuple(edits)
+
+
+def _in_words(
+    document: Document, facts: Facts, instruction: Instruction, download: Download, argument: str
+) -> tuple[Edit, ...] | None:
+    """Edits of COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions."""
+    if instruction.keyword not in ("COPY", "ADD", "ENV", "WORKDIR") or instruction.onbuild:
+        return ()
+    words = [word for word in instruction.words if word.value == word.verbatim]
+    if isinstance(instruction, Env):
+        words = [held for one in instruction.declarations if (held := one.value) is not None]
+    places = {token.text for token in download.tokens}
+    edits: list[Edit] = []
+    for word in words:
+        for found in arch_words(word.verbatim):
+            if found.text in places and _repeats(word.verbatim, found.start, found.end, _parts(download.url)):
+                start = word.span.start + len(encode(word.verbatim[: found.start]))
+                span = Span(start, start + len(encode(found.text)))
+                edit = substitute_word(word, span, f"${{{argument}}}")
+                if edit is None:
+                    return None
+                edits.append(edit)
+    return (*declare_arg(document, facts, instruction, argument), *edits) if edits else ()
+
+
+def _may_mention(text: str, download: Download) -> bool:
+    """Whether a text outside of RUN speaks of the file; where variables stand in it, it may."""
+    words = {token.text for token in download.tokens}
+    parts = _parts(download.url)
+    return any(
+        found.text in words
+        and (
+            _repeats(text, found.start, found.end, parts) or "$" in text[max(0, found.start - 60) : found.end]
+        )
+        for found in arch_words(text)
+    )
+
+
+def clusters(download: Download, others: Sequence[tuple[Instruction, str]]) -> set[str]:
+    """The pieces of the file's name with the architecture in them (`linux-amd64`) that these texts speak of."""
+    names = set()
+    for token in download.tokens:
+        before = _CLUSTER.search(download.url[: token.start])
+        if before and token.text:
+            names.add(before[0] + token.text)
+    return {name for name in names if any(name in text for _, text in others)}
+
+
+def texts(document: Document, facts: Facts, download: Download) -> list[tuple[Instruction, str]]:
+    """The other instructions of the stage, and of those that take files from it, without URLs. Those that fetch for
+    themselves are left out: what they name is theirs."""
+    fetching = [other.instruction for other in facts.downloads if other.tokens]
+    stages = {download.stage.index, *(stage.index for stage in download.stage.feeds)}
+    return [
+        (other, _URLS.sub("", decode(Span(other.body.start, other.span.end).of(document.source))))
+        for stage in facts.stages
+        if stage.index in stages
+        for other in stage.body
+        if other.keyword not in ("LABEL", "ARG") and not any(other is fetch for fetch in fetching)
+    ]
