@@ -54,8 +54,11 @@ def by_code() -> Mapping[str, Rule | suppress.Notice]:
 
 def describe(rule: Rule | suppress.Notice) -> RuleInfo:
     """What reports say of a rule."""
-    manual = rule.manual if isinstance(rule, suppress.Notice) else inspect.cleandoc(type(rule).__doc__ or "")
-    return RuleInfo(rule.code, rule.name, rule.severity, manual, _PAGE.format(rule.code))
+    if isinstance(rule, suppress.Notice):
+        manual, style = rule.manual, None
+    else:
+        manual, style = inspect.cleandoc(type(rule).__doc__ or ""), rule.style
+    return RuleInfo(rule.code, rule.name, rule.severity, manual, _PAGE.format(rule.code), style)
 
 
 def look(task: Task) -> FileResult | Error:

@@ -37,6 +37,8 @@ def render(result: Result, look: Look) -> bytes:
         out += statistics(result, paint)
     else:
         for file, entry in result.entries:
+            if result.is_aside(entry):
+                continue  # the summary counts them
             out += (*_Frame(file, entry, result, paint).lines(), "")
     if not look.quiet:
         out += summary(result, paint)

@@ -51,13 +51,14 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """What reports say of a rule. `manual` is its docstring, `url` the page of it."""
+    """What reports say of a rule. `manual` is its docstring, `url` the page of it, `style` the one it belongs to."""
 
     code: str
     name: str
     severity: Severity
     manual: str
     url: str
+    style: Style | None = None
 
     @property
     def summary(self) -> str:
@@ -172,6 +173,12 @@ class Result:
     def rule(self, code: str) -> RuleInfo:
         """What is known of a rule."""
         return self.rules[code]
+
+    def is_aside(self, entry: Entry) -> bool:
+        """Whether it is a note of a style that was not chosen, by a rule that was not named."""
+        if entry.finding.severity > Severity.NOTE or entry.written:
+            return False
+        return self.rule(entry.finding.code).style is not None
 
 
 def repository_path(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from archpatch.report.model import FileResult, Result, State, Verb
 from archpatch.report.paint import Paint
 from archpatch.report.safe import safe
-from archpatch.rule import Severity
+from archpatch.rule import Severity, Style
 from archpatch.text import Applicability
 
 _WORDS = {
@@ -36,6 +36,7 @@ def summary(result: Result, paint: Paint) -> Iterator[str]:
     if files:
         yield from _images(files, paint)
         yield _findings(result)
+        yield from _asides(result)
     if result.all_errors:
         yield paint(
             "red", f"Not done: {_count(len({e.path for e in result.all_errors}), 'file')}, see the errors"
@@ -89,6 +90,18 @@ def _images(files: tuple[FileResult, ...], paint: Paint) -> Iterator[str]:
             paint(_COLORS[state], f"{states[state]} {_WORDS[state]}") for state in State if states[state]
         )
         yield f"  {platform}: {', '.join(parts)}"
+
+
+def _asides(result: Result) -> Iterator[str]:
+    """Notes of a style that was not chosen: many, and none of them a pitfall."""
+    counts = Counter(entry.finding.code for _, entry in result.entries if result.is_aside(entry))
+    if counts:
+        style = Style.EXPLICIT if result.style is Style.MINIMAL else Style.MINIMAL
+        codes = ", ".join(sorted(counts))
+        yield (
+            f"Not shown: {_count(counts.total(), 'note')} of the {style.value} style ({codes}); "
+            f"--style {style.value} or --select CODE shows and writes them"
+        )
 
 
 def _findings(result: Result) -> str:

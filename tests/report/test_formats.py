@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 
 from archpatch.report import FORMATS, Look, render
 from archpatch.report.model import Result, Verb, entries
-from archpatch.rule import Finding, Severity
+from archpatch.rule import Finding, Severity, Style
 from archpatch.syntax.parse import parse
 from archpatch.text import Applicability, Edit, Span
-from tests.report.conftest import FINDING, FULL, RULE, SOURCE, fix, result
+from tests.report.conftest import FINDING, FULL, NOTE, RULE, SOURCE, fix, result
 
 
 def shown(name: str, of: Result = FULL, look: Look | None = None) -> str:
@@ -328,3 +329,20 @@ def test_nothing_found_is_a_valid_report_too(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_report_is_the_same_every_time(name: str) -> None:
     assert shown(name) == shown(name)
+
+
+def test_notes_of_the_other_style_are_one_line_and_json_keeps_them() -> None:
+    explicit = replace(RULE, style=Style.EXPLICIT)
+    plain = result(SOURCE, [NOTE])
+    entry = replace(plain.files[0].entries[0], written=False)
+    many = replace(
+        plain, files=(replace(plain.files[0], entries=(entry, entry)),), rules={RULE.code: explicit}
+    )
+    text = shown("full", many)
+    assert "A note" not in text
+    assert (
+        "Not shown: 2 notes of the explicit style (XX101); "
+        "--style explicit or --select CODE shows and writes them\n"
+    ) in text
+    assert len(json.loads(shown("json", many))["findings"]) == 2
+    assert "A note" in shown("full", replace(many, rules=plain.rules))  # a note of no style is shown
