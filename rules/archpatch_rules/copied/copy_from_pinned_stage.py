@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import CopyOut, Facts, PlatformKind
+from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind
 from archpatch.facts.suppressors import runs_anywhere, why_stage_is_fine
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import delete_flag
@@ -98,18 +98,20 @@ def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
         or why_stage_is_fine(source) is not None
     ):
         return False
+    if facts.uses("TARGETARCH", "TARGETPLATFORM", "TARGETOS", stage=source):
+        return False  # it compiles for the target
     if source.kind is PlatformKind.CONSTANT:
-        platform = source.platform(facts.targets[0]).platform
+        pinned = source.platform(facts.targets[0])
+        if pinned.origin is not None and pinned.origin.name in AUTOMATIC:
+            return False  # platform-arg-default says what there is to say
+        platform = pinned.platform
         arch = platform.arch if platform is not None else ""
         if all(platform == target for target in by.targets or facts.targets):
             return False
         return why_arch_is_fine(facts, arch, copy.instruction, copy.word.span) is None
     if source.kind is not PlatformKind.BUILD or not source.installs or source.copies_in:
         return False
-    for_target = facts.uses("TARGETARCH", "TARGETPLATFORM", "TARGETOS", stage=source)
-    return not for_target and all(
-        _SYSTEM.search(path.value) for path in copy.sources if not _neutral(path.value)
-    )
+    return all(_SYSTEM.search(path.value) for path in copy.sources if not _neutral(path.value))
 
 
 def _fix(document: Document, copy: CopyOut) -> Fix | None:

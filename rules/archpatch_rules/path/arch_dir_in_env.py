@@ -71,8 +71,12 @@ class ArchDirInEnv(Rule):
         for place in written(facts, *_WORDS):
             if not _is_folder(place):
                 continue
-            for element in place.value.strip("\"'").split(":"):
-                word = next(arch_words(element), None) if "/" in element else None
+            for element in re.split(r"[:\s]+", place.value.strip("\"'")):
+                word = (
+                    next(arch_words(element), None)
+                    if element[:1] in ("/", "$", "~", ".") and "/" in element
+                    else None
+                )
                 span = None if word is None else next(place.places(element), None)
                 if word is None or span is None or any(_within(element, goal) for goal in made):
                     continue
@@ -91,6 +95,8 @@ class ArchDirInEnv(Rule):
 def _is_folder(place: Written) -> bool:
     if not isinstance(place.instruction, Env) and place.instruction.keyword != "WORKDIR":
         return False
+    if next(arch_words(place.name.lower()), None) is not None:
+        return False  # the variable is about one architecture: CARGO_TARGET_X86_64_..., IOS_SIM_AMD64
     return "://" not in place.value and not _OTHERS.search(place.value.lower()) and not names_jvm(place)
 
 
