@@ -76,7 +76,7 @@ def _in_script(facts: Facts, run: Run, stage: StageFacts, names: frozenset[str])
             seen.add(assign.span)
             if assign.name in names and assign.value is not None and not assign.append:
                 yield Assigned(assign.name, assign.span, assign.value, run, stage, command)
-        for word in command.shell.words:
+        for word in command.shell.words if command.shell.script is None else ():
             name, joint, _ = word.prefix.partition("=")
             if joint and name in names and not any(word.span.meets(span) for span in seen):
                 value = tail(word, len(name) + 1)

@@ -144,7 +144,7 @@ def json_string(verbatim: str, start: int) -> Text | None:
 # What a scan for heredocs must step over, line ends, and the marker itself.
 _TOKEN = re.compile(
     rb"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|(?<![^\s;|&(){}])#[^\n]*|<<<|\(\([^\n()]*\)\)|(?P<end>\n)"
-    rb"|<<(?P<tabs>-?)[ \t]*(?P<quote>['\"\\]?)(?P<name>[A-Za-z_][\w.-]*)",
+    rb"|<<(?P<tabs>-?)[ \t]*(?P<quote>['\"\\]?)(?P<name>[A-Za-z_][\w.-]*)(?P=quote)?",
     re.DOTALL,
 )
 

@@ -164,6 +164,11 @@ def test_a_comment_hides_the_rest_of_the_joined_line() -> None:
         pytest.param("FROM x\nRUN cat <<EOF > f\na\nEOF\n", ["cat"], id="a file written"),
         pytest.param("FROM x\nRUN <<A && b <<B\na\nA\nb\nB\n", ["", "b"], id="two heredocs"),
         pytest.param("FROM x\nRUN <<EOF\ncat <<X\nc\nX\nd\nEOF\n", ["cat", "d"], id="heredoc in heredoc"),
+        pytest.param(
+            "FROM x\nRUN cat <<'A' <<\"B\" > /x\nit's $1\nA\n\"b\nB\n",
+            ["cat"],
+            id="quotes in heredocs of quoted names",
+        ),
         pytest.param('FROM x\nRUN ["sh", "-c", "a && b \\"c\\""]\n', ["sh", "a", "b"], id="exec form of sh"),
         pytest.param(
             'FROM x\nRUN ["/bin/bash", "-ec", "a; b"]\n', ["bash", "a", "b"], id="exec form of bash"
