@@ -102,7 +102,7 @@ _OTHERS = frozenset(
     ]
 )
 
-_URL = re.compile(r"(?:https?|ftp)://[^/\s]+/\S")
+_URL = re.compile(r"(?:https?|ftp|gs|s3)://[^/\s]+/\S")
 # Files of another system, or for every architecture: no word in their URL is one of Linux.
 _FOREIGN = re.compile(
     r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)|\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
@@ -288,7 +288,7 @@ def _url_words(shell: ShellCommand) -> list[ShellWord]:
     fetches: bool | None = None
     for word in shell.words:
         raw = word.raw
-        if "://" in raw[:40] and raw.lstrip("\"'").startswith(("http", "ftp")):
+        if "://" in raw[:40] and raw.lstrip("\"'").startswith(("http", "ftp", "gs:", "s3:")):
             found.append(word)
         elif raw.lstrip("\"'")[:1] == "$" and raw != "$@":
             if fetches is None:

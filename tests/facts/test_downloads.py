@@ -47,6 +47,8 @@ def written(text: str) -> list[str | None]:
         (f"ADD {KUBECTL}/amd64/kubectl /bin/kubectl", "ADD", "/bin/kubectl", True),
         (f"RUN fetch_it {KUBECTL}/amd64/kubectl", "fetch_it", None, False),
         (f"RUN npm install {KUBECTL}/amd64/kubectl", "npm", None, False),
+        ("RUN aws s3 cp s3://bucket/tool-amd64 /bin/tool", "aws", None, False),
+        ("RUN gsutil cp gs://bucket/tool-amd64 /bin/tool", "gsutil", None, False),
     ],
 )
 def test_a_download_knows_its_command_and_its_file(

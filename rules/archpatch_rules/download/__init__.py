@@ -1,4 +1,4 @@
-"""Downloads: AP401 to AP411."""
+"""Downloads: AP401 to AP412."""
 
 from archpatch.rule import Rule
 from archpatch_rules.download.checksum_single_arch import ChecksumSingleArch
@@ -8,6 +8,7 @@ from archpatch_rules.download.download_arch_unknown import DownloadArchUnknown
 from archpatch_rules.download.download_spelling import DownloadSpelling
 from archpatch_rules.download.installer_arch_option import InstallerArchOption
 from archpatch_rules.download.libc_change import LibcChange
+from archpatch_rules.download.release_asset_filter import ReleaseAssetFilter
 from archpatch_rules.download.swallowed_failure import SwallowedFailure
 from archpatch_rules.download.tool_without_arm64 import ToolWithoutArm64
 from archpatch_rules.download.ubuntu_pool_deb import UbuntuPoolDeb
@@ -25,4 +26,5 @@ RULES: tuple[Rule, ...] = (
     UbuntuPoolDeb(),
     InstallerArchOption(),
     SwallowedFailure(),
+    ReleaseAssetFilter(),
 )

@@ -1,0 +1,131 @@
+"""AP412."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts.suppressors import Suppressor, why_fine
+from archpatch.platforms import ArchWord, arch_words
+from archpatch.rewrite import declare_arg, substitute
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix, Span
+
+_FILTERS = frozenset({"grep", "egrep", "fgrep", "rg", "jq", "awk", "gawk", "sed"})
+_FETCHERS = frozenset({"curl", "wget", "wget2", "http"})
+_EXPRESSIONS = {"amd64": "${TARGETARCH}", "x86_64": "$(uname -m)"}
+
+
+class ReleaseAssetFilter(Rule):
+    """The files of a release are asked for, and the one for amd64 is picked from the answer on every platform.
+
+    Nothing fails where the image is built; on arm64 the file cannot be executed.
+
+    It is fine in a branch that asks for the architecture, and where the filter names the others too.
+
+    The fix puts `${TARGETARCH}` in place of `amd64`, and `$(uname -m)` in place of `x86_64`. It is unsafe: what the
+    release calls its file for arm64 is not known.
+    """
+
+    code, name, severity = "AP412", "release-asset-filter", Severity.WARNING
+    hints = ("/releases", "release download")
+    errors = ("exec format error",)
+    examples = (
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep download_url | grep linux-amd64 "
+            "| cut -d '\"' -f 4 | wget -qi -\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep download_url | grep linux-${TARGETARCH} "
+            "| cut -d '\"' -f 4 | wget -qi -\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN URL=$(curl -fsSL https://api.github.com/repos/o/r/releases/latest "
+            "| jq -r '.assets[].browser_download_url | select(contains(\"x86_64\"))') && curl -fsSLO $URL\n",
+            "FROM debian\n"
+            "RUN URL=$(curl -fsSL https://api.github.com/repos/o/r/releases/latest "
+            "| jq -r '.assets[].browser_download_url | select(contains(\"'\"$(uname -m)\"'\"))') && curl -fsSLO $URL\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN gh release download v1 -R o/r -p '*_linux64.tar.gz'\n",
+            "FROM debian\nRUN gh release download v1 -R o/r -p '*_linux64.tar.gz'\n",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep -E 'amd64|arm64' > /assets\n",
+        ),
+        Example(
+            "FROM debian\nRUN ls | grep amd64; curl -fsSLO https://example.com/releases/x\n",
+            title="Not in one pipe",
+        ),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each filter."""
+        for command in facts.commands():
+            if command.stage.kind is PlatformKind.CONSTANT or command.shell.only_on is not None:
+                continue
+            if not _picks(document, command):
+                continue
+            for word, span, found in _arches(command):
+                why = why_fine(facts, command.run, span, command)
+                if why in (None, Suppressor.TRANSLATION):
+                    yield self.finding(
+                        span,
+                        f"The file for amd64 ({found.text}) is picked on every platform.",
+                        _fix(document, facts, command, word, span, found),
+                    )
+
+
+def _picks(document: Document, command: Command) -> bool:
+    """Whether a command chooses among the files of a release."""
+    shell = command.shell
+    if shell.name == "gh":
+        return [word.literal for word in shell.arguments[:2]] == ["release", "download"]
+    if shell.name not in _FILTERS:
+        return False
+    return any(
+        other.name in _FETCHERS
+        and other.span.end <= shell.span.start
+        and any("/releases" in word.raw for word in other.arguments)
+        and _is_pipe(document.source[other.span.end : shell.span.start])
+        for other in command.script.commands
+    )
+
+
+def _is_pipe(between: bytes) -> bool:
+    """Whether nothing but pipes part two commands of a script."""
+    return (
+        between.lstrip(b" \\\t\r\n").startswith(b"|")
+        and b"||" not in between
+        and b";" not in between
+        and b"&&" not in between
+    )
+
+
+def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, ArchWord]]:
+    for word in command.shell.arguments:
+        words = list(arch_words(word.raw))
+        if len({found.arch for found in words}) != 1:
+            continue
+        span = word.find(words[0].text)
+        if span is not None and words[0].arch == "amd64":
+            yield word, span, words[0]
+
+
+def _fix(
+    document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, found: ArchWord
+) -> Fix | None:
+    expression = _EXPRESSIONS.get(found.text)
+    if expression is None or command.stage.kind is not PlatformKind.TARGET or command.run.json:
+        return None
+    edit = substitute(word, span, expression)
+    if edit is None or not command.script.readable:
+        return None
+    declared = declare_arg(document, facts, command.run, "TARGETARCH") if "TARGETARCH" in expression else ()
+    return Fix("Pick the file for the architecture that is built", (*declared, edit), Applicability.UNSAFE)
