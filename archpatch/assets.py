@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from archpatch.platforms import Convention
 
@@ -40,8 +41,7 @@ _ANY_ARCH = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(Struct, frozen=True):
     """A published file, one row of the table `downloads`.
 
     `words`: what stands for {A}, {B} on each architecture; no entry, no such file. `since`: `>=1.2` or
@@ -80,8 +80,7 @@ class Asset:
         return not self.words
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A place in a URL (characters) where an architecture is spelled: {A} is 0, {B} is 1."""
 
     start: int
@@ -89,8 +88,7 @@ class Token:
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A URL that a row claims. `exact` False: another file of the same publisher, which spells alike."""
 
     asset: Asset

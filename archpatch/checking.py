@@ -5,10 +5,11 @@ No rule is known here by its name.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from archpatch import suppress
 from archpatch.facts import Context, Facts, StageFacts
@@ -24,8 +25,7 @@ class InternalError(Exception):
     """A rule that fails, or whose fix breaks the file. The file is as it was; str() names the rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What is asked for. `select` empty: every rule that is no opt-in; all three hold codes, prefixes or names."""
 
     targets: tuple[Platform, ...] = DEFAULT_TARGETS
@@ -58,8 +58,7 @@ class Settings:
         return isinstance(rule, Rule) and rule.style is self.style
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What one look at a file gave. `errors`: it does not parse; no fix is offered then.
 
     `unknown`: what could not be looked at. `targets`: the platforms that were looked at, which a comment of the
@@ -107,7 +106,7 @@ def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
         finding for finding in own if _wanted(settings, finding) and not _hidden_notice(comments, finding)
     )
     if errors:
-        findings = [dataclasses.replace(finding, fix=None) for finding in findings]
+        findings = [replace(finding, fix=None) for finding in findings]
     return Report(
         tuple(sorted(dict.fromkeys(findings), key=_place)),
         tuple(sorted((finding for rule, finding in hidden if settings.asks(rule)), key=_place)),
@@ -193,7 +192,7 @@ def _styled(finding: Finding, rule: Rule, settings: Settings) -> Finding:
     """Outside of a rule's own style its findings are notes."""
     if rule.style in (None, settings.style) or finding.severity is Severity.NOTE:
         return finding
-    return dataclasses.replace(finding, severity=Severity.NOTE)
+    return replace(finding, severity=Severity.NOTE)
 
 
 def _unread(facts: Facts) -> Iterator[tuple[StageFacts | None, Problem]]:

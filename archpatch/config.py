@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.discover import Unreadable, read, walk_up
 from archpatch.platforms import Platform, UnknownPlatform
@@ -24,8 +26,7 @@ class ConfigError(Exception):
     """A config file that cannot be used; str() is one line that names the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """What a config file says; None where it says nothing. Patterns count from `folder`.
 
     `data` are tables of the user's own, beside the built-in ones. `verify_allow` are globs of files of an image

@@ -12,10 +12,11 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from archpatch.ignorefiles import IgnoreFiles
@@ -38,16 +39,14 @@ class Unreadable(Exception):
     """A file cannot be looked at; str() is one line without the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """A path that could not be looked at, and why in one line."""
 
     path: Path
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """`files` in order, without repeats; `templates` were passed over; `total` counts all shards.
 
     `named` are those that the user named, which no exclusion hides.
@@ -60,8 +59,7 @@ class Found:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """The `number`-th of `count` parts, by a hash of the path: the same on every machine."""
 
     number: int
@@ -81,8 +79,7 @@ class Shard:
         return zlib.crc32(os.fsencode(name)) % self.count == self.number - 1
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     """What has been found so far; `files` says of each whether it is a link that a search met."""
 
     files: dict[Path, bool] = field(default_factory=dict)

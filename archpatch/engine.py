@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from archpatch.checking import InternalError, Report, Settings, ask, inside_context, targets_of
 from archpatch.facts import Context, Facts
@@ -40,8 +42,7 @@ class Unstable(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What fix() made of a file. Nothing is written to disk.
 
     `files`: changed files of the context, by path. `applied`: the findings whose fixes went in, round by round;
@@ -212,8 +213,7 @@ class _Edited(Context):
         return super()._head(path) if path in self._files else self._base._head(path)
 
 
-@dataclass(frozen=True)
-class _State:
+class _State(Struct, frozen=True, dict=True):
     """A Dockerfile and the mended files of its context, between two rounds. `files` by the paths of edits."""
 
     document: Document
@@ -242,9 +242,7 @@ class _State:
     def facts(self) -> Facts:
         """What the rules and the view are made from."""
         targets = targets_of(self.document, self.settings)
-        return Facts(
-            self.document, targets=targets, context=self.context, tables=self.settings.tables
-        )
+        return Facts(self.document, targets=targets, context=self.context, tables=self.settings.tables)
 
     @cached_property
     def report(self) -> Report:

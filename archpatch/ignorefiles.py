@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from msgspec import Struct
 from pathspec import GitIgnoreSpec
 
 _MAX_SIZE = 1 << 20
@@ -16,8 +16,7 @@ _MAX_SIZE = 1 << 20
 _TOO_MANY_STARS = re.compile(rb"(?:[^/*]*\*+){6}")
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreFiles:
+class IgnoreFiles(Struct, frozen=True):
     """The ignore files in force in a folder, the outermost first, each with the folder it stands in."""
 
     specs: tuple[tuple[str, GitIgnoreSpec], ...] = ()

@@ -6,15 +6,19 @@ What goes in and what comes out can be pickled, so that a worker process can be 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch import engine, registry, suppress, write
 from archpatch.discover import Unreadable, check_text, read
 from archpatch.engine import Settings
 from archpatch.facts.context import Context, FolderContext
+from archpatch.git import GitError
+from archpatch.narrow import Scope
 from archpatch.platforms import AMD64, Platform
 from archpatch.report.lines import lines_of
 from archpatch.report.model import Error, FileResult, Kind, RuleInfo, State, Verb, entries
@@ -27,8 +31,7 @@ _RETRIES = 3
 _PAGE = "https://github.com/archpatch/archpatch/blob/main/docs/rules/{}.md"
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """One file to look at. `source` is given for standard input, which has no context either."""
 
     path: Path
@@ -37,6 +40,7 @@ class Task:
     verb: Verb
     level: Applicability
     source: bytes | None = None
+    scope: Scope | None = None  # None: every finding is asked for
 
 
 @cache
@@ -80,6 +84,8 @@ def look(task: Task) -> FileResult | Error:
 def _told(path: Path, error: Exception) -> Error:
     if isinstance(error, write.WriteError):
         return Error(error.path, Kind.WRITE, str(error))
+    if isinstance(error, GitError):
+        return Error(path, Kind.READ, str(error))
     if isinstance(error, engine.Unstable | engine.InternalError):
         return Error(path, Kind.INTERNAL, str(error).removeprefix(f"{path}: "))
     message = f"internal error: {type(error).__name__}: {error}; the file is as it was. Please report it."
@@ -109,8 +115,7 @@ class _Once(FolderContext):
         return self._read[path]
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(Struct, frozen=True):
     """The work on one file."""
 
     task: Task
@@ -134,24 +139,30 @@ class _Look:
             return self._told(
                 document, engine.check(document, rules(), self.task.settings, context), context, {}
             )
-        outcome = engine.fix(document, rules(), self.task.settings, context, self.task.level)
+        wanted = self._wanted(document, context)
+        outcome = engine.fix(document, rules(), self.task.settings, context, self.task.level, wanted)
         changes = dict(self._changes(outcome, context))
         if self.task.verb is Verb.DIFF:
             report = engine.check(document, rules(), self.task.settings, context)
             told = self._told(document, report, context, {})
-            left = outcome.report
+            mended = parse(outcome.source, path)
+            failing = self._told(mended, outcome.report, context, outcome.files).failing
         else:
             self._write(changes)
             mended = parse(outcome.source, path) if outcome.source != self.source else document
             told = self._told(mended, outcome.report, context, outcome.files)
-            left = outcome.report
+            failing = told.failing
         return replace(
-            told,
-            changes=changes,
-            applied=outcome.applied,
-            demoted=outcome.demoted,
-            failing=_is_failing(left.findings, self.task.fail_on),
+            told, changes=changes, applied=outcome.applied, demoted=outcome.demoted, failing=failing
         )
+
+    def _wanted(self, document: Document, context: Context | None) -> Callable[[Finding], bool] | None:
+        """What the engine may mend; with a scope, what the scope holds as the file stands."""
+        if self.task.scope is None:
+            return None
+        report = engine.check(document, rules(), self.task.settings, context)
+        asked = {entry.finding for entry in self._told(document, report, context, {}).entries}
+        return asked.__contains__
 
     def _changes(
         self, outcome: engine.Outcome, context: Context | None
@@ -188,7 +199,7 @@ class _Look:
             if path != document.path
         }
         lines = lines_of(document.source)
-        return FileResult(
+        told = FileResult(
             path=document.path,
             source=document.source,
             targets=report.targets,
@@ -201,8 +212,11 @@ class _Look:
             ),
             states=assess(report),
             others=others,
-            failing=_is_failing(report.findings, self.task.fail_on),
         )
+        if self.task.scope is not None:
+            told = _narrowed(told, self.task.scope)
+        failing = any(entry.finding.severity >= self.task.fail_on for entry in told.entries)
+        return replace(told, failing=failing)
 
 
 def assess(report: engine.Report) -> Mapping[Platform, State]:
@@ -230,8 +244,13 @@ def _need(finding: Finding) -> State:
     return State.AFTER_FIX if finding.fix.applicability is Applicability.SAFE else State.AFTER_UNSAFE
 
 
-def _is_failing(findings: Iterable[Finding], fail_on: Severity) -> bool:
-    return any(finding.severity >= fail_on for finding in findings)
+def _narrowed(file: FileResult, scope: Scope) -> FileResult:
+    held = {entry: scope.holds(file, entry) for entry in file.entries}
+    return replace(
+        file,
+        entries=tuple(entry for entry in file.entries if held[entry]),
+        outside=tuple(entry for entry in file.entries if not held[entry]),
+    )
 
 
 def _named_files(findings: Iterable[Finding]) -> Iterator[Path]:

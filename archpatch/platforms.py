@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 
 class UnknownPlatform(ValueError):
@@ -26,8 +27,7 @@ _KNOWN_OS = ("linux", "windows", "darwin", "freebsd", "wasi")
 ARCHES = ("amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le", "wasm")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Platform:
+class Platform(Struct, frozen=True, order=True):
     """An OCI platform in normal form: `linux/arm64`, `linux/arm/v7`."""
 
     os: str
@@ -123,8 +123,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ArchWord:
+class ArchWord(Struct, frozen=True):
     """An architecture named in a text, `start` and `end` counted in characters of that text."""
 
     start: int

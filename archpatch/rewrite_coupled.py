@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from archpatch.facts import Command, Download, Facts
 from archpatch.facts.origins import Piece, piece_at, text_of, trace

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
@@ -52,8 +53,7 @@ def _convention(text: str, before: str) -> Words | None:
     return {arch: word for arch, word in spelled.items() if word}
 
 
-@dataclass(frozen=True, slots=True)
-class Respelling:
+class Respelling(Struct, frozen=True):
     """Edits that make a download follow the architecture. `across`: other instructions are changed or made too."""
 
     edits: tuple[Edit, ...]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct, field
 
 from archpatch.text import Fix, Span
 
@@ -40,8 +41,7 @@ class Style(enum.Enum):
     EXPLICIT = "explicit"
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """Another place that belongs to a finding; `path` None is the Dockerfile."""
 
     span: Span
@@ -49,8 +49,7 @@ class Related:
     path: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A pitfall at a place. `path` None is the Dockerfile; else a file of its build context."""
 
     code: str
@@ -62,8 +61,7 @@ class Finding:
     path: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """A Dockerfile and what a rule makes of it; the unit of manual and test.
 
     `after` None: the rule spares `before`. `after` equal to `before`: found, and no fix is written (none, or a

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from archpatch import suppress
 from archpatch.config import Config, ConfigError, find, load, nearest
 from archpatch.discover import Found
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
+from archpatch.narrow import Scope, mended
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.model import Error, FileResult, Kind, Result, Verb
 from archpatch.rule import Rule, Severity, Style
@@ -33,8 +35,7 @@ class BadOption(Exception):
     """Something on the command line that cannot be; str() is one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the user asked for; None where a config file may speak."""
 
     verb: Verb = Verb.CHECK
@@ -48,12 +49,12 @@ class Options:
     config: Path | None = None
     isolated: bool = False
     jobs: int = 0  # 0: as many as there are processors
+    scope: Scope | None = None  # None: every finding is asked for
     arguments: tuple[str, ...] = ()  # words of the command line that the next command takes over
     paths: tuple[str, ...] = ()  # those among them that are paths
 
 
-@dataclass(slots=True)
-class _Configs:
+class _Configs(Struct):
     """The config of each folder, read once."""
 
     options: Options
@@ -133,8 +134,22 @@ def run(
         verb=options.verb,
         unsafe=options.level is Applicability.UNSAFE,
         templates=len(found.templates),
+        mended=_mended(options, files),
         arguments=options.arguments,
         paths=options.paths,
+    )
+
+
+def _mended(options: Options, files: Sequence[FileResult]) -> tuple[str, ...] | None:
+    """What the baseline knows of these files and the asked rules, and is no longer there."""
+    if options.scope is None or options.scope.known is None:
+        return None
+    settings = Settings(select=options.select or (), ignore=options.ignore)
+    gone = mended(options.scope.known, files)
+    return tuple(
+        f"{one.code} in {one.path}"
+        for one in gone
+        if one.code not in by_code() or settings.asks(by_code()[one.code])
     )
 
 
@@ -185,7 +200,7 @@ def _task(path: Path, options: Options, config: Config, stdin: bytes | None) -> 
     )
     levels = (options.fail_on, config.fail_on, Severity.WARNING)
     fail_on = next(level for level in levels if level is not None)
-    return Task(path, settings, fail_on, options.verb, options.level, stdin)
+    return Task(path, settings, fail_on, options.verb, options.level, stdin, options.scope)
 
 
 @cache

@@ -14,7 +14,8 @@ import difflib
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from archpatch.platforms import Platform, UnknownPlatform
 from archpatch.rule import Finding, Rule, Severity
@@ -22,8 +23,7 @@ from archpatch.syntax.tree import Document, Instruction
 from archpatch.text import Applicability, Edit, Fix, Span, decode
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """A finding of the engine's own: what `archpatch rules` and `explain` show of it."""
 
     code: str
@@ -84,8 +84,7 @@ _ENDS_COMMAND = ("&&", "||", ";", "|")
 _USAGE = "write `ignore[CODE] reason`, `ignore-file[CODE] reason` or `platforms=OS/ARCH reason`"
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(Struct, frozen=True):
     """One comment or directive. `covers` is where it counts; None: the whole file.
 
     `judged`: one of ours, which is reported when it is of no use.
@@ -118,14 +117,13 @@ def means(code: str, rule: Rule | Notice) -> bool:
     return bool(code) and (rule.code.startswith(code) or rule.name == code)
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressions:
+class Suppressions(Struct, frozen=True):
     """What the comments of one Dockerfile say. `platforms` None: nothing about targets."""
 
     document: Document
     entries: tuple[Suppression, ...] = ()
     platforms: tuple[Platform, ...] | None = None
-    findings: tuple[Finding, ...] = field(default=())  # AP002, AP003, AP004 for what cannot be read
+    findings: tuple[Finding, ...] = ()  # AP002, AP003, AP004 for what cannot be read
 
     def covering(self, span: Span | None, rule: Rule | Notice) -> Iterator[tuple[Suppression, str]]:
         """The suppressions, each with its code, that cover a finding of `rule`; `span` None: in another file."""
@@ -261,8 +259,7 @@ def _order(
         findings.append(_above(place.document, comment, below))
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """A comment among the instructions of its file."""
 
     document: Document

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+
+from msgspec import Struct
 
 from archpatch.assets import Asset, Match, keys, match
 
@@ -24,8 +25,7 @@ class BadTable(ValueError):
     """A file that is no table; str() names the file, the line and what is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line: its cells by the names of the table's columns. A missing last cell is empty."""
 
     columns: tuple[str, ...]
@@ -100,8 +100,7 @@ def builtin(name: str) -> Table:
     return Table(read(path).decode(), path)
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(Struct, frozen=True, dict=True):
     """Every table: the user's own first, then the built-in ones. `extra` are paths of files.
 
     Raises BadTable or OSError where a file of the user's is asked for and cannot be used.

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 
 def encode(text: str | bytes) -> bytes:
@@ -22,8 +25,7 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(Struct, frozen=True, order=True):
     """A half-open range of bytes, `start <= end`."""
 
     start: int
@@ -65,8 +67,7 @@ class Applicability(enum.IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Put `text` where `span` is. An empty span inserts, an empty text deletes.
 
     `path` names another file than the finding's (a .csproj, a setup.py), else None.
@@ -105,8 +106,7 @@ class Edit:
         return self != other and self.path == other.path and self.span.meets(other.span)
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """Edits that go in together or not at all. `title` says what they do, as an order ("Drop the flag")."""
 
     title: str
@@ -117,10 +117,10 @@ class Fix:
         edits = tuple(sorted(dict.fromkeys(self.edits), key=lambda edit: edit.order))
         if not edits and self.applicability is not Applicability.MANUAL:
             raise ValueError(f"a fix without edits can only be manual: {self.title}")
-        for one, two in zip(edits, edits[1:], strict=False):
+        for one, two in pairwise(edits):
             if one.clashes(two):
                 raise ValueError(f"edits of one fix clash: {self.title}")
-        object.__setattr__(self, "edits", edits)
+        force_setattr(self, "edits", edits)
 
     def clashes(self, other: Fix) -> bool:
         """Whether the two cannot be applied to one text."""

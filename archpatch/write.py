@@ -19,8 +19,9 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 if sys.platform != "win32":
     import fcntl
@@ -48,8 +49,7 @@ class ChangedOnDisk(WriteError):
     """Another process wrote the file after it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """`before` is what was read from `path`, `after` what shall stand there."""
 
     path: Path
@@ -57,8 +57,7 @@ class Change:
     after: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
+class _Staged(Struct, frozen=True):
     change: Change
     real: str
     temp: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from archpatch import write
 from archpatch.cli import output
@@ -17,6 +17,9 @@ from archpatch.cli.options import Output, arguments_for_next, flat, shared_optio
 from archpatch.cli.progress import Progress
 from archpatch.config import ConfigError
 from archpatch.discover import MAX_SIZE, Found, Shard, Unreadable, discover, read, read_list
+from archpatch.git import GitError, fork_point
+from archpatch.narrow import BadBaseline, Scope
+from archpatch.narrow import load as load_baseline
 from archpatch.platforms import Platform
 from archpatch.registry import BrokenPack
 from archpatch.report.model import Kind, Result, Verb
@@ -27,8 +30,7 @@ from archpatch.text import Applicability
 _STDIN = Path("-")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What the command line asks for; the names are those of the options."""
 
     verb: Verb
@@ -51,6 +53,8 @@ class Request:
     stdin_filename: Path | None
     files_from: Path | None
     shard: Shard | None
+    baseline: Path | None
+    diff_base: str | None
     unsafe: bool = False
     exit_non_zero_on_fix: bool = False
 
@@ -58,6 +62,17 @@ class Request:
     def is_stdin(self) -> bool:
         """Whether the text comes by standard input."""
         return self.paths == (_STDIN,)
+
+    @property
+    def scope(self) -> Scope | None:
+        """The findings that are asked for. Raises BadBaseline and GitError."""
+        if self.baseline is None and self.diff_base is None:
+            return None
+        folder = next((path if path.is_dir() else path.parent for path in self.paths), Path())
+        return Scope(
+            load_baseline(self.baseline) if self.baseline else None,
+            fork_point(folder, self.diff_base) if self.diff_base is not None else None,
+        )
 
     @property
     def options(self) -> Options:
@@ -74,6 +89,7 @@ class Request:
             config=self.config,
             isolated=self.isolated,
             jobs=self.jobs or 0,
+            scope=self.scope,
             arguments=arguments_for_next(),
             paths=tuple(map(str, self.paths)),
         )
@@ -142,7 +158,7 @@ def _request(verb: Verb, values: dict[str, object]) -> Request:
 def _run(request: Request) -> int:
     try:
         result, found = _result(request)
-    except (BadOption, BrokenPack, ConfigError) as error:
+    except (BadBaseline, BadOption, BrokenPack, ConfigError, GitError) as error:
         raise click.UsageError(str(error)) from error
     output.show(request, result)
     for trouble in result.all_errors:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import click
+from msgspec import Struct
 
 from archpatch.config import read_platforms
 from archpatch.discover import Shard
@@ -20,8 +20,7 @@ from archpatch.rule import Severity, Style
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """A format and where it goes; None: standard output."""
 
     format: str
@@ -89,6 +88,8 @@ _OPTIONS = (
     click.option("--statistics", is_flag=True, help="Count the findings of each rule."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
     click.option("--quiet", "-q", is_flag=True, help="Findings and errors alone, no summary."),
+    click.option("--baseline", type=click.Path(path_type=Path), help="Only findings that this file does not know."),
+    click.option("--diff-base", metavar="REV", help="Only findings on lines changed since HEAD and REV parted."),
     click.option("--stdin-filename", type=click.Path(path_type=Path), help="The name of what comes by `-`."),
     click.option("--files-from", type=click.Path(path_type=Path), help="A file with paths, or `-`."),
     click.option("--shard", callback=_converted(Shard.parse), metavar="K/N", help="One part of the files, such as 1/8."),

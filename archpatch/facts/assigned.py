@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.syntax.shell import ShellCommand, ShellWord, tail
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
+class Assigned(Struct, frozen=True):
     """`NAME=value` of an ENV, an ARG (`stage` None: before the first FROM) or a script.
 
     In a script it is an assignment (`GOARCH=amd64 go build`, `export GOARCH=amd64`) or an argument (`env

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.facts.origins import text_of, trace
 from archpatch.facts.shells import Command
@@ -25,8 +27,7 @@ _HEX = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(Struct, frozen=True):
     """A checksum: the word that gives it, and its text."""
 
     span: Span

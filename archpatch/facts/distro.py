@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.facts.images import ImageRef
 from archpatch.facts.managers import words_of
@@ -27,8 +28,7 @@ class Family(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Distro:
+class Distro(Struct, frozen=True):
     """`name` is the distribution (`debian`, `rocky`), `release` its version or code name, where the image says so.
 
     `musl`: whether its C library is musl; None where that is unknown.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.assets import UNKNOWN, Match
 from archpatch.facts.checksums import Digest, digests_of, digests_of_added
@@ -115,8 +116,7 @@ _ANY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UrlToken:
+class UrlToken(Struct, frozen=True):
     """An architecture spelled in a URL. `start` and `end` count characters of the URL on amd64.
 
     `text` is what stands there on amd64; `span` its bytes where it is written out, None where it is computed.
@@ -132,8 +132,7 @@ class UrlToken:
     place: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(Struct, frozen=True):
     """A file that is fetched. `url` is what amd64 fetches, UNKNOWN for what nobody knows.
 
     `kind` is the command's name, or "ADD". `word` is the argument that gives the URL, `pieces` what it is put

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property, partial
+
+from msgspec.structs import replace
 
 from archpatch.facts.context import Context
 from archpatch.facts.distro import Family

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.facts.assigned import assigned
 from archpatch.facts.managers import words_of
@@ -41,8 +42,7 @@ X86_ONLY = (
 """Options of gcc and clang that gcc 12 on arm64 rejects."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildFlag:
+class BuildFlag(Struct, frozen=True):
     """An option in a command or in a variable (`name`, else ""); `span` is its text in the file.
 
     `--copt=-mavx` as a word of its own is one option: its `text` is `-mavx`, its span that of the word.

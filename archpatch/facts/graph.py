@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.facts.images import ImageRef
 from archpatch.facts.values import Scope, Value, Variable, names_in
@@ -25,8 +26,7 @@ class PlatformKind(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class StagePlatform:
+class StagePlatform(Struct, frozen=True):
     """The platform of a stage for one target.
 
     `platform` is None when it is not known. `root` is the stage whose FROM names the image: only its flag counts
@@ -41,8 +41,7 @@ class StagePlatform:
     origin: Variable | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CopyOut:
+class CopyOut(Struct, frozen=True):
     """Files of stage `source` that stage `by` takes: by `COPY --from` or, with `mount` set, for one RUN.
 
     `word` is the reference; `sources` are the paths (none: a mount of everything), `destination` where they go.
@@ -65,8 +64,7 @@ class ImageUseKind(enum.Enum):
     MOUNT = "MOUNT"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUse:
+class ImageUse(Struct, frozen=True):
     """An image that the file names; `stage` is the stage that uses it."""
 
     ref: ImageRef

@@ -9,8 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Pattern(NamedTuple):
@@ -20,8 +21,7 @@ class Pattern(NamedTuple):
     regex: re.Pattern[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(Struct, frozen=True):
     """The patterns of a `.dockerignore`, in order."""
 
     patterns: tuple[Pattern, ...] = ()

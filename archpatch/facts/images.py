@@ -6,8 +6,9 @@ Source: distribution/reference, as BuildKit uses it for FROM, `COPY --from` and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from archpatch.syntax.tree import Word
 from archpatch.text import Span, encode
@@ -15,8 +16,7 @@ from archpatch.text import Span, encode
 _HOME = "docker.io"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRef:
+class ImageRef(Struct, frozen=True):
     """An image reference in parts; `registry` and `library/` are filled in as Docker fills them in.
 
     A part that holds an unknown variable keeps it as written. The spans are those of the parts in the file: None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from archpatch.facts.context import Context
 from archpatch.text import Span, decode
@@ -17,8 +18,7 @@ _INNER = rb"(?i)\s*<Version>\s*([^<>\s]+)\s*</Version>"
 _NUMBERS = r"\[?(\d+(?:\.\d+)*)"
 
 
-@dataclass(frozen=True, slots=True)
-class PackageReference:
+class PackageReference(Struct, frozen=True):
     """A package in a project file: `path` is relative to the context, `span` its element's place in that file.
 
     `version` is empty where it is a property, a range or stands in another file.
@@ -30,8 +30,7 @@ class PackageReference:
     version: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project file and what matters of it. `generates`: it has Protobuf items, which Grpc.Tools compiles."""
 
     path: Path

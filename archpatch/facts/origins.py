@@ -7,8 +7,10 @@ value; a piece that is written out in the file knows the bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.assets import UNKNOWN
 from archpatch.platforms import Platform
@@ -25,8 +27,7 @@ _DEEP = 8  # variables in variables
 _SELECTORS = ("ARCH", "PLATFORM", "VARIANT")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Part of a value. `text` is UNKNOWN where nobody knows it.
 
     `span`: the bytes where just this text is written, None for what is computed. `holder`: the word those
@@ -46,8 +47,7 @@ class Piece:
     use: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Whose word is being followed."""
 
     holder: ShellWord | Word

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.facts.managers import MANAGERS, Manager, Spec
 from archpatch.syntax.shell import ShellWord
@@ -18,8 +19,7 @@ Render = Callable[[ShellWord], str]
 """The text of a word with what is known put in; what is not stays as written (`${VERSION}`, `$(cat x)`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """A package that an argument names. `word` is that argument, for edits; several packages share it when it is a
     variable that holds a list. `name` is without version and architecture; of Python packages in normal form.
 
@@ -33,8 +33,7 @@ class Package:
     local: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(Struct, frozen=True):
     """One command that installs packages.
 
     `manager` is one of apk apt dpkg rpm yum dnf microdnf tdnf zypper pip npm yarn pnpm gem bundle cargo go conda

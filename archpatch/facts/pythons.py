@@ -6,9 +6,10 @@ Read and never run. libcst is loaded only once such a text is there and can matt
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.syntax.shell import Literal, Quote
 from archpatch.syntax.tree import Run
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from archpatch.syntax.python import PythonModule
 
 
-@dataclass(frozen=True, slots=True)
-class PythonText:
+class PythonText(Struct, frozen=True):
     """A module, the file that holds it and the RUN that runs it.
 
     `path` is as in Finding and Edit: None for the Dockerfile, else the context file's. `source` is the whole file:

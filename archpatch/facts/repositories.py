@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.facts.shells import Command
 from archpatch.syntax.shell import Redirect, ShellCommand, ShellWord
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """What a command is given, a variable of the shell is set to, or a heredoc holds.
 
     `value`: the words as written, joined by blanks, or the body. `words` with the place of each in `value`; none
@@ -60,8 +60,7 @@ class Text:
         return next((word for _, word in self.words if span in word.span), None)
 
 
-@dataclass(frozen=True, slots=True)
-class AptSource:
+class AptSource(Struct, frozen=True):
     """An entry of an apt source list that names its architectures: `deb [arch=amd64] https://...`, or
     `Architectures: amd64`.
 
@@ -76,8 +75,7 @@ class AptSource:
     option: Span | None
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """The address of a repository, as written, from character `start` of the text on."""
 
     text: Text

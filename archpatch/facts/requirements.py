@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.text import decode
 
@@ -24,8 +25,7 @@ _LINE = re.compile(
 _NESTED = re.compile(r"-r\s*(\S+)|--requirement[= ]\s*(\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """A package in normal form; `version` where it is pinned (`==1.2`), else None. `path`: the file that asks for it,
     relative to the build context; None for the command line. `marked`: a marker speaks of the machine, and may leave
     the package out."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from archpatch.facts.values import AUTOMATIC, LONGEST, UNKNOWN, Scope, Value
 from archpatch.platforms import Platform
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 _TESTS = frozenset({"[", "[[", "test"})
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A simple command, the RUN and the stage that it stands in, and the script that holds it."""
 
     shell: ShellCommand

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from archpatch.facts.distro import SCRATCH, UNKNOWN, Distro, distro_of_image, distro_of_managers
 from archpatch.facts.graph import (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from archpatch.facts.managers import words_of
 from archpatch.facts.values import END
@@ -48,8 +49,7 @@ class Place(enum.Enum):
     WORD = "word"  # ENV, LABEL, ARG defaults, COPY, ADD, WORKDIR, USER, EXPOSE, VOLUME, STOPSIGNAL
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A use of a variable; `span` is the whole `$NAME` or `${NAME:-x}`.
 
     `visible`: an ARG or ENV of the stage, or of a parent, has set it before. `assigned`: the shell sets the name

@@ -11,8 +11,10 @@ import enum
 import sys
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.platforms import Platform
 from archpatch.syntax.tree import Arg, Declaration, Env, Instruction, Word
@@ -29,8 +31,7 @@ LONGEST = 1 << 16
 """Characters: `ENV A=$A$A` doubles, and a longer value is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """What a word comes to. `text` None: unknown.
 
     `names` are the automatic arguments it depends on, through any chain of ARG and ENV. `missing` are the names in
@@ -59,8 +60,7 @@ class VariableKind(enum.Enum):
     AUTOMATIC = "automatic"
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable that is in force. `instruction` and `declaration` are None for AUTOMATIC alone.
 
     `inherited`: declared in a parent stage.
@@ -112,8 +112,7 @@ class History:
         return self._entries.keys()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scope:
+class Scope(Struct, frozen=True, eq=False):
     """The variables that are visible just before byte `position`, those of parent stages included.
 
     `closed`: a name that nothing declares is certainly empty (global scope, stages on scratch); otherwise the

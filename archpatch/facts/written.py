@@ -6,8 +6,9 @@ Rules on literal paths and names ask here for their text, and whether anything s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.shells import Command
@@ -24,8 +25,7 @@ _PROGRAMS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
 _PATHS = frozenset({"WORKDIR", "VOLUME"})
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A word that holds one of the texts asked for, once for each word.
 
     `word` is a ShellWord in a script, where `command` holds it, else a Word. `value` is its text, variables as

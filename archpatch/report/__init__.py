@@ -5,9 +5,10 @@ A module has `render(result, look) -> bytes`. Lines and columns are made here, f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from archpatch.report.model import Result
@@ -30,8 +31,7 @@ FORMATS = {
 HUMAN = frozenset({"full", "concise"})
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """How a report for people looks. Programs' formats do not heed it."""
 
     color: bool = False

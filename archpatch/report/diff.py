@@ -10,14 +10,14 @@ import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 CONTEXT = 3  # lines around a change
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Lines [start, end) of the old text become lines [new_start, new_end) of the new one."""
 
     start: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.report import Look
 from archpatch.report.diff import blocks, lines
@@ -55,8 +56,7 @@ def _fixed(result: Result, paint: Paint) -> Iterator[str]:
         yield ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(Struct, frozen=True):
     """One finding."""
 
     file: FileResult

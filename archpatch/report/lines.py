@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from archpatch.text import Span, decode
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A position: `line` and `column` from 1, the column in code points, `offset` in bytes from 0.
 
     A byte that is no UTF-8 counts as one code point.
@@ -21,8 +21,7 @@ class Place:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """The lines of a text. Only LF ends one; a CR before it belongs to the line."""
 
     source: bytes

@@ -12,10 +12,11 @@ import difflib
 import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch import registry
 from archpatch.rule import Example, Rule, Style
@@ -35,8 +36,7 @@ _FAMILIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file of an example: `text` as it is, or a diff to what the fix makes of it."""
 
     name: str
@@ -44,16 +44,14 @@ class File:
     is_diff: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """An example as a page shows it."""
 
     title: str
     files: tuple[File, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """What a template needs to know of a rule."""
 
     code: str
@@ -84,7 +82,7 @@ def page(rule: Rule | Notice) -> Page:
     if isinstance(rule, Notice):
         return head
     found, spared = ([e for e in rule.examples if (e.after is not None) is hit] for hit in (True, False))
-    return dataclasses.replace(
+    return replace(
         head,
         fix=_fix(rule.examples),
         style=rule.style.value if rule.style else "",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 
 import jinja2
+from msgspec import Struct
 
 from archpatch.report import Look
 from archpatch.report.diff import blocks, lines
@@ -31,8 +31,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A finding as the template shows it; texts are Markdown already."""
 
     head: str

@@ -7,9 +7,10 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from archpatch.discover import project_root
 from archpatch.platforms import DEFAULT_TARGETS, Platform
@@ -39,8 +40,7 @@ class Kind(enum.Enum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(Struct, frozen=True):
     """A file that could not be looked at or written. `message` is one line without the path."""
 
     path: Path
@@ -49,8 +49,7 @@ class Error:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RuleInfo:
+class RuleInfo(Struct, frozen=True):
     """What reports say of a rule. `manual` is its docstring, `url` the page of it, `style` the one it belongs to."""
 
     code: str
@@ -66,8 +65,7 @@ class RuleInfo:
         return " ".join(self.manual.split("\n\n")[0].split())
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A finding with what reports add to it.
 
     `path` is the file it stands in, as it is shown. `written`: `fix` writes its fix, if that is trusted enough
@@ -89,8 +87,7 @@ class Entry:
         return fix.applicability
 
 
-@dataclass(frozen=True, slots=True)
-class FileResult:
+class FileResult(Struct, frozen=True):
     """One Dockerfile that was looked at.
 
     `source` is the text that the entries speak of, `others` the texts of context files that entries, edits or
@@ -103,6 +100,7 @@ class FileResult:
     targets: tuple[Platform, ...] = DEFAULT_TARGETS
     entries: tuple[Entry, ...] = ()
     suppressed: tuple[Entry, ...] = ()
+    outside: tuple[Entry, ...] = ()  # found, and not asked for: a baseline knows them, or their lines are old
     unknown: tuple[Problem, ...] = ()
     errors: tuple[Error, ...] = ()
     states: Mapping[Platform, State] = field(default_factory=dict)
@@ -142,8 +140,7 @@ class Verb(enum.Enum):
     DIFF = "diff"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """A whole run."""
 
     files: tuple[FileResult, ...] = ()
@@ -154,6 +151,7 @@ class Result:
     verb: Verb = Verb.CHECK
     unsafe: bool = False
     templates: int = 0
+    mended: tuple[str, ...] | None = None  # what a baseline knows and is gone: code and path; None: no baseline
     arguments: tuple[str, ...] = ()  # options and paths of the command line, for "the next command"
     paths: tuple[str, ...] = ()  # the paths among them
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from archpatch.report.lines import Lines
 from archpatch.report.model import FileResult
 from archpatch.text import Edit, Fix, Span, apply
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(Struct, frozen=True):
     """Lines `first` to `last` (from 1, both within) hold `old` and shall hold `new`, line ends included.
 
     `span` is where `old` stands.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from archpatch.syntax.checks import check_file, check_instruction, check_words
 from archpatch.syntax.fields import (
@@ -108,8 +109,7 @@ _Base = tuple[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Struct, frozen=True):
     """Keyword and flags of a line, and the range of its text that holds the arguments."""
 
     keyword: str

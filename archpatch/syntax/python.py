@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.text import Span
 
@@ -17,8 +18,7 @@ _DEEPEST = 150
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class PythonString:
+class PythonString(Struct, frozen=True):
     """A string literal, its quotes included in `span`. `inner` is the text between them, where the bytes of the
     file are the value (no escapes); else None."""
 
@@ -27,8 +27,7 @@ class PythonString:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class PythonArgument:
+class PythonArgument(Struct, frozen=True):
     """An argument; `keyword` is "" for a positional one. `strings` are all in it, in lists too."""
 
     span: Span
@@ -36,8 +35,7 @@ class PythonArgument:
     strings: tuple[PythonString, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PythonCall:
+class PythonCall(Struct, frozen=True):
     """A call; `name` is dotted as written (`setuptools.Extension`, `platform.machine().startswith`)."""
 
     span: Span
@@ -49,8 +47,7 @@ class PythonCall:
         return next((argument for argument in self.arguments if argument.keyword == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class PythonComparison:
+class PythonComparison(Struct, frozen=True):
     """`left operator strings`: `platform.machine() == "x86_64"`; `left` is dotted, "" where it is no name or call;
     `operator` is `==`, `!=`, `in`, `not in`. More than one string: a list or tuple."""
 
@@ -60,8 +57,7 @@ class PythonComparison:
     strings: tuple[PythonString, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PythonModule:
+class PythonModule(Struct, frozen=True):
     """What archpatch wants to know of a module, each in the order of the file."""
 
     strings: tuple[PythonString, ...]

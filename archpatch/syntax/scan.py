@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.syntax.tree import Directive, PieceKind, Problem, Word
 from archpatch.text import Span, decode
@@ -30,8 +31,7 @@ def mask(text: bytes) -> bytes:
     return text if text.isascii() else _WIDE_BLANK.sub(lambda match: b" " * len(match[0]), text)
 
 
-@dataclass(frozen=True, slots=True)
-class LogicalLine:
+class LogicalLine(Struct, frozen=True):
     """One instruction with its continuations gone, and the way back to the file.
 
     `text[starts[i]:]` stands at `places[i]` of `source`, up to the next of `starts`. `end` is where the last

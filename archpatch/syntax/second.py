@@ -9,9 +9,10 @@ from __future__ import annotations
 import enum
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from operator import itemgetter
+
+from msgspec import Struct
 
 from archpatch.syntax.lines import line_ends, line_number
 from archpatch.syntax.tree import Document
@@ -28,16 +29,14 @@ class Opinion(enum.Enum):
     ABSTAINS = "abstains"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """An opinion and, unless it is AGREES, one line that says why."""
 
     opinion: Opinion
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """An instruction as a reader saw it; lines are counted from 1, `end` is the last one."""
 
     keyword: str
@@ -46,8 +45,7 @@ class Line:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
+class _Region(Struct, frozen=True):
     """Whole lines that edits touch: those from `start` up to `stop`, and what they became."""
 
     start: int

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from archpatch.syntax.shell_conditions import TESTS, Split, other_origin, split_of
 from archpatch.syntax.shell_select import (

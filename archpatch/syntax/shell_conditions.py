@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.platforms import arch_of
 from archpatch.syntax.shell_select import EVERY, Origin, origin_of_command, origin_of_word, regex_test
@@ -22,8 +24,7 @@ from archpatch.syntax.shell_words import Opaque, Param, Quote, ShellWord
 TESTS = frozenset({"[", "[[", "test"})
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """The architectures for which a condition can hold, and those for which it can fail; and what was asked."""
 
     true: frozenset[str]

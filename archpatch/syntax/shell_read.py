@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.syntax.shell_arms import Branch, Chain, choice
 from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader
@@ -53,8 +55,7 @@ def read_text(source: bytes, text: Text, span: Span, aliases: Mapping[str, str] 
     return Reader(source, text, aliases or {}).script(span)
 
 
-@dataclass(slots=True)
-class _Element:
+class _Element(Struct):
     """A command of a list, and the operator before it."""
 
     raw: Raw

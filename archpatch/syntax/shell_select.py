@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from archpatch.platforms import ARCHES, Convention, arch_of, arch_words
 from archpatch.syntax.shell_tree import ArchTest, Script, Selector, ShellCommand
@@ -42,8 +44,7 @@ def mentions_arch(data: bytes, aliases: Iterable[str] = ()) -> bool:
     return any(word in data for word in _MENTIONS) or any(name.encode() in data for name in aliases)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the value of a word comes from. `values`: what the script itself assigned for which architectures.
     `before`: constant text in front of the value (`x$ARCH`)."""
 

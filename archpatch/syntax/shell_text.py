@@ -10,13 +10,13 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.text import Span, encode
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """`data`, and for each segment where it begins in `data` (`cuts`, ascending, the first is 0) and where it
     begins and ends in the file. A segment as long in the file as here is the same there, byte for byte."""
 
@@ -149,8 +149,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """A heredoc of a script: the offset of its `<<` in the text, its content, whether variables in it count."""
 
     at: int

@@ -18,15 +18,15 @@ A `Sequence` or `AndOr` of one item does not occur below a `Script`, an arm, a b
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.platforms import Convention
 from archpatch.syntax.shell_words import ShellWord, tail
 from archpatch.text import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(Struct, frozen=True):
     """`name=value`; `name` of an array's element is `a[i]`, the `value` of a whole array `(x y)` as written. `keyword` is "export", "readonly", "declare", "typeset", "local", or "" ; "for" and
     "read" where the value comes from a loop or from input (`value` None). `prefix`: for one command alone
     (`A=1 make`). `only_on`: as in ShellCommand."""
@@ -45,8 +45,7 @@ class Assign:
         return self.keyword == "export" or self.prefix
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(Struct, frozen=True):
     """`2>file`, `<<EOF`. `body` is the content of a heredoc (also of one that BuildKit reads)."""
 
     span: Span
@@ -78,8 +77,7 @@ _WRAPPERS = {
 _TAKES_ONE = ("timeout", "setarch", "gosu", "su-exec")  # an argument of their own before the command
 
 
-@dataclass(frozen=True, slots=True)
-class ShellCommand:
+class ShellCommand(Struct, frozen=True):
     """A simple command. `words` are all words as written, without assignments and redirects.
 
     `only_on`: the architectures (words of `Platform.arch`) for which the arms around it are meant; None where
@@ -179,32 +177,28 @@ def _after_options(words: tuple[ShellWord, ...], at: int, wrapper: str) -> int:
     return at
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A node of a list and the operator that follows it: ";", "&", "&&", "||"; "" after the last."""
 
     node: Node
     operator: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """Nodes that run one after the other; may be empty."""
 
     span: Span
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AndOr:
+class AndOr(Struct, frozen=True):
     """`a && b || c`."""
 
     span: Span
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True):
     """`a | b`, `! a`."""
 
     span: Span
@@ -212,8 +206,7 @@ class Pipeline:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Struct, frozen=True):
     """`if` or `elif` with its condition and body."""
 
     span: Span
@@ -221,8 +214,7 @@ class Arm:
     body: Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Struct, frozen=True):
     """`if`, its `elif`s, and `else`."""
 
     span: Span
@@ -230,8 +222,7 @@ class If:
     otherwise: Sequence | None
 
 
-@dataclass(frozen=True, slots=True)
-class CaseArm:
+class CaseArm(Struct, frozen=True):
     """`a|b) ... ;;`; `end` is ";;", ";&", ";;&", or "" where the last arm has none."""
 
     span: Span
@@ -240,8 +231,7 @@ class CaseArm:
     end: str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """`case subject in ... esac`."""
 
     span: Span
@@ -249,8 +239,7 @@ class Case:
     arms: tuple[CaseArm, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """`for variable in values`, `while condition`, `until condition`."""
 
     span: Span
@@ -261,8 +250,7 @@ class Loop:
     body: Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """`{ ... }`, `( ... )`, or a compound node with redirects."""
 
     span: Span
@@ -271,8 +259,7 @@ class Group:
     redirects: tuple[Redirect, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """`name() { ... }`."""
 
     span: Span
@@ -323,8 +310,7 @@ _CONVENTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ArchTest:
+class ArchTest(Struct, frozen=True):
     """A word that an arch selector is compared with: `aarch64`, `arm*`, `linux/arm64`.
 
     `arches`: what the word means in any convention. `taken`: the architectures for which the selector has
@@ -337,8 +323,7 @@ class ArchTest:
     taken: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchArm:
+class SwitchArm(Struct, frozen=True):
     """An arm and the architectures it is for. `words` is empty for `*)` and `else`. `body` is None where the
     rest of the script is meant (`[ "$TARGETARCH" = amd64 ] || exit 0`)."""
 
@@ -348,8 +333,7 @@ class SwitchArm:
     body: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class ArchSwitch:
+class ArchSwitch(Struct, frozen=True):
     """A `case`, an `if` or a test that asks which architecture it is.
 
     `subject` is the word that is compared (`"$ARCH"`, `$(uname -m)`), `selector` where its value comes from,
@@ -370,8 +354,7 @@ class ArchSwitch:
         return None if self.translated else self.selector.convention
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """A shell script. `readable` is False when the parser met an error or the shell is none we read; `problem`
     then says why, at `problem_span`; commands may still be there, for findings without a fix.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archpatch.text import Span, encode
 
@@ -21,8 +22,7 @@ class Quote(enum.Enum):
     DOUBLE = '"'
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """Constant text. The bytes at `span` are `text`, but for an escaped character, which is a Literal of
     its own (`\\ ` and the text " "). Quotes stand outside of the span. An unquoted glob is literal too."""
 
@@ -31,8 +31,7 @@ class Literal:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """`$x`, `${x:-y}`, `${x/p/r}`: `operator` is "", ":-", "/", ...; `operand` what follows it, pattern and
     replacement (`p/r`) in one. `${x[i]}` has the operator "[", `${#x}` "#x", `${!x}` "!x"."""
 
@@ -43,8 +42,7 @@ class Param:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Substitution:
+class Substitution(Struct, frozen=True):
     """`$(...)`, the same in backquotes, or `<(...)`."""
 
     span: Span
@@ -52,8 +50,7 @@ class Substitution:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(Struct, frozen=True):
     """What is not looked into: `$((...))`, an odd escape; `text` is as written."""
 
     span: Span
@@ -64,8 +61,7 @@ class Opaque:
 Part = Literal | Param | Substitution | Opaque
 
 
-@dataclass(frozen=True, slots=True)
-class ShellWord:
+class ShellWord(Struct, frozen=True):
     """One word. `raw` is what stands in the file with line continuations removed."""
 
     span: Span

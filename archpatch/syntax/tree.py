@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from archpatch.text import Span, encode
 
@@ -28,24 +29,21 @@ class PieceKind(enum.Enum):
     NEWLINE = "newline"  # the line end after an instruction
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A run of bytes; all pieces of a document, joined, are its source."""
 
     kind: PieceKind
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """What is wrong with a text, where. `message` is one line, without the path."""
 
     span: Span
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word of an instruction.
 
     `value` is what BuildKit's parser reads (line continuations gone, JSON strings decoded; quotes and
@@ -62,8 +60,7 @@ class Word:
         return None if at < 0 else Span(self.span.start + at, self.span.start + at + len(encode(text)))
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """`--name=value`; `value` is None for a bare `--name`."""
 
     span: Span
@@ -71,8 +68,7 @@ class Flag:
     value: Word | None
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A `--mount=type=cache,target=/x` of RUN. Keys are lower-case; a bare key has an empty value."""
 
     span: Span
@@ -89,8 +85,7 @@ class Mount:
         return word.value if word else "bind"
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(Struct, frozen=True):
     """`3<<-"NAME"`: `marker` is where it stands on the line, `content` its body without the closing line."""
 
     marker: Span
@@ -102,8 +97,7 @@ class Heredoc:
     chomp: bool  # `<<-`: leading tabs go
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """Any instruction; unknown ones are kept as this class.
 
     `span` runs from the keyword (of ONBUILD, if it is one) to the end of its last line without the line end,
@@ -129,8 +123,7 @@ class Instruction:
         return next((flag for flag in self.flags if flag.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class From(Instruction):
+class From(Instruction, frozen=True):
     """`FROM [--platform=P] image [AS name]`."""
 
     image: Word
@@ -142,8 +135,7 @@ class From(Instruction):
         return self.flag("platform")
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """`NAME` or `NAME=value` of ARG, ENV or LABEL."""
 
     span: Span
@@ -151,29 +143,25 @@ class Declaration:
     value: Word | None
 
 
-@dataclass(frozen=True, slots=True)
-class Arg(Instruction):
+class Arg(Instruction, frozen=True):
     """`ARG NAME[=default] ...`."""
 
     declarations: tuple[Declaration, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Env(Instruction):
+class Env(Instruction, frozen=True):
     """`ENV NAME=value ...` and the old `ENV NAME value`; LABEL too has this shape (keyword LABEL)."""
 
     declarations: tuple[Declaration, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run(Instruction):
+class Run(Instruction, frozen=True):
     """`RUN`: shell form, exec form (`json`) or heredoc."""
 
     mounts: tuple[Mount, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Copy(Instruction):
+class Copy(Instruction, frozen=True):
     """`COPY` and `ADD`. A heredoc source is a word like any other (`<<EOF`)."""
 
     sources: tuple[Word, ...]
@@ -186,8 +174,7 @@ class Copy(Instruction):
         return flag.value if flag else None
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(Struct, frozen=True):
     """A parser directive that is in force: `name` in lower case."""
 
     span: Span
@@ -195,8 +182,7 @@ class Directive:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """A FROM and what follows it. `name` is folded to lower case, as BuildKit stores it."""
 
     index: int
@@ -214,8 +200,7 @@ class Stage:
         return (self.head, *self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A parsed Dockerfile. There always is one; what is wrong with the text stands in `problems`."""
 
     source: bytes
@@ -227,7 +212,7 @@ class Document:
     comments: tuple[Span, ...]  # every comment line, from `#` to its end, directives and heredocs left out
     globals: tuple[Instruction, ...]  # before the first FROM
     stages: tuple[Stage, ...]
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Lookup = Callable[[str], str | None]
 
@@ -23,8 +24,7 @@ class BadWord(ValueError):
     """A word that BuildKit cannot expand; the message is one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """Constant text, quotes and escapes resolved; empty where there are only quotes.
 
     `start` and `end` are offsets in the word, quotes included.
@@ -38,8 +38,7 @@ class Literal:
     quote: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`$name` or `${name...}`.
 
     `operator` is empty or as written (`:-`, `##`, `//`, ...); `operand` is the default, message or pattern,

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+
+from msgspec import Struct
 
 from archpatch.view.stages import Body, StageView, View
 from archpatch.view.values import Command, Node, StageRef, Word, fill, holes, literal
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Where two views part: the stage (its name or number) and what differs."""
 
     stage: str
@@ -63,8 +63,7 @@ def _pairs(before: tuple[StageView, ...], after: tuple[StageView, ...]) -> dict[
     return pairs
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparison:
+class _Comparison(Struct, frozen=True):
     """Compares values of two views; `stage` is the one at hand, before."""
 
     pairs: Mapping[int, int]
@@ -104,10 +103,9 @@ class _Comparison:
             return self._commands(one, other)
         if isinstance(one, Node) and isinstance(other, Node) and (one.kind, other.kind) == ("ADD", "COPY"):
             return self._staged(one, other)
-        if is_dataclass(one) and type(one) is type(other):
-            return all(
-                self._equal(getattr(one, item.name), getattr(other, item.name)) for item in fields(one)
-            )
+        if isinstance(one, Struct) and type(one) is type(other):
+            names = one.__struct_fields__
+            return all(self._equal(getattr(one, name), getattr(other, name)) for name in names)
         return one == other
 
     def _commands(self, one: Command, other: Command) -> bool:

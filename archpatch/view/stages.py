@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from archpatch.facts import Facts, StageFacts
 from archpatch.platforms import AMD64
 from archpatch.syntax.tree import Arg, Copy, Env, Heredoc, Instruction, Run
@@ -93,8 +95,7 @@ class Body:
         return repr(self.steps)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """The whole file: directives that change how it is built, and all stages in order."""
 
     directives: tuple[tuple[str, str], ...]
@@ -119,8 +120,7 @@ def view(facts: Facts) -> View:
     )
 
 
-@dataclass(slots=True)
-class _Scope:
+class _Scope(Struct):
     """Variables in force. `declared`: names that ARG or ENV set; `closed`: nothing else is set (FROM scratch)."""
 
     escape: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from archpatch.platforms import Convention
 from archpatch.syntax.shell import Sequence
@@ -14,8 +16,7 @@ Actions = tuple[Hashable, ...]
 Result = tuple[Actions, bool | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """Where a script runs. `arch` as in Platform.arch; None: unknown. `source`: the bytes of the file."""
 
     source: bytes
@@ -26,8 +27,7 @@ class Machine:
         return convention.spell(self.arch) if self.arch else None
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """The variables at a point of a script. `outer` are those of the Dockerfile, which RUN exports.
 
     `loud`: assignments are steps of their own, because someone may see them whom we do not.

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.text import encode
 
@@ -27,23 +29,20 @@ AUTOMATIC: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(Struct, frozen=True):
     """Unquoted text that the shell may expand (`*.so`, `~`, `{a,b}`)."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """Nothing, where an automatic argument would stand if it were declared."""
 
     name: str
     quoted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Sym:
+class Sym(Struct, frozen=True):
     """What cannot be decided; equal symbols are equal text under equal circumstances."""
 
     kind: str
@@ -54,8 +53,7 @@ class Sym:
 Piece = str | Glob | Hole | Sym
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word, or the value of a variable. Neighbouring texts are one piece; no pieces: the empty word."""
 
     pieces: tuple[Piece, ...] = ()
@@ -75,8 +73,7 @@ class Word:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A simple command: its argument list, the assignments before it and its redirects."""
 
     words: tuple[Word, ...]
@@ -84,16 +81,14 @@ class Command:
     redirects: tuple[Hashable, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """Anything else: a pipe, an undecided branch, an instruction. `parts` are values of this module."""
 
     kind: str
     parts: tuple[Hashable, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StageRef:
+class StageRef(Struct, frozen=True):
     """Files or image of another stage, by its index."""
 
     index: int
@@ -150,9 +145,9 @@ def holes(value: object) -> Iterator[str]:
     elif isinstance(value, tuple):
         for item in value:
             yield from holes(item)
-    elif is_dataclass(value):
-        for item in fields(value):
-            yield from holes(getattr(value, item.name))
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from holes(getattr(value, name))
 
 
 def fill(value: Any, names: frozenset[str]) -> Any:
@@ -165,7 +160,8 @@ def fill(value: Any, names: frozenset[str]) -> Any:
         words = tuple(fill(word, names) for word in value.words if not _vanishes(word, names))
         return Command(words, fill(value.assigns, names), fill(value.redirects, names))
     if isinstance(value, (Node, Sym)):
-        return replace(value, **{item.name: fill(getattr(value, item.name), names) for item in fields(value)})
+        filled = {name: fill(getattr(value, name), names) for name in value.__struct_fields__}
+        return replace(value, **filled)
     return value
 
 
