@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from archpatch.syntax.lines import line_ends, line_number
 from archpatch.syntax.parse import parse
@@ -174,7 +174,7 @@ def _values(node: Instruction) -> Iterator[str]:
 def _as_result(node: Instruction, source: bytes) -> str:
     """An instruction as BuildKit's own dump of its tree has it."""
     if node.onbuild:
-        return f"(onbuild {_as_result(dataclasses.replace(node, onbuild=False), source)})"
+        return f"(onbuild {_as_result(replace(node, onbuild=False), source)})"
     values = list(_values(node))
     if isinstance(node, Env):
         signs = ["=" if source[item.name.span.end :][:1] == b"=" else "" for item in node.declarations]
