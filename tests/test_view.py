@@ -94,6 +94,7 @@ SAME = [
     # The table of equivalents
     param(run("dotnet publish -r linux-x64 -o /a", "FROM mcr.microsoft.com/dotnet/sdk:8.0\n"), run("dotnet publish -a $TARGETARCH -o /a", "FROM mcr.microsoft.com/dotnet/sdk:8.0\nARG TARGETARCH\n"), id="dotnet -r and -a"),
     param(run("dotnet publish -r linux-musl-x64", "FROM mcr.microsoft.com/dotnet/sdk:8.0-alpine\n"), run("dotnet publish -a amd64", "FROM mcr.microsoft.com/dotnet/sdk:8.0-alpine\n"), id="dotnet -r and -a on Alpine"),
+    param(run("CGO_ENABLED=0 go build", "FROM golang:1.23\n"), run("CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build", "FROM golang:1.23\nARG TARGETOS\nARG TARGETARCH\n"), id="Go told what it chooses anyway"),
     param(run("apt-get install -y libc6:amd64 gcc"), run("apt-get install -y libc6 gcc"), id="a package of the machine's own architecture"),
     param("FROM debian:12\nENV LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2\n", "FROM debian:12\nENV LD_PRELOAD=libjemalloc.so.2\n", id="a library preloaded by its soname"),
     param(
@@ -191,6 +192,10 @@ DIFFERENT = [
     # Not quite equivalent
     param("FROM a\nADD https://e/t.git /t.git\n", "FROM scratch AS t\nADD https://e/t.git /t.git\nFROM a\nCOPY --from=t /t.git /t.git\n", id="ADD of a repository"),
     param(run("dotnet publish -r linux-x64", "FROM mcr.microsoft.com/dotnet/sdk:8.0-alpine\n"), run("dotnet publish -a amd64", "FROM mcr.microsoft.com/dotnet/sdk:8.0-alpine\n"), id="dotnet -a on Alpine means musl"),
+    param(run("go build", "FROM golang:1.23\nENV GOARCH=arm64\n"), run("GOARCH=amd64 go build", "FROM golang:1.23\nENV GOARCH=arm64\n"), id="Go told otherwise before"),
+    param(run("export GOARCH=arm64; go build", "FROM golang:1.23\n"), run("export GOARCH=arm64; GOARCH=amd64 go build", "FROM golang:1.23\n"), id="Go told otherwise in the script"),
+    param(run("go build", "FROM golang:1.23\n"), run("GOARCH=arm64 go build", "FROM golang:1.23\n"), id="Go told another architecture"),
+    param(run("go build", "FROM mine\n"), run("GOARCH=amd64 go build", "FROM mine\n"), id="an image that may tell Go otherwise"),
     param("FROM alpine\nENV LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2\n", "FROM alpine\nENV LD_PRELOAD=libjemalloc.so.2\n", id="a library preloaded on musl"),
     param("FROM a\nADD https://e/t /bin/t\n", "FROM scratch AS t\nADD --chmod=755 https://e/t /t\nFROM a\nCOPY --from=t /t /bin/t\n", id="ADD through a stage with another mode"),
     param("FROM a\nADD https://e/t /bin/t\n", "FROM b AS t\nADD https://e/t /t\nFROM a\nCOPY --from=t /t /bin/t\n", id="ADD through a stage on an image"),

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 from msgspec import Struct
 
+from archpatch.facts.assigned import assigned
 from archpatch.view.stages import Body, StageView, View
 from archpatch.view.values import Command, Node, StageRef, Word, fill, holes, literal
 
@@ -109,10 +110,29 @@ class _Comparison(Struct, frozen=True):
         return one == other
 
     def _commands(self, one: Command, other: Command) -> bool:
-        if not (self._equal(one.assigns, other.assigns) and self._equal(one.redirects, other.redirects)):
+        if not (self._assigns(one, other) and self._equal(one.redirects, other.redirects)):
             return False
         before, after = _spelled(one.words, self.stage), _spelled(other.words, self.stage)
         return self._equal(before, after) or _added_packages(before, after)
+
+    def _assigns(self, one: Command, other: Command) -> bool:
+        """`GOOS=linux GOARCH=amd64 go build` is `go build` on linux/amd64 where nothing else sets them: go(1), "Environment
+        variables"."""
+        after = other.assigns
+        facts = self.stage.facts
+        if one.words[:1] == (literal("go"),) and self.stage.platform == "linux/amd64" and facts is not None:
+            image = facts.root.image
+            names = () if image is None or not image.repository.endswith("golang") else ("GOOS", "GOARCH")
+            held = {place.name for place in assigned(facts.facts, *names) if not place.alone}
+            own = {
+                f"{name}={value}"
+                for name, value in zip(names, ("linux", "amd64"), strict=False)
+                if name not in held
+            }
+            after = tuple(
+                pair for pair in after if pair in one.assigns or f"{pair[0]}={pair[1].constant}" not in own
+            )
+        return self._equal(one.assigns, after)
 
     def _staged(self, add: Node, copy: Node) -> bool:
         """ADD of a URL, and COPY from a stage that does nothing but ADD it with the same owner and mode.

@@ -85,6 +85,14 @@ class TestEquivalents:
         assert_same(before, after, tmp_path)
         assert built(after, tmp_path / "after")[0][-1]
 
+    def test_go_told_what_it_chooses_anyway(self, tmp_path: Path) -> None:
+        text = (
+            "FROM golang:1.19-bookworm AS run\nARG TARGETARCH\nWORKDIR /src\n"
+            "RUN echo 'package main; func main() {{}}' >main.go && CGO_ENABLED=0 {}go build -o /out main.go\n"
+        )
+        told = text.format("GOOS=linux GOARCH=$TARGETARCH ")
+        assert_same(text.format("") + OUT, told + OUT, tmp_path)
+
     def test_a_package_with_and_without_the_machines_own_architecture(self, tmp_path: Path) -> None:
         note = "RUN apt-get install -y {} >/log && grep -o 'libc6 is already.*' /log >/out\n"
         assert_same(BASE + note.format("libc6:amd64") + OUT, BASE + note.format("libc6") + OUT, tmp_path)

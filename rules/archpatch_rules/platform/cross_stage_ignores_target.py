@@ -26,8 +26,8 @@ class CrossStageIgnoresTarget(Rule):
     It is fine where the compiling speaks of the target (`GOARCH=$TARGETARCH`, `xx-go`, `cargo --target`), and where
     what is taken runs anywhere: scripts, jars, a web front end, generated sources.
 
-    For `go build` the fix sets GOOS and GOARCH from the target. It is unsafe: cross-compiling turns cgo off unless a
-    C cross compiler is there. For other compilers it drops the flag, so that the stage runs, under emulation perhaps,
+    For `go build` the fix sets GOOS and GOARCH from the target: for an amd64 build what Go chooses anyway. It is safe in
+    a golang image with CGO_ENABLED=0, else unsafe: cross-compiling turns cgo off. For other compilers it drops the flag, so that the stage runs, under emulation perhaps,
     on the target: right but slow, and unsafe for what else the stage does. There is no fix where another stage
     on the same base cross-compiles.
     """
@@ -48,6 +48,19 @@ class CrossStageIgnoresTarget(Rule):
             "FROM scratch\n"
             "COPY --from=build /app /app\n",
             "Go is told the target",
+            applicability="safe",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM golang:1.23 AS build\n"
+            "RUN GOOS=linux go build -o /app .\n"
+            "FROM debian\n"
+            "COPY --from=build /app /app\n",
+            "FROM --platform=$BUILDPLATFORM golang:1.23 AS build\n"
+            "ARG TARGETARCH\n"
+            "RUN GOOS=linux GOARCH=$TARGETARCH go build -o /app .\n"
+            "FROM debian\n"
+            "COPY --from=build /app /app\n",
+            "Cross-compiling turns cgo off",
             applicability="unsafe",
         ),
         Example(
@@ -113,14 +126,18 @@ class CrossStageIgnoresTarget(Rule):
         run, stage = command.run, command.stage
         if run.json or run.onbuild or not command.script.readable:
             return None
-        if tool == "go" and cross_compiles(facts, (command,)) is not Cross.BREAKS:
+        cross = cross_compiles(facts, (command,)) if tool == "go" else Cross.BREAKS
+        if cross is not Cross.BREAKS:
             names = ["GOARCH"] if setting(facts, command, "GOOS") == "linux" else ["GOOS", "GOARCH"]
             if command.shell.words[0].literal != "go":
                 return None
             words = " ".join(f"{name}=$TARGET{name[2:]}" for name in names)
             declared = declare_arg(document, facts, run, *(f"TARGET{name[2:]}" for name in names))
             edit = Edit.insert(command.shell.words[0].span.start, f"{words} ")
-            return Fix("Build for the target's platform", (*declared, edit), Applicability.UNSAFE)
+            image = stage.root.image
+            sure = cross is Cross.FINE and image is not None and image.repository.endswith("golang")
+            trust = Applicability.SAFE if sure else Applicability.UNSAFE
+            return Fix("Build for the target's platform", (*declared, edit), trust)
         platform = stage.platform(facts.targets[0])
         if platform.flag is None or _shared(facts, platform.root):
             return None
