@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
+from archpatch.text import Applicability, Fix, regex
 from archpatch_rules.package.which import installs, is_fine, on_amd64_alone, others
 
-_CROSS = re.compile(
+_CROSS = regex(
     r"(?:(?P<tool>gcc|g\+\+|gfortran|cpp)(?:-[\d.]+)?-aarch64-linux-gnu|crossbuild-essential-arm64|libc6-dev-arm64-cross)$"
 )
 _NEWER = ("noble", "24.04", "24.10", "25.04", "25.10", "26.04", "questing", "plucky", "resolute", "oracular")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, Install, PlatformKind
@@ -12,14 +11,14 @@ from archpatch.rewrite import substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Env
-from archpatch.text import Applicability, Fix, Span
+from archpatch.text import Applicability, Fix, Span, regex
 from archpatch_rules.package.which import installs, is_fine, others
 
 _VARIABLES = frozenset({"npm_config_arch", "npm_config_target_arch", "npm_config_cpu", "electron_arch"})
 _TOOLS = frozenset(
     {"npm", "yarn", "pnpm", "npx", "prebuild-install", "node-pre-gyp", "electron-rebuild", "node-gyp"}
 )
-_PACKAGE = re.compile(r"(?:@[\w.-]+/)?[\w.-]*linux-(x64|arm64)(?:-gnu|-musl)?$")
+_PACKAGE = regex(r"(?:@[\w.-]+/)?[\w.-]*linux-(x64|arm64)(?:-gnu|-musl)?$")
 
 
 class NpmArchPin(Rule):

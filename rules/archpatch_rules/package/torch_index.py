@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
 from archpatch.facts.suppressors import why_fine
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix
+from archpatch.text import Applicability, Edit, Fix, regex
 from archpatch_rules.package.which import installs, is_fine, names_it, others
 
-_LOCAL = re.compile(r"\+(cpu|cu\d+)(?![\w.])")
-_INDEX = re.compile(r"https?://download\.pytorch\.org/whl/(?:[a-z]+/)?(cu\d+)")
+_LOCAL = regex(r"\+(cpu|cu\d+)(?![\w.])")
+_INDEX = regex(r"https?://download\.pytorch\.org/whl/(?:[a-z]+/)?(cu\d+)")
 _FIRST_WITH_ARM64 = 124  # CUDA 12.4: the first index with wheels for aarch64
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts
@@ -11,13 +10,12 @@ from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document, Run
-from archpatch.text import Applicability, Edit, Fix
+from archpatch.text import Applicability, Edit, Fix, regex
 from archpatch_rules.package.which import stages
 
-_OFFICIAL = re.compile(
-    r"[a-z]+://((?:[a-z.]+\.)?archive\.ubuntu\.com/ubuntu|security\.ubuntu\.com/ubuntu)(?=/?$)"
-)
-_MIRROR = re.compile(
+_OFFICIAL = regex(r"[a-z]+://((?:[a-z.]+\.)?archive\.ubuntu\.com/ubuntu|security\.ubuntu\.com/ubuntu)(?=/?$)")
+_PORTS = "ports.ubuntu.com/ubuntu-ports"
+_MIRROR = regex(
     r"[a-z]+://(?:mirrors?\.[a-z0-9.-]+|ftp\.[a-z0-9.-]+|[a-z0-9.-]*mirror[a-z0-9.-]*)/(?:[Ll]inux/)?ubuntu/?$"
 )
 
@@ -95,9 +93,8 @@ def _fix(document: Document, facts: Facts, addresses: list[Address]) -> Fix | No
     if len(hosts) != 1 or not isinstance(run, Run) or any(not _OFFICIAL.match(one.uri) for one in addresses):
         return None
     host = hosts.pop()
-    chosen = arch_case(
-        document, facts, run, {"amd64": host, "arm64": "ports.ubuntu.com/ubuntu-ports"}, "_mirror"
-    )
+    words = {target.arch: _PORTS for target in facts.targets} | dict.fromkeys(("amd64", "386"), host)
+    chosen = arch_case(document, facts, run, {"arm64": _PORTS} | words, "_mirror")
     if chosen is None or b"sh -c" in run.span.of(document.source):
         return None
     edits: list[Edit] = list(chosen[0])
