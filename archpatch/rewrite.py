@@ -6,6 +6,7 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from archpatch.facts import Facts, PlatformKind
 from archpatch.platforms import AMD64, ARM64, Convention, arch_words
@@ -27,10 +28,8 @@ def declare_arg(document: Document, facts: Facts, instruction: Instruction, *nam
         return ()
     place = instruction
     if not instruction.onbuild:
-        body = stage.stage.body
-        place = next(
-            (other for other in body[: body.index(instruction)] if _speaks_of_arch(document, other)), place
-        )
+        before = takewhile(lambda other: other.span.start < instruction.span.start, stage.stage.body)
+        place = next((other for other in before if _speaks_of_arch(document, other)), place)
     keyword = "arg" if decode(instruction.keyword_span.of(document.source)).islower() else "ARG"
     prefix = "ONBUILD " if instruction.onbuild else ""
     at = attached_start(document, place)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind
+from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use, VariableKind
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
 from archpatch.rewrite import declare_arg
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix, encode
+from archpatch.text import Applicability, Edit, Fix, encode, regex
 
 # An architecture, with or without the system and the libc around it: amd64, linux-x64, x86_64-unknown-linux-musl.
-_AROUND = re.compile(r"(?:linux|unknown|pc|gnu|musl|debian|ubuntu|[-_./])*", re.IGNORECASE)
+_AROUND = regex(r"(?:linux|unknown|pc|gnu|musl|debian|ubuntu|[-_./])*", re.IGNORECASE)
 # These have rules of their own: Go's variables, and package managers' settings.
 _OTHERS = frozenset(
     {"GOARCH", "GOHOSTARCH", "CARGO_BUILD_TARGET", "npm_config_arch", "CONDA_SUBDIR", "JAVA_HOME"}
@@ -76,20 +76,11 @@ class LiteralArchArg(Rule):
         """Declarations whose value is an architecture and that something uses."""
         if all(target.arch == AMD64.arch for target in facts.targets):
             return
-        for instruction in document.instructions:
-            if not isinstance(instruction, Arg | Env) or instruction.keyword == "LABEL":
-                continue
-            stage = facts.stage_of(instruction)
-            if stage is not None and (not stage.reached or why_stage_is_fine(stage) is not None):
-                continue
-            for declaration in instruction.declarations:
-                word = _arch_value(declaration)
-                if (
-                    word is not None
-                    and word.arch != facts.named_arch
-                    and _used(facts, instruction, declaration)
-                ):
-                    yield self._found(document, facts, instruction, declaration, word)
+        found = list(_candidates(document, facts))
+        uses = _uses_by_name(facts, {declaration.name.value for _, declaration, _ in found})
+        for instruction, declaration, word in found:
+            if _used(facts, instruction, declaration, uses.get(declaration.name.value, [])):
+                yield self._found(document, facts, instruction, declaration, word)
 
     def _found(
         self,
@@ -155,26 +146,43 @@ def _arch_value(declaration: Declaration) -> ArchWord | None:
     return words[0] if _AROUND.fullmatch(rest) and not words[0].text.lower().startswith("64") else None
 
 
-def _used(facts: Facts, instruction: Instruction, declaration: Declaration) -> bool:
+def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, Declaration, ArchWord]]:
+    for instruction in document.instructions:
+        if not isinstance(instruction, Arg | Env) or instruction.keyword == "LABEL":
+            continue
+        stage = facts.stage_of(instruction)
+        if stage is not None and (not stage.reached or why_stage_is_fine(stage) is not None):
+            continue
+        for declaration in instruction.declarations:
+            word = _arch_value(declaration)
+            if word is not None and word.arch != facts.named_arch:
+                yield instruction, declaration, word
+
+
+def _uses_by_name(facts: Facts, names: set[str]) -> dict[str, list[Use]]:
+    found: dict[str, list[Use]] = {}
+    for use in facts.uses(*names) if names else ():
+        found.setdefault(use.name, []).append(use)
+    return found
+
+
+def _used(facts: Facts, instruction: Instruction, declaration: Declaration, uses: list[Use]) -> bool:
     """Whether some instruction sees this declaration's value."""
-    name = declaration.name.value
-    if facts.stage_of(instruction) is None:
-        heads = (stage.head for stage in facts.stages)
-        words = (
-            word
-            for head in heads
-            for word in (head.image, head.platform.value if head.platform else None)
-            if word
-        )
+    name, is_global = declaration.name.value, facts.stage_of(instruction) is None
+    if is_global:
+        heads = [stage.head for stage in facts.stages]
+        words = [
+            word for head in heads for word in (head.image, head.platform and head.platform.value) if word
+        ]
         if any(name in word.value for word in words):
             return True
-    for use in facts.uses(name):
+    for use in uses:
         variable = facts.scope(use.instruction).get(name)
         if use.assigned or variable is None or use.place is Place.FLAG:
             continue
         if variable.declaration is declaration or variable.instruction is instruction:
             return True
-        if variable.kind.name == "ARG" and facts.stage_of(instruction) is None:
+        if is_global and variable.kind is VariableKind.ARG:
             return True
     return False
 
