@@ -9,8 +9,8 @@ from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import Convention
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix
-from archpatch_rules.package.which import installs, is_fine, names_it, stages
+from archpatch.text import Applicability, Edit, Fix, decode
+from archpatch_rules.package.which import installs, is_fine, names_it, on_amd64_alone, stages
 
 
 class AptForeignArch(Rule):
@@ -22,8 +22,9 @@ class AptForeignArch(Rule):
     It is fine where packages of several architectures are installed on purpose, where the stage has added amd64 to dpkg
     to cross-compile, and in a branch that asks for the architecture.
 
-    The fix takes `:amd64` off the name: apt then installs that of the machine, which on amd64 is the same package. For
-    i386 there is none: what needs 32-bit x86 libraries has no counterpart on arm64.
+    The fix takes `:amd64` off the name: apt then installs that of the machine, which on amd64 is the same package, and is
+    safe. Development packages of i386 are installed on amd64 alone then, which is unsafe. For other packages of i386 there
+    is none: a program that needs 32-bit x86 libraries has no counterpart on arm64.
     """
 
     code, name, severity = "AP305", "apt-foreign-arch", Severity.ERROR
@@ -38,6 +39,14 @@ class AptForeignArch(Rule):
         Example(
             "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y zlib1g:i386 libc6:i386\n",
             "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y zlib1g:i386 libc6:i386\n",
+        ),
+        Example(
+            "FROM debian\nRUN dpkg --add-architecture i386\nRUN apt-get update && apt-get install -y make zlib1g-dev:i386\n",
+            "FROM debian\n"
+            'RUN { [ "$(dpkg --print-architecture)" != amd64 ] || dpkg --add-architecture i386; }\n'
+            "RUN apt-get update && apt-get install -y make "
+            '$([ "$(dpkg --print-architecture)" = amd64 ] && echo zlib1g-dev:i386)\n',
+            applicability="unsafe",
         ),
         Example(
             "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y wine\n",
@@ -67,10 +76,10 @@ class AptForeignArch(Rule):
                     yield self._named(install, package)
             if old := [one for one in foreign if one.arch == "i386"]:
                 told.add(install.command.stage)
-                yield self._of_i386(old)
+                yield self._of_i386(facts, install, old)
         for stage in stages(facts):
-            command = added_i386 if stage not in told and (added_i386 := _adds_i386(facts, stage)) else None
-            if command is not None:
+            command = _adds_i386(facts, stage)
+            if command is not None and stage not in told:
                 yield self.finding(
                     command.shell.span,
                     "i386 is added to dpkg on every platform: on arm64, Ubuntu's mirror has no packages of it (404), and "
@@ -86,12 +95,13 @@ class AptForeignArch(Rule):
             _fix(install, package),
         )
 
-    def _of_i386(self, packages: list[Package]) -> Finding:
+    def _of_i386(self, facts: Facts, install: Install, packages: list[Package]) -> Finding:
         first, *rest = packages
         return self.finding(
             first.word.span,
             f"{first.name} is installed for i386: on arm64, Ubuntu's mirror has no packages of it (404), and its programs "
             "do not run.",
+            _without_i386(facts, install, packages),
             related=tuple(Related(package.word.span, "and this one") for package in rest[:5]),
             severity=Severity.WARNING,
         )
@@ -127,3 +137,20 @@ def _fix(install: Install, package: Package) -> Fix | None:
     same = package.arch == "amd64" and install.command.stage.kind is PlatformKind.TARGET
     applicability = Applicability.SAFE if same else Applicability.UNSAFE
     return Fix("Install the package of the machine's own architecture", (Edit.delete(span),), applicability)
+
+
+def _without_i386(facts: Facts, install: Install, packages: list[Package]) -> Fix | None:
+    """Install development packages of i386 on amd64 alone, and let dpkg know of i386 there alone."""
+    if not all(package.name.endswith("-dev") for package in packages):
+        return None
+    edits = [on_amd64_alone(install, package) for package in packages]
+    added = _adds_i386(facts, install.command.stage)
+    if added is not None:
+        written = decode(added.shell.span.of(facts.document.source))
+        plain = added.script.readable and not added.run.json and "\n" not in written
+        guarded = f'{{ [ "$(dpkg --print-architecture)" != amd64 ] || {written}; }}'
+        edits.append(Edit.replace(added.shell.span, guarded) if plain else None)
+    if None in edits:
+        return None
+    known = tuple(edit for edit in edits if edit is not None)
+    return Fix("Install what is for 32-bit x86 on amd64 alone", known, Applicability.UNSAFE)
