@@ -16,12 +16,14 @@ An example that speaks of the file as a whole (which stage is which by number, h
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from archpatch.engine import Outcome, Settings, check, fix
 from archpatch.facts import Facts, MemoryContext
@@ -30,12 +32,12 @@ from archpatch.registry import malformed
 from archpatch.rule import Example, Finding, Rule, Style
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, apply, decode, encode
+from archpatch.text import Applicability, Edit, apply, decode, encode, regex
 
 _UNRELATED = "FROM scratch AS unrelated\nCOPY unrelated.txt /unrelated.txt\n"
 _BOM = b"\xef\xbb\xbf"
 _NOT_UNDER_ONBUILD = ("ONBUILD", "FROM", "MAINTAINER")
-_NUMBERED = re.compile(r"from=\d")
+_NUMBERED = regex(r"from=\d")
 
 
 def every_example(rules: Iterable[Rule]) -> list[tuple[Rule, Example]]:
@@ -60,7 +62,9 @@ def assert_well_formed(rule: Rule) -> None:
         f"{rule.code}: the docstring needs four paragraphs (the pitfall, what it costs, when it is fine, what "
         f"the fix does), it has {len(paragraphs)}"
     )
-    assert "\n" not in paragraphs[0], f"{rule.code}: the pitfall is one sentence on one line: {paragraphs[0]!r}"
+    assert "\n" not in paragraphs[0], (
+        f"{rule.code}: the pitfall is one sentence on one line: {paragraphs[0]!r}"
+    )
     assert all(hint == hint.lower() for hint in rule.hints), f"{rule.code}: hints are in lower case"
     assert any(example.after is None for example in rule.examples), f"{rule.code}: no example is spared"
     assert any(example.after is not None for example in rule.examples), f"{rule.code}: no example is found"
@@ -121,11 +125,13 @@ class _Trial:
 
     def on(self, source: bytes) -> _Trial:
         """The same with another text."""
-        return replace(self, source=source)
+        return dataclasses.replace(self, source=source)
 
     def fail(self, law: str, what: object = "") -> AssertionError:
         text = f"\n{what}" if what else ""
-        return AssertionError(f"{self.rule.code} {self.rule.name}: {law}{text}\n--- on\n{decode(self.source)}")
+        return AssertionError(
+            f"{self.rule.code} {self.rule.name}: {law}{text}\n--- on\n{decode(self.source)}"
+        )
 
     def expect(self, result: bytes, wanted: bytes, law: str) -> None:
         if result != wanted:
@@ -148,7 +154,8 @@ def _found_or_spared(trial: _Trial, rules: Sequence[Rule]) -> None:
     wanted = {trial.example.applicability} - {None}
     if applicability != wanted:
         raise trial.fail(
-            "applicability", f"the fixes are {sorted(applicability)}, the example says {sorted(map(str, wanted))}"
+            "applicability",
+            f"the fixes are {sorted(applicability)}, the example says {sorted(map(str, wanted))}",
         )
 
 
@@ -218,10 +225,10 @@ def _is_idempotent(trial: _Trial, rules: Sequence[Rule]) -> None:
         files: dict[str, str | bytes] = dict(trial.example.files)
         folder = trial.document.path.parent
         files |= {path.relative_to(folder).as_posix(): text for path, text in once.files.items()}
-        again = fix(
-            parse(once.source, trial.document.path), rules, settings, MemoryContext(files), level
+        again = fix(parse(once.source, trial.document.path), rules, settings, MemoryContext(files), level)
+        trial.expect(
+            again.source, once.source, f"a second `fix` ({style.value}, {level}) changes the text again"
         )
-        trial.expect(again.source, once.source, f"a second `fix` ({style.value}, {level}) changes the text again")
         if again.files:
             raise trial.fail("a second `fix` changes files again", sorted(again.files))
 
