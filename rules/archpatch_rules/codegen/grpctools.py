@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.facts import Command, Facts, Family, StageFacts
 from archpatch.facts.nuget import PackageReference, Project, projects
@@ -20,8 +21,7 @@ PROTOC = "-p:Protobuf_ProtocFullPath=/usr/bin/protoc"
 PLUGIN = "-p:gRPC_PluginFullPath=/usr/bin/grpc_csharp_plugin"
 
 
-@dataclass(frozen=True, slots=True)
-class GrpcBuild:
+class GrpcBuild(Struct, frozen=True):
     """The commands that run protoc, in the stage where the first of them stands and those built upon it."""
 
     stage: StageFacts

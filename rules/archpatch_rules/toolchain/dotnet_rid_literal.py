@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
@@ -22,8 +23,7 @@ _RID = r"(linux|linux-musl|(?:alpine|debian|ubuntu|rhel|centos|fedora)[.\d]*)-(x
 _TRAP = r"(?:linux|linux-musl|alpine)-amd64|linux/amd64|amd64"
 
 
-@dataclass(frozen=True, slots=True)
-class _Runtime:
+class _Runtime(Struct, frozen=True):
     """A runtime that a command names: the option's word (None: an MSBuild property), the value, what it says.
 
     `system` is "" where the option is `--arch`; `arch` is "" where TARGETARCH is misspelled.
