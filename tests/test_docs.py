@@ -83,6 +83,7 @@ class Scratch:
             "COLUMNS": "100",
             "NO_COLOR": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
+            "XDG_CACHE_HOME": str(self.packs.parent / "cache"),
         }
         return subprocess.run(
             ["bash", "-c", command],
@@ -167,7 +168,7 @@ def archpatch_commands(document: str) -> Iterator[list[str]]:
     )
     for text in code:
         for line in re.findall(r"(?<![\w/.-])(?<!# )archpatch ([a-z].*)", text.replace("\\\n", " ")):
-            yield re.split(r" [|>#] ?|[;&()]", line)[0].split()
+            yield re.split(r" [|>#] ?|[;&()`,]", line)[0].split()
 
 
 def test_every_option_of_archpatch_that_the_docs_name_exists() -> None:

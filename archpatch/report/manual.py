@@ -101,9 +101,8 @@ def markdown(rule: Rule | Notice) -> str:
 
 
 def plain(rule: Rule | Notice) -> str:
-    """The page for a terminal; holds no control characters but line ends."""
-    text = _render("rule.txt.j2", page=page(rule)).expandtabs()
-    return "".join(c for c in text if c == "\n" or c.isprintable())
+    """The page for a terminal."""
+    return _render("rule.txt.j2", page=page(rule)).expandtabs()
 
 
 def index(rules: Iterable[Rule | Notice]) -> str:
@@ -154,6 +153,7 @@ def _file(name: str, before: str, after: str) -> File:
 
 
 def _render(template: str, **values: object) -> str:
+    """A template filled in; other control characters than line ends and tabs, and bytes that are no text, are `?`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("archpatch.report"),
         autoescape=jinja2.select_autoescape(),
@@ -162,7 +162,8 @@ def _render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(**values)
+    text = environment.get_template(template).render(**values)
+    return "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)
 
 
 def main(folder: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_terminal_page_holds_no_control_characters() -> None:
     text = manual.plain(Sample())
     assert "\x1b" not in text
     assert "\t" not in text
-    assert "esc [2J" in text
+    assert "esc ?[2J" in text
 
 
 def test_the_index_keeps_its_table_whatever_a_summary_holds() -> None:
