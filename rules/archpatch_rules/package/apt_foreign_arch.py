@@ -23,8 +23,8 @@ class AptForeignArch(Rule):
     to cross-compile, and in a branch that asks for the architecture.
 
     The fix takes `:amd64` off the name: apt then installs that of the machine, which on amd64 is the same package, and is
-    safe. Development packages of i386 are installed on amd64 alone then, which is unsafe. For other packages of i386 there
-    is none: a program that needs 32-bit x86 libraries has no counterpart on arm64.
+    safe. Development packages of i386, and i386 in dpkg where no package asks for it, are kept to amd64, which is unsafe.
+    For other packages of i386 there is none: a program that needs 32-bit x86 libraries has no counterpart on arm64.
     """
 
     code, name, severity = "AP305", "apt-foreign-arch", Severity.ERROR
@@ -49,8 +49,11 @@ class AptForeignArch(Rule):
             applicability="unsafe",
         ),
         Example(
-            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y wine\n",
-            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y wine\n",
+            "FROM debian\nRUN dpkg --add-architecture i386 && apt-get update && apt-get install -y g++\n",
+            "FROM debian\n"
+            'RUN { [ "$(dpkg --print-architecture)" != amd64 ] || dpkg --add-architecture i386; } && apt-get update '
+            "&& apt-get install -y g++\n",
+            applicability="unsafe",
         ),
         Example(
             "FROM debian\nRUN dpkg --add-architecture amd64 && apt-get update && apt-get install -y libc6:amd64\n",
@@ -84,6 +87,7 @@ class AptForeignArch(Rule):
                     command.shell.span,
                     "i386 is added to dpkg on every platform: on arm64, Ubuntu's mirror has no packages of it (404), and "
                     "its programs do not run.",
+                    _guarded(facts, [], command),
                     severity=Severity.WARNING,
                 )
 
@@ -144,13 +148,18 @@ def _without_i386(facts: Facts, install: Install, packages: list[Package]) -> Fi
     if not all(package.name.endswith("-dev") for package in packages):
         return None
     edits = [on_amd64_alone(install, package) for package in packages]
-    added = _adds_i386(facts, install.command.stage)
+    known = [edit for edit in edits if edit is not None]
+    return (
+        _guarded(facts, known, _adds_i386(facts, install.command.stage)) if len(known) == len(edits) else None
+    )
+
+
+def _guarded(facts: Facts, edits: list[Edit], added: Command | None) -> Fix | None:
+    """The fix of these edits that lets dpkg know of i386 on amd64 alone."""
     if added is not None:
         written = decode(added.shell.span.of(facts.document.source))
-        plain = added.script.readable and not added.run.json and "\n" not in written
+        if not added.script.readable or added.run.json or "\n" in written:
+            return None
         guarded = f'{{ [ "$(dpkg --print-architecture)" != amd64 ] || {written}; }}'
-        edits.append(Edit.replace(added.shell.span, guarded) if plain else None)
-    if None in edits:
-        return None
-    known = tuple(edit for edit in edits if edit is not None)
-    return Fix("Install what is for 32-bit x86 on amd64 alone", known, Applicability.UNSAFE)
+        edits = [*edits, Edit.replace(added.shell.span, guarded)]
+    return Fix("Keep what is for 32-bit x86 to amd64", tuple(edits), Applicability.UNSAFE)

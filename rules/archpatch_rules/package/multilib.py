@@ -12,7 +12,7 @@ from archpatch_rules.package.which import installs, is_fine, on_amd64_alone
 
 _LIBRARIES = ("lib32", "libx32", "libc6-i386", "libc6-dev-i386", "libc6-x32", "libc6-dev-x32")
 _COMPILERS = ("gcc", "g++", "gfortran", "gobjc")
-_NEEDS_32_BIT = (b"-m32", b"i386", b"i686", b"steam", b"wine", b"lib32/", b"build-tools", b"android")
+_NEEDS_32_BIT = (b"-m32", b":i386", b"i686", b"steam", b"wine", b"lib32/", b"build-tools", b"android")
 
 
 class Multilib(Rule):
@@ -23,8 +23,9 @@ class Multilib(Rule):
 
     It is fine in a branch that asks for the architecture.
 
-    Where nothing else in the file speaks of 32-bit programs, the fix installs the compilers' multilib on amd64 alone,
-    and the plain compiler elsewhere. It is unsafe: the build may compile with `-m32` further down.
+    Where nothing else in the file speaks of 32-bit programs, the fix keeps compilers and headers to amd64, with the
+    plain compiler elsewhere. It is unsafe: the build may compile with `-m32` in a script. For libraries alone there is none:
+    a program needs them to run.
     """
 
     code, name, severity = "AP304", "multilib", Severity.ERROR
@@ -80,8 +81,11 @@ def _fix(install: Install, found: list[Package]) -> Fix | None:
     edits = []
     for package in found:
         plain = package.name.removesuffix("-multilib")
-        edit = on_amd64_alone(install, package, plain) if plain != package.name else None
-        if edit is None or package.version is not None:
+        headers = "-dev" in package.name and plain == package.name
+        if package.version is not None or (plain == package.name and not headers):
+            return None
+        edit = on_amd64_alone(install, package, "" if headers else plain)
+        if edit is None:
             return None
         edits.append(edit)
-    return Fix("Install the plain compiler where there is no multilib", tuple(edits), Applicability.UNSAFE)
+    return Fix("Keep what is for 32-bit x86 to amd64", tuple(edits), Applicability.UNSAFE)
