@@ -12,10 +12,11 @@ from functools import lru_cache
 from msgspec import Struct
 
 from archpatch.platforms import Convention
+from archpatch.text import regex
 
 UNKNOWN = "\0"
 
-_PLACE = re.compile(r"\{([VvAB*])\}")
+_PLACE = regex(r"\{([VvAB*])\}")
 _SIGNATURES = (
     ".asc",
     ".sig",

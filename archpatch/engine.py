@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -19,12 +19,12 @@ from archpatch.facts import Context, Facts
 from archpatch.facts.ignore import Ignore
 from archpatch.rule import Finding, Rule
 from archpatch.suppress import NOTICES, Notice
-from archpatch.syntax import second
 from archpatch.syntax.parse import parse
-from archpatch.syntax.second import Opinion
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span, apply
-from archpatch.view import View, same, view
+
+if TYPE_CHECKING:
+    from archpatch.view import View
 
 __all__ = ["ROUNDS", "InternalError", "Outcome", "Report", "Settings", "Unstable", "check", "fix"]
 
@@ -257,6 +257,8 @@ class _State(Struct, frozen=True, dict=True):
     @cached_property
     def view(self) -> View:
         """What amd64 gets from this text."""
+        from archpatch.view import view  # a check without a SAFE fix needs none
+
         return view(self.facts)
 
     @cached_property
@@ -278,6 +280,8 @@ class _State(Struct, frozen=True, dict=True):
             return True
         if any(edit.path is not None for finding in findings for edit in _fix(finding).edits):
             return False
+        from archpatch.view import same
+
         after = self._with(findings)
         return not after.document.problems and same(self.view, after.view)
 
@@ -286,16 +290,18 @@ class _State(Struct, frozen=True, dict=True):
 
         Raises InternalError when the file does not read as it should.
         """
+        from archpatch.syntax import second  # here, since a check needs none
+
         state = self._with(findings)
         if state.document.problems:
             self._refuse(findings, state.document.problems[0].message)
         verdict = second.compare(self.document, state.document, _edits_of(findings, None))
-        if verdict.opinion is Opinion.DISAGREES:
+        if verdict.opinion is second.Opinion.DISAGREES:
             self._refuse(findings, verdict.reason)
         others = dict(self._other_files(findings))
         if others:
             state = replace(state, files={**self.files, **others})
-        return state, verdict.opinion is Opinion.AGREES
+        return state, verdict.opinion is second.Opinion.AGREES
 
     def _written(self, findings: list[Finding]) -> bytes:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Self
@@ -11,9 +10,11 @@ from typing import Self
 from msgspec import Struct
 from pathspec import GitIgnoreSpec
 
+from archpatch.text import regex
+
 _MAX_SIZE = 1 << 20
 # A pattern becomes a regular expression; more stars than this in one name could take it minutes to fail.
-_TOO_MANY_STARS = re.compile(rb"(?:[^/*]*\*+){6}")
+_TOO_MANY_STARS = regex(rb"(?:[^/*]*\*+){6}")
 
 
 class IgnoreFiles(Struct, frozen=True):

@@ -13,6 +13,8 @@ from typing import Self
 
 from msgspec import Struct
 
+from archpatch.text import regex
+
 
 class UnknownPlatform(ValueError):
     """A text that names no platform; str() says what was wrong."""
@@ -116,7 +118,7 @@ _TOKENS = {
     "riscv64": ("riscv64gc", "riscv64"),
 }
 _ARCH_OF = {word: arch for arch, words in _TOKENS.items() for word in words}
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"(?<![A-Za-z0-9])(?:" + "|".join(sorted(map(re.escape, _ARCH_OF), key=len, reverse=True)) + r")"
     r"(?![A-Za-z0-9])",
     re.IGNORECASE,

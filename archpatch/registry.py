@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archpatch.rule import Rule, Severity
+from archpatch.text import regex
 
 GROUP = "archpatch.rules"
 # The engine's own findings; no pack may use them.
 RESERVED = "AP0"
-_CODE = re.compile(r"[A-Z]{2,}[0-9]{3}")
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_CODE = regex(r"[A-Z]{2,}[0-9]{3}")
+_NAME = regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class BrokenPack(Exception):

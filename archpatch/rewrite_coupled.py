@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
@@ -14,9 +13,9 @@ from archpatch.platforms import AMD64, arch_words
 from archpatch.rewrite import declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Document, Env, Instruction, Run
-from archpatch.text import Edit, Span, decode, encode
+from archpatch.text import Edit, Span, decode, encode, regex
 
-_ENDING = re.compile(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
+_ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
 
 
 def coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> tuple[Edit, ...] | None:
@@ -105,8 +104,8 @@ def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
     )
 
 
-_CLUSTER = re.compile(r"[A-Za-z0-9]+[-_.]$")
-_URLS = re.compile(r"\b(?:https?|ftp)://\S+")
+_CLUSTER = regex(r"[A-Za-z0-9]+[-_.]$")
+_URLS = regex(r"\b(?:https?|ftp)://\S+")
 
 
 def elsewhere(

@@ -20,7 +20,7 @@ from msgspec import Struct
 from archpatch.platforms import Platform, UnknownPlatform
 from archpatch.rule import Finding, Rule, Severity
 from archpatch.syntax.tree import Document, Instruction
-from archpatch.text import Applicability, Edit, Fix, Span, decode
+from archpatch.text import Applicability, Edit, Fix, Span, decode, regex
 
 
 class Notice(Struct, frozen=True):
@@ -71,15 +71,13 @@ UNREADABLE = Notice(
 )
 NOTICES = (UNUSED, UNEXPLAINED, ABOVE_DIRECTIVES, UNREADABLE)
 
-_OURS = re.compile(r"#+\s*archpatch:\s*(?P<order>.*)", re.DOTALL)
-_IGNORE = re.compile(r"ignore(?P<file>-file)?\[(?P<codes>[^\]]*)\]\s*(?P<reason>.*)", re.DOTALL)
-_PLATFORMS = re.compile(r"platforms=(?P<platforms>\S+)\s*(?P<reason>.*)", re.DOTALL)
-_HADOLINT = re.compile(r"#\s*hadolint\s+(?P<file>global\s+)?ignore\s*=\s*(?P<codes>[A-Za-z0-9, ]+)")
-_SKIP = re.compile(r"(?:^|;)\s*skip\s*=\s*(?P<codes>[^;]*)", re.IGNORECASE)
-_DIRECTIVE = re.compile(r"#\s*(syntax|escape|check)\s*=\s*\S", re.IGNORECASE)
-_IN_CONTEXT = re.compile(
-    rb"(?:#|//|<!--)[ \t]*archpatch:[ \t]*ignore(?P<file>-file)?\[(?P<codes>[^\]\r\n]*)\]"
-)
+_OURS = regex(r"#+\s*archpatch:\s*(?P<order>.*)", re.DOTALL)
+_IGNORE = regex(r"ignore(?P<file>-file)?\[(?P<codes>[^\]]*)\]\s*(?P<reason>.*)", re.DOTALL)
+_PLATFORMS = regex(r"platforms=(?P<platforms>\S+)\s*(?P<reason>.*)", re.DOTALL)
+_HADOLINT = regex(r"#\s*hadolint\s+(?P<file>global\s+)?ignore\s*=\s*(?P<codes>[A-Za-z0-9, ]+)")
+_SKIP = regex(r"(?:^|;)\s*skip\s*=\s*(?P<codes>[^;]*)", re.IGNORECASE)
+_DIRECTIVE = regex(r"#\s*(syntax|escape|check)\s*=\s*\S", re.IGNORECASE)
+_IN_CONTEXT = regex(rb"(?:#|//|<!--)[ \t]*archpatch:[ \t]*ignore(?P<file>-file)?\[(?P<codes>[^\]\r\n]*)\]")
 _ENDS_COMMAND = ("&&", "||", ";", "|")
 _USAGE = "write `ignore[CODE] reason`, `ignore-file[CODE] reason` or `platforms=OS/ARCH reason`"
 

@@ -23,12 +23,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from archpatch.text import regex
+
 if sys.platform != "win32":
     import fcntl
 
 # Matches no pattern by which a Dockerfile is found. The host is named because a pid says nothing elsewhere:
 # two containers may share a folder.
-_TEMP = re.compile(r"\.archpatch-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{16}\.tmp")
+_TEMP = regex(r"\.archpatch-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{16}\.tmp")
 _STALE_AFTER = 3600.0  # seconds
 _LOCK_PATIENCE = 2.0  # seconds
 _FLAGS = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # those that the system has

@@ -14,14 +14,14 @@ from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Instruction, Run
-from archpatch.text import Span, decode
+from archpatch.text import Span, decode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
     from archpatch.facts.stages import StageFacts
 
-_SUMS = re.compile(r"(?:md5|sha\d+|b[23])(?:sum|deep)?|shasum|openssl")
-_HEX = re.compile(
+_SUMS = regex(r"(?:md5|sha\d+|b[23])(?:sum|deep)?|shasum|openssl")
+_HEX = regex(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})(?![0-9A-Za-z])",
     re.I,
 )

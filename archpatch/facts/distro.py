@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from archpatch.facts.images import ImageRef
 from archpatch.facts.managers import words_of
+from archpatch.text import regex
 
 
 class Family(enum.Enum):
@@ -57,10 +58,10 @@ _UBUNTU = (
     "resolute",
     "questing",
 )
-_RPM_TAGS = re.compile(r"(?:^|[-_.])(ubi\d*|ubi\d+-minimal|centos\d*|rhel\d*|oraclelinux\d*|oracle|fedora|al20\d\d|amazonlinux\d*|rockylinux\d*|azurelinux[\d.]*|cbl-mariner[\d.]*|mariner|leap|opensuse|suse)(?![a-z])")  # fmt: skip
-_ALPINE_TAG = re.compile(r"(?:^|[-_.+])alpine(?:-?linux)?-?(\d+\.\d+)?(?![a-z])")
-_WINDOWS_TAG = re.compile(r"nanoserver|windowsservercore|windows-|ltsc20\d\d")
-_RELEASE = re.compile(r"(?:^|[-_.])(" + "|".join((*_DEBIAN, *_UBUNTU)) + r")(?![a-z])")
+_RPM_TAGS = regex(r"(?:^|[-_.])(ubi\d*|ubi\d+-minimal|centos\d*|rhel\d*|oraclelinux\d*|oracle|fedora|al20\d\d|amazonlinux\d*|rockylinux\d*|azurelinux[\d.]*|cbl-mariner[\d.]*|mariner|leap|opensuse|suse)(?![a-z])")  # fmt: skip
+_ALPINE_TAG = regex(r"(?:^|[-_.+])alpine(?:-?linux)?-?(\d+\.\d+)?(?![a-z])")
+_WINDOWS_TAG = regex(r"nanoserver|windowsservercore|windows-|ltsc20\d\d")
+_RELEASE = regex(r"(?:^|[-_.])(" + "|".join((*_DEBIAN, *_UBUNTU)) + r")(?![a-z])")
 
 # Repositories (without `library/`) that are a distribution themselves: name -> (family, distribution, musl).
 _SYSTEMS = {

@@ -16,7 +16,7 @@ from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_of, arch_words
 from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Run, Word
-from archpatch.text import Span
+from archpatch.text import Span, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -103,14 +103,14 @@ _OTHERS = frozenset(
     ]
 )
 
-_URL = re.compile(r"(?:https?|ftp|gs|s3)://[^/\s]+/\S")
+_URL = regex(r"(?:https?|ftp|gs|s3)://[^/\s]+/\S")
 # Files of another system, or for every architecture: no word in their URL is one of Linux.
-_FOREIGN = re.compile(
+_FOREIGN = regex(
     r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)|\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
     re.IGNORECASE,
 )
-_TOOLCHAIN = re.compile(r"(?:x86_64|amd64)[-_](?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)")
-_ANY = re.compile(
+_TOOLCHAIN = regex(r"(?:x86_64|amd64)[-_](?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)")
+_ANY = regex(
     r"noarch|_all\.deb|-any\.whl|\.(?:gpg|key|repo|list|pem|crt|patch|diff|html?|md|ya?ml|json)(?:$|\?)",
     re.IGNORECASE,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
@@ -24,6 +23,7 @@ from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 from archpatch.tables import Tables
+from archpatch.text import regex
 
 
 class Facts:
@@ -349,8 +349,8 @@ class Facts:
 
 _SH = ("/bin/sh", "-c")
 _CMD = ("cmd", "/S", "/C")
-_ALIAS = re.compile(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")
-_NAME_PARTS = re.compile(r"[-._]+")
+_ALIAS = regex(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")
+_NAME_PARTS = regex(r"[-._]+")
 _NEAR = 4  # folders above the file that may speak of it
 _NOT_ARCH = frozenset({"linux", "x64dbg", "wasm", "intel"})
 

@@ -5,13 +5,12 @@ Source: distribution/reference, as BuildKit uses it for FROM, `COPY --from` and 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from archpatch.syntax.tree import Word
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, regex
 
 _HOME = "docker.io"
 
@@ -78,7 +77,7 @@ def parse_image(text: str, word: Word | None = None) -> ImageRef:
     return ImageRef(registry, repository, parts.tag, parts.digest, word, *spans)
 
 
-_VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)")
+_VARIABLE = regex(r"\$(?:\{[^}]*\}|\w+)")
 
 
 def _split(text: str) -> _Parts:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from archpatch.text import regex
+
 
 class Spec(NamedTuple):
     """A package as one argument names it; `name` is empty for an argument that is no package."""
@@ -35,7 +37,7 @@ class Manager(NamedTuple):
     bare: bool = False
 
 
-_FILE = re.compile(r"\.(?:deb|rpm|apk|whl|tgz|tar\.\w+|zip|gem|conda)$")
+_FILE = regex(r"\.(?:deb|rpm|apk|whl|tgz|tar\.\w+|zip|gem|conda)$")
 
 
 def _is_local(text: str) -> bool:
@@ -62,8 +64,8 @@ def _apt(text: str) -> Spec:
     return Spec(name, version or release or None, arch or None)
 
 
-_RPM_ARCH = re.compile(r"(.+)\.(x86_64|aarch64|i[3-6]86|noarch|armv7hl|ppc64le|s390x|src)$")
-_RPM_VERSION = re.compile(r"(.+?)-((?:\d+:)?\d[\w.~+^*]*-\d[\w.~+^*]*|\d+\.\d+[\w.~+^*]*)$")
+_RPM_ARCH = regex(r"(.+)\.(x86_64|aarch64|i[3-6]86|noarch|armv7hl|ppc64le|s390x|src)$")
+_RPM_VERSION = regex(r"(.+?)-((?:\d+:)?\d[\w.~+^*]*-\d[\w.~+^*]*|\d+\.\d+[\w.~+^*]*)$")
 
 
 def _rpm(text: str) -> Spec:
@@ -80,9 +82,7 @@ def _rpm(text: str) -> Spec:
     return Spec(name.rstrip("<> "), version or None, arch)
 
 
-_REQUIREMENT = re.compile(
-    r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(@|[=~<>!].*)?", re.DOTALL
-)
+_REQUIREMENT = regex(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(@|[=~<>!].*)?", re.DOTALL)
 
 
 def _pip(text: str) -> Spec:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from archpatch.facts.managers import MANAGERS, Manager, Spec
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Run
+from archpatch.text import regex
 
 if TYPE_CHECKING:
     from archpatch.facts.shells import Command
@@ -108,8 +109,8 @@ def install_of(command: Command, render: Render) -> Install | None:
 _RPM_LONG = ("--install", "--upgrade", "--freshen", "--reinstall")
 _LEADING = {"conda": ("env",), "mamba": ("env",), "micromamba": ("env",), "yarn": ("global",)}
 _CALLED = frozenset({*MANAGERS, "uv", "install_packages"})
-_PYTHON = re.compile(r"(?:python|pypy)[\d.]*$")
-_PIP = re.compile(r"pip[\d.]*$")
+_PYTHON = regex(r"(?:python|pypy)[\d.]*$")
+_PIP = regex(r"pip[\d.]*$")
 
 
 def _manager(name: str, words: list[ShellWord]) -> Manager | None:

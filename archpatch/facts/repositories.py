@@ -14,7 +14,7 @@ from msgspec import Struct
 from archpatch.facts.shells import Command
 from archpatch.syntax.shell import Redirect, ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Heredoc, Run
-from archpatch.text import Span, decode, encode
+from archpatch.text import Span, decode, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -89,11 +89,11 @@ class Address(Struct, frozen=True):
 
 
 _BEGINS = r"(?:\b|(?<=\\n))"  # also after the `\n` of a printf
-_DEB = re.compile(_BEGINS + r"deb(?:-src)?\s+\[\s*((?:[^\]\[]*?\s)?arch\+?=([^\]\s]*)[^\]]*)\]\s*(\S*)")
-_ADDRESS = re.compile(_BEGINS + r"deb\s+(?:\[[^\]]*\]\s*)?([a-z+]+://[^\s'\"\\]+)")
+_DEB = regex(_BEGINS + r"deb(?:-src)?\s+\[\s*((?:[^\]\[]*?\s)?arch\+?=([^\]\s]*)[^\]]*)\]\s*(\S*)")
+_ADDRESS = regex(_BEGINS + r"deb\s+(?:\[[^\]]*\]\s*)?([a-z+]+://[^\s'\"\\]+)")
 _DEB822 = re.compile(_BEGINS + r"Architectures:[ \t]*((?:[a-z0-9-]+[ \t]*)+)")
-_URIS = re.compile(_BEGINS + r"URIs:[ \t]*([^\s\\]+)")
-_BASEURL = re.compile(_BEGINS + r"baseurl\s*=\s*([^\s'\"\\]+)")
+_URIS = regex(_BEGINS + r"URIs:[ \t]*([^\s\\]+)")
+_BASEURL = regex(_BEGINS + r"baseurl\s*=\s*([^\s'\"\\]+)")
 
 
 def apt_sources(facts: Facts) -> Iterator[AptSource]:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from archpatch.text import decode
+from archpatch.text import decode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.context import Context
     from archpatch.facts.facts import Facts
     from archpatch.facts.packages import Install
 
-_LINE = re.compile(
+_LINE = regex(
     r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(===?\s*([\w.!+*-]+)|[~<>!]=?|@|;|$)"
 )
-_NESTED = re.compile(r"-r\s*(\S+)|--requirement[= ]\s*(\S+)")
+_NESTED = regex(r"-r\s*(\S+)|--requirement[= ]\s*(\S+)")
 
 
 class Requirement(Struct, frozen=True):

@@ -16,7 +16,7 @@ from archpatch.platforms import AMD64, arch_words
 from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord, Substitution
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Variable, split_parts, variables
-from archpatch.text import Span, decode, encode
+from archpatch.text import Span, decode, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.downloads import Download
@@ -61,12 +61,12 @@ _TRANSLATORS = frozenset(
     ]
 )
 _SPEAKERS = frozenset({"echo", "printf", ":", "LABEL"})
-_FOREIGN = re.compile(r"windows|darwin|macos|osx|android|arm64-v8a|\.exe\b|x64dbg|freebsd", re.IGNORECASE)
-_TOOLCHAIN = re.compile(
+_FOREIGN = regex(r"windows|darwin|macos|osx|android|arm64-v8a|\.exe\b|x64dbg|freebsd", re.IGNORECASE)
+_TOOLCHAIN = regex(
     r"(?<=[-_])(?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)[\w-]*"
 )  # gcc-x86_64-aarch64-linux-gnu
 _TEXT_ONLY = frozenset({"LABEL", "MAINTAINER", "EXPOSE", "STOPSIGNAL"})
-_ARCH_NAME = re.compile(r"amd64|x86|x64|intel|64bit")
+_ARCH_NAME = regex(r"amd64|x86|x64|intel|64bit")
 
 
 def why_fine(
@@ -263,7 +263,7 @@ _NEUTRAL_FOLDERS = frozenset(
         ".next",
     ]
 )
-_NEUTRAL_FILES = re.compile(
+_NEUTRAL_FILES = regex(
     r"\.(?:m?js|css|html?|json|ya?ml|toml|md|txt|wasm|jar|war|ear|class|py|php|rb|erb|proto|pb|pb\.go|ts|tsx|svg|png"
     r"|jpe?g|gif|ico|ttf|woff2?|po|mo|xml|sql|csv|crt|pem|conf|cfg|ini|properties|whl|gpg|asc|sh)$|pb2?(?:_grpc)?\.py$"
 )

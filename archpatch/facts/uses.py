@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +31,7 @@ from archpatch.syntax.shell import (
 )
 from archpatch.syntax.tree import Arg, Copy, Env, Heredoc, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, split_parts, variables
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -140,7 +139,7 @@ def _names_of(word: Word, escape: str) -> Iterator[tuple[str, str, Span]]:
         yield variable.name, variable.operator, Span(start, start + len(encode(written)))
 
 
-_BODY = re.compile(rb"(?<!\\)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?[-+?#%/]*)[^}\n]*\})")
+_BODY = regex(rb"(?<!\\)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?[-+?#%/]*)[^}\n]*\})")
 
 
 def _names_in_body(facts: Facts, heredoc: Heredoc) -> Iterator[tuple[str, str, Span]]:

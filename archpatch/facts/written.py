@@ -15,7 +15,7 @@ from archpatch.facts.shells import Command
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.syntax.shell import Literal, ShellWord
 from archpatch.syntax.tree import Arg, Copy, Env, Instruction, Run, Word
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PROGRAMS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
 _PATHS = frozenset({"WORKDIR", "VOLUME"})
+_CONTINUATION = regex(rb"[\\`][ \t]*\r?\n")
 
 
 class Written(Struct, frozen=True):
@@ -57,18 +58,27 @@ class Written(Struct, frozen=True):
             at = verbatim.find(sought, at + len(sought))
 
 
-def written(facts: Facts, *texts: str) -> Iterator[Written]:
-    """Every word of a stage that holds one of these texts, in the order of the file."""
+def written(facts: Facts, *texts: str, only: frozenset[str] = frozenset()) -> Iterator[Written]:
+    """Every word of a stage that holds one of these texts, in the order of the file; of `only` these instructions."""
     source = facts.document.source
     sought = tuple(encode(text) for text in texts)
     if not any(text in source for text in sought):
         return
     for stage in facts.stages:
         for instruction in stage.body:
+            if only and instruction.keyword not in only:
+                continue
             body = instruction.span.of(source)
-            # A continuation may cut the text in two: then its bytes say nothing.
-            if b"\n" in body or any(text in body for text in sought):
+            if any(text in body for text in sought) or _cut(body, sought):
                 yield from _in(facts, stage, instruction, texts)
+
+
+def _cut(body: bytes, sought: tuple[bytes, ...]) -> bool:
+    """Whether a line continuation cuts one of the texts in two."""
+    if b"\n" not in body:
+        return False
+    joined = _CONTINUATION.sub(b"", body)
+    return any(text in joined for text in sought)
 
 
 def _in(

@@ -17,11 +17,11 @@ from archpatch.report.diff import blocks, lines
 from archpatch.report.model import Entry, FileResult, Result, State
 from archpatch.report.regions import regions
 from archpatch.report.safe import safe
-from archpatch.text import decode
+from archpatch.text import decode, regex
 
 LONGEST = 900_000  # bytes; a step summary of GitHub Actions holds 1 MiB
 _BREAK = "\u200b"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>+!|~&$^=.-])")
+_SPECIAL = regex(r"([\\`*_{}\[\]()<>+!|~&$^=.-])")
 _WORDS = {
     State.READY: "ready",
     State.AFTER_FIX: "ready after `archpatch fix`",

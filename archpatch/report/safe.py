@@ -6,8 +6,9 @@ turns a line around, a newline in a name forges a line of a log.
 
 from __future__ import annotations
 
-import re
 import unicodedata
+
+from archpatch.text import regex
 
 
 def safe(text: object) -> str:
@@ -38,7 +39,7 @@ def _visible(char: str) -> str:
     return f"<U+{code:04X}>"
 
 
-_COMMAND = re.compile(r"##(\w*\[)")
+_COMMAND = regex(r"##(\w*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 

@@ -5,16 +5,15 @@ Source: moby/buildkit frontend/dockerfile/instructions/parse.go and bflag.go.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from archpatch.syntax.tree import Arg, Env, Flag, From, Instruction, Problem, Word
 from archpatch.syntax.words import BadWord, split_parts
-from archpatch.text import Span
+from archpatch.text import Span, regex
 
 _LONGEST_LINE = 65_535  # bytes; Go's scanner gives up beyond
-_TOO_LONG = re.compile(rb"[^\n]{%d}" % (_LONGEST_LINE + 1))
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*\Z")
+_TOO_LONG = regex(rb"[^\n]{%d}" % (_LONGEST_LINE + 1))
+_STAGE_NAME = regex(r"[a-z][a-z0-9-_.]*\Z")
 _TRUTH = frozenset({"true", "false"})
 
 _SWITCHES = frozenset({"link", "keep-git-dir", "parents", "unpack"})

@@ -12,17 +12,17 @@ from collections.abc import Iterator
 
 from archpatch.syntax.scan import BLANKS, LogicalLine, mask
 from archpatch.syntax.tree import Declaration, Flag, Mount, Word
-from archpatch.text import decode
+from archpatch.text import decode, regex
 
-_GAP = re.compile(rb"[\t\v\f\r ]+")
-_FIELD = re.compile(rb"[^\t\v\f\r ]+")
-_FLAG = re.compile(
+_GAP = regex(rb"[\t\v\f\r ]+")
+_FIELD = regex(rb"[^\t\v\f\r ]+")
+_FLAG = regex(
     rb"""(?:[^\s'"\\]++|\\(?s:.|\Z)|'(?:[^'\\]++|\\(?s:.|\Z))*+(?:'|\Z)|"(?:[^"\\]++|\\(?s:.|\Z))*+(?:"|\Z))++"""
 )
-_QUOTED = re.compile(
+_QUOTED = regex(
     rb"""\\(?s:(.)|\Z)|'((?:[^'\\]++|\\(?s:.|\Z))*+)(?:'|\Z)|"((?:[^"\\]++|\\(?s:.|\Z))*+)(?:"|\Z)"""
 )
-_ESCAPED = re.compile(rb"\\(?s:(.)|\Z)")
+_ESCAPED = regex(rb"\\(?s:(.)|\Z)")
 _WORDS = {
     escape: re.compile(
         rb"""(?:[^\s'"%s]++|%s(?s:.|\Z)|'[^']*+(?:'|\Z)|"(?:[^"%s]++|%s(?s:.|\Z))*+(?:"|\Z))++""".replace(
@@ -32,11 +32,11 @@ _WORDS = {
     for escape in "\\`"
 }
 _STRING = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
-_JSON_STRING = re.compile(_STRING)
-_JSON_LIST = re.compile(
+_JSON_STRING = regex(_STRING)
+_JSON_LIST = regex(
     rb"\[[ \t\r\n]*+(?:%s[ \t\r\n]*+(?:,[ \t\r\n]*+%s[ \t\r\n]*+)*+)?\]\Z" % (_STRING, _STRING)
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = regex("[\ud800-\udfff]")
 
 
 def strip(line: LogicalLine, start: int, end: int) -> tuple[int, int]:

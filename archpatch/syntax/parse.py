@@ -40,11 +40,11 @@ from archpatch.syntax.tree import (
     Word,
 )
 from archpatch.syntax.words import BadWord, split_parts, unquote, word_ranges
-from archpatch.text import Span, decode, encode
+from archpatch.text import Span, decode, encode, regex
 
-_KEYWORD = re.compile(rb"[^\t\v\f\r ]+")
-_SPECIAL = re.compile(rb"[$'\"\\`]")  # without these no word can be wrong
-_HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)\Z", re.ASCII)
+_KEYWORD = regex(rb"[^\t\v\f\r ]+")
+_SPECIAL = regex(rb"[$'\"\\`]")  # without these no word can be wrong
+_HEREDOC = regex(r"(\d*)<<(-?)([^<]+)\Z", re.ASCII)
 _PAIRS = frozenset({"ARG", "ENV", "LABEL"})
 _MAYBE_JSON = frozenset({"RUN", "CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK", "ADD", "COPY", "VOLUME"})
 _FIELDS = frozenset({"FROM", "ADD", "COPY", "EXPOSE", "VOLUME"})

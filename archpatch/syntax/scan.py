@@ -5,23 +5,20 @@ Source: moby/buildkit frontend/dockerfile/parser/parser.go and directives.go.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 
 from msgspec import Struct
 
 from archpatch.syntax.tree import Directive, PieceKind, Problem, Word
-from archpatch.text import Span, decode
+from archpatch.text import Span, decode, regex
 
 BOM = b"\xef\xbb\xbf"
 BLANKS = b" \t\n\v\f\r"
 
 # What Go calls a space beyond ASCII.
-_WIDE_BLANK = re.compile(
-    rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
-)
-_DIRECTIVE = re.compile(rb"[ \t\v\f\r]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
-_SLASHES = re.compile(rb"//\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
+_WIDE_BLANK = regex(rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80")
+_DIRECTIVE = regex(rb"[ \t\v\f\r]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
+_SLASHES = regex(rb"//\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _HASH = ord("#")
 _KNOWN = frozenset({"syntax", "escape", "check"})
 

@@ -11,24 +11,22 @@ from collections.abc import Callable
 
 from archpatch.syntax.shell_text import Text
 from archpatch.syntax.shell_words import Literal, Opaque, Param, Part, Quote, ShellWord
-from archpatch.text import Span, decode
+from archpatch.text import Span, decode, regex
 
 # Words that need no grammar: plain text, quotes, $x and ${x} without anything nested.
 _SIMPLE = rb"""(?:[^\s'"\\$`<>()]++|\\[^\n]|'[^']*'|\$\{[^{}"'`$()\s]*\}|\$(?![({'"])|(?<=\S)\\\n(?=\S)
   |"(?:[^"\\$`]++|\\.|\$\{[^{}"'`$()]*\}|\$(?![({]))*")+"""
-_WORD = re.compile(rb"(?:\s|\\\n)*(?P<word>" + _SIMPLE + rb")(?=\s|\\\n|\Z)", re.DOTALL | re.VERBOSE)
-_BLACK = re.compile(rb"\S+")
-_PLAIN = re.compile(rb"[^\\'\"$`<>()]*")
+_WORD = regex(rb"(?:\s|\\\n)*(?P<word>" + _SIMPLE + rb")(?=\s|\\\n|\Z)", re.DOTALL | re.VERBOSE)
+_BLACK = regex(rb"\S+")
+_PLAIN = regex(rb"[^\\'\"$`<>()]*")
 
 _VARIABLE = rb"|\$(?P<name>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)\}"
-_IN_NONE = re.compile(rb"(?P<run>[^\\'\"$`<>]+)|'(?P<single>[^']+)'|(?P<toggle>\")(?!\")" + _VARIABLE)
-_IN_DOUBLE = re.compile(rb"(?P<run>[^\\\"$`]+)|(?P<toggle>\")" + _VARIABLE)
-_BARE_RUN = re.compile(rb"[^\\'\"$`<>}]+")
-_DOUBLE_RUN = re.compile(rb"[^\\\"$`}]+")
-_PARAM = re.compile(rb"\$([A-Za-z_]\w*|[0-9@*#?$!-])")
-_BRACED = re.compile(
-    rb"\$\{([#!]?)([A-Za-z_]\w*|[0-9]+|[@*#?$!-])(:?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@|\[|(?=\}))"
-)
+_IN_NONE = regex(rb"(?P<run>[^\\'\"$`<>]+)|'(?P<single>[^']+)'|(?P<toggle>\")(?!\")" + _VARIABLE)
+_IN_DOUBLE = regex(rb"(?P<run>[^\\\"$`]+)|(?P<toggle>\")" + _VARIABLE)
+_BARE_RUN = regex(rb"[^\\'\"$`<>}]+")
+_DOUBLE_RUN = regex(rb"[^\\\"$`}]+")
+_PARAM = regex(rb"\$([A-Za-z_]\w*|[0-9@*#?$!-])")
+_BRACED = regex(rb"\$\{([#!]?)([A-Za-z_]\w*|[0-9]+|[@*#?$!-])(:?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@|\[|(?=\}))")
 _ANSI = {b"n": "\n", b"t": "\t", b"\\": "\\", b"'": "'", b'"': '"'}
 
 # Reads the substitution that begins at an offset of the text: the part and the offset after it, or None.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, regex
 
 
 class Text(Struct, frozen=True):
@@ -115,7 +115,7 @@ def _without(source: bytes, span: Span, pattern: re.Pattern[bytes]) -> Iterator[
     yield source[at : span.end], at, span.end
 
 
-_JSON_PIECE = re.compile(r'[^"\\]+|\\u[0-9a-fA-F]{4}|\\.')
+_JSON_PIECE = regex(r'[^"\\]+|\\u[0-9a-fA-F]{4}|\\.')
 
 
 def json_string(verbatim: str, start: int) -> Text | None:
@@ -142,7 +142,7 @@ def json_string(verbatim: str, start: int) -> Text | None:
 
 
 # What a scan for heredocs must step over, line ends, and the marker itself.
-_TOKEN = re.compile(
+_TOKEN = regex(
     rb"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|(?<![^\s;|&(){}])#[^\n]*|<<<|\(\([^\n()]*\)\)|(?P<end>\n)"
     rb"|<<(?P<tabs>-?)[ \t]*(?P<quote>['\"\\]?)(?P<name>[A-Za-z_][\w.-]*)(?P=quote)?",
     re.DOTALL,
@@ -159,7 +159,7 @@ class Body(Struct, frozen=True):
 
 
 # `# a remark`, which the grammar takes for a comment up to the end of the line.
-_REMARK = re.compile(rb"`[ \t]*#[^`\n]*`")
+_REMARK = regex(rb"`[ \t]*#[^`\n]*`")
 
 
 def readable(data: bytes) -> tuple[bytes, dict[int, Body]]:

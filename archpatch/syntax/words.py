@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from archpatch.text import regex
+
 Lookup = Callable[[str], str | None]
 
 _SPECIAL = frozenset("@*#?-$!0")  # `$@` and its like: names of one character, never set in a Dockerfile
 _OPERATORS = frozenset("+-?#%")
 _GO_BLANKS = r"\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_BLANK_OR_NOT = re.compile(f"([{_GO_BLANKS}]+)|[^{_GO_BLANKS}]+")
+_BLANK_OR_NOT = regex(f"([{_GO_BLANKS}]+)|[^{_GO_BLANKS}]+")
 _RUNS: dict[tuple[str, str], re.Pattern[str]] = {}
 
 

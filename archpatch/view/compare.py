@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from msgspec import Struct
 
 from archpatch.facts.assigned import assigned
+from archpatch.text import regex
 from archpatch.view.stages import Body, StageView, View
 from archpatch.view.values import Command, Node, StageRef, Word, fill, holes, literal
 
@@ -235,7 +236,7 @@ _INSTALLS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     },
     "zypper": (frozenset({"install", "in"}), frozenset({"-r", "--repo", "-t", "--type", "--from"})),
 }
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(=[A-Za-z0-9+.:~_-]+)?")
+_PACKAGE = regex(r"[A-Za-z0-9][A-Za-z0-9+._-]*(=[A-Za-z0-9+.:~_-]+)?")
 
 
 def _added_packages(before: tuple[Word, ...], after: tuple[Word, ...]) -> bool:

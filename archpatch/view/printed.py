@@ -6,6 +6,7 @@ import re
 from collections.abc import Hashable
 
 from archpatch.platforms import Convention
+from archpatch.text import regex
 from archpatch.view.state import Machine
 from archpatch.view.values import Command, Node
 
@@ -66,7 +67,7 @@ def _printed_by(command: Command, machine: Machine) -> str | None:
     return None
 
 
-_SED = re.compile(r"s([/|,:#])((?:(?!\1).)*)\1((?:(?!\1).)*)\1(g?)")
+_SED = regex(r"s([/|,:#])((?:(?!\1).)*)\1((?:(?!\1).)*)\1(g?)")
 
 
 def _filtered(step: Hashable, text: str | None) -> str | None:

@@ -7,7 +7,6 @@ are then the same only where they say the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Mapping
 
 from msgspec.structs import replace
@@ -26,6 +25,7 @@ from archpatch.syntax.shell import (
     ShellCommand,
 )
 from archpatch.syntax.shell import Node as Syntax
+from archpatch.text import regex
 from archpatch.view.conditions import fits, test
 from archpatch.view.state import Actions, Machine, Result, State, merge
 from archpatch.view.values import Command, Node, Sym, Word, bounded, join, literal, symbol
@@ -36,7 +36,7 @@ _SEES_ALL = frozenset({"eval", "source", ".", "trap", "alias", "envsubst"})
 # A decided test that fails, where that may end the script.
 FAILS = "fails"
 # The variable of this project's own `case`: a sourced file does not know it.
-_OURS = re.compile(r"_arch\d*")
+_OURS = regex(r"_arch\d*")
 
 
 def actions(script: Script, outer: Mapping[str, Word], machine: Machine) -> Actions:

@@ -6,14 +6,13 @@ All are frozen and hashable, so that two views are compared with `==` where no e
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from archpatch.text import encode
+from archpatch.text import encode, regex
 
 # What BuildKit sets for a linux/amd64 build on an amd64 host. TARGETSTAGE depends on the command line.
 AUTOMATIC: Mapping[str, str] = {
@@ -180,7 +179,7 @@ def _vanishes(word: Word, names: frozenset[str]) -> bool:
     )
 
 
-_EXPANDS = re.compile(r"([*?\[\]{}]+|(?:^|(?<=[:=]))~)")
+_EXPANDS = regex(r"([*?\[\]{}]+|(?:^|(?<=[:=]))~)")
 
 
 def unquoted(text: str) -> tuple[Piece, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator
 
 from msgspec.structs import replace
@@ -19,14 +18,14 @@ from archpatch.syntax.shell import (
     Substitution,
 )
 from archpatch.syntax.words import BadWord, expand
-from archpatch.text import decode, encode
+from archpatch.text import decode, encode, regex
 from archpatch.view.printed import printed
 from archpatch.view.state import State
 from archpatch.view.values import Glob, Hole, Node, Piece, Sym, Word, join, literal, symbol, unquoted
 
-NAME = re.compile(r"[A-Za-z_]\w*")
-_HEREDOC_PARAM = re.compile(r"\\\$|\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})")
-_OUTER_BLANKS = re.compile(r"[ \t\n]+")
+NAME = regex(r"[A-Za-z_]\w*")
+_HEREDOC_PARAM = regex(r"\\\$|\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})")
+_OUTER_BLANKS = regex(r"[ \t\n]+")
 
 
 def fields(word: ShellWord, state: State) -> Iterator[Word]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind
@@ -11,12 +10,12 @@ from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
+from archpatch.text import Applicability, Fix, regex
 from archpatch_rules.copied.venv_across_stages import installed_packages
 
 # Where package managers put programs and libraries.
-_SYSTEM = re.compile(r"^/?(?:usr/)?(?:s?bin|lib|lib64|libexec)(?:/|$)|\.so(?:\.[\d.*]+|\*)?$")
-_DATA = re.compile(
+_SYSTEM = regex(r"^/?(?:usr/)?(?:s?bin|lib|lib64|libexec)(?:/|$)|\.so(?:\.[\d.*]+|\*)?$")
+_DATA = regex(
     r"/(?:ssl|ca-certificates|zoneinfo|certs|locale|fonts|share|python3?[\d.]*|node_modules)(?:/|$)"
 )
 

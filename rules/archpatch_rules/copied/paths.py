@@ -12,15 +12,13 @@ from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import declare_arg, substitute_word
 from archpatch.syntax.tree import Copy, Document, Word
-from archpatch.text import Applicability, Edit, Fix, Span, encode
+from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 
 # Words of TARGETARCH, plain or respelled, for a word that means amd64; and that for arm64 which comes of it.
 _EXPRESSIONS = {"amd64": "${TARGETARCH}", "x64": "${TARGETARCH/amd64/x64}"}
 # Library folders, loaders, Python's names and emulators have rules of their own.
-_OTHERS = re.compile(
-    r"-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|/jvm/|targets/x86_64-linux"
-)
-_TEXTS = re.compile(
+_OTHERS = regex(r"-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|/jvm/|targets/x86_64-linux")
+_TEXTS = regex(
     r"\.(?:patch|diff|ya?ml|json|toml|conf|cfg|config|list|txt|md|sh|mk|cmake|py|rb|js|repo|lock|prf|asc)$"
 )
 

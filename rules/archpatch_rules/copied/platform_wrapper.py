@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, written
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
+from archpatch.text import regex
 
-_WRAPPER = re.compile(r"(?:.*/)?(?:linux32|i386|qemu-(?:x86_64|i386)(?:-static)?)")
+_WRAPPER = regex(r"(?:.*/)?(?:linux32|i386|qemu-(?:x86_64|i386)(?:-static)?)")
 _PROGRAMS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN"})
 
 

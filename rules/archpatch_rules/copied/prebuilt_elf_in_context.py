@@ -9,12 +9,16 @@ from archpatch.facts.programs import program_arch
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Word
-from archpatch.text import Fix
+from archpatch.text import Fix, regex
 from archpatch_rules.copied.paths import context_path, follow_target, keeps_name, named_path, other_arch_file
 
 _AMD64 = "\x7fELF\x02\x01\x01" + "\0" * 9 + "\x02\0\x3e\0" + "\0" * 44
 _ARM64 = "\x7fELF\x02\x01\x01" + "\0" * 9 + "\x02\0\udcb7\0" + "\0" * 44
 _MOST = 64  # files of a folder that are looked at
+_TEXT = regex(
+    r"\.(?:json|ya?ml|toml|txt|md|conf|cfg|ini|sh|py|rb|js|ts|php|html|css|xml|sql|properties|lock|list|template|jar|war|j2"
+    r"|gz|tgz|zip|xz|bz2|csproj|sln|gradle|mod|sum|repo|key|pem|crt|env|erb|R|go|c|h|cpp|patch|service|cron)$"
+)
 _FOLDERS = ("bin", "dist", "lib", "libs", "out", "release", "target", "build", "binaries", "_output")
 
 
@@ -110,6 +114,8 @@ def _programs(facts: Facts, source: Word) -> Iterator[tuple[str, str]]:
     elif path.rsplit("/", 1)[-1] in _FOLDERS:
         paths = [str(one) for one in context.files(f"{path}/*")]
     for one in paths[:_MOST]:
+        if _TEXT.search(one) or ("/" not in one and one not in context.siblings):
+            continue  # not worth opening
         head = context.head(one)
         arch = None if head is None else program_arch(head)
         if arch is not None:

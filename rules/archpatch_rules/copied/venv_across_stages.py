@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import CopyOut, Facts, PlatformKind, StageFacts
@@ -10,12 +9,12 @@ from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix
+from archpatch.text import Applicability, Fix, regex
 
-_PACKAGES = re.compile(
+_PACKAGES = regex(
     r"(?:^|/)(?:\.?v?env|site-packages|dist-packages|\.venv|\.local|bundle|gems|virtualenv)(?:/|$)"
 )
-_PYTHON = re.compile(r"(\d+\.\d+)")
+_PYTHON = regex(r"(\d+\.\d+)")
 
 
 class VenvAcrossStages(Rule):

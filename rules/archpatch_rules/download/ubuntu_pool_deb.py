@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts
@@ -11,10 +10,10 @@ from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Run
-from archpatch.text import Applicability, Fix
+from archpatch.text import Applicability, Fix, regex
 from archpatch_rules.download.which import Pitfall, downloads
 
-_PARTS = re.compile(r"https?://(?P<changes>[^/]+/ubuntu/pool/(?P<path>\S+_)amd64)\.deb")
+_PARTS = regex(r"https?://(?P<changes>[^/]+/ubuntu/pool/(?P<path>\S+_)amd64)\.deb")
 
 
 class UbuntuPoolDeb(Rule):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 from archpatch.facts import Download, Facts, Family, PlatformKind
 from archpatch.facts.suppressors import Suppressor, why_download_is_fine, why_stage_is_fine
 from archpatch.platforms import AMD64
+from archpatch.text import regex
 
 
 class Pitfall(enum.Enum):
@@ -30,7 +30,7 @@ class Pitfall(enum.Enum):
 _PACKAGE_MANAGERS = frozenset(
     ["rpm", "yum", "dnf", "microdnf", "tdnf", "zypper", "apt", "apt-get", "pip", "pip3", "uv"]
 )
-_POOL = re.compile(r"https?://(?:[a-z.]+\.)?(?:archive|security)\.ubuntu\.com/ubuntu/pool/\S+_amd64\.deb$")
+_POOL = regex(r"https?://(?:[a-z.]+\.)?(?:archive|security)\.ubuntu\.com/ubuntu/pool/\S+_amd64\.deb$")
 
 
 def downloads(facts: Facts, *wanted: Pitfall) -> Iterator[Download]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
+from archpatch.text import regex
 
-_EMULATOR = re.compile(r"qemu-(?!system)[\w${}]+-static")
+_EMULATOR = regex(r"qemu-(?!system)[\w${}]+-static")
 
 
 class QemuStaticInImage(Rule):
@@ -40,7 +40,7 @@ class QemuStaticInImage(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """COPY and ADD of an emulator."""
-        for place in written(facts, "-static"):
+        for place in written(facts, "-static", only=frozenset({"COPY", "ADD"})):
             copy = place.instruction
             if isinstance(copy, Copy) and place.word in copy.sources and _EMULATOR.search(place.value):
                 yield self.finding(

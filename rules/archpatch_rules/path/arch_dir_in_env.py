@@ -11,13 +11,14 @@ from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import declare_arg
 from archpatch.rewrite_paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document, Env
-from archpatch.text import Applicability, Fix, Span
+from archpatch.syntax.tree import Copy, Document
+from archpatch.text import Applicability, Fix, Span, regex
 from archpatch_rules.path.java_home_arch import names_jvm
 
+_INSTRUCTIONS = frozenset({"ENV", "WORKDIR"})
 _WORDS = ("amd64", "x86_64", "x86-64", "x64", "linux64", "64bit", "arm64", "aarch64")
 # Folders that rules of their own look at, and Android's tools, which come for one machine alone.
-_OTHERS = re.compile(
+_OTHERS = regex(
     r"-linux-gnu|targets/x86_64-linux|musl-|cpython-|ndk|prebuilt/|\.(?:tar|tgz|zip|gz|xz|deb|rpm|sh)\b"
 )
 
@@ -68,7 +69,7 @@ class ArchDirInEnv(Rule):
             for step in document.instructions
             if isinstance(step, Copy) and step.destination is not None
         ]
-        for place in written(facts, *_WORDS):
+        for place in written(facts, *_WORDS, only=_INSTRUCTIONS):
             if not _is_folder(place):
                 continue
             for element in re.split(r"[:\s]+", place.value.strip("\"'")):
@@ -93,8 +94,6 @@ class ArchDirInEnv(Rule):
 
 
 def _is_folder(place: Written) -> bool:
-    if not isinstance(place.instruction, Env) and place.instruction.keyword != "WORKDIR":
-        return False
     if next(arch_words(place.name.lower()), None) is not None:
         return False  # the variable is about one architecture: CARGO_TARGET_X86_64_..., IOS_SIM_AMD64
     return "://" not in place.value and not _OTHERS.search(place.value.lower()) and not names_jvm(place)

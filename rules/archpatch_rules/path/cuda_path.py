@@ -11,10 +11,10 @@ from archpatch.rewrite import arch_case
 from archpatch.rewrite_paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Run
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, regex
 
-_FOLDER = re.compile(r"(?<=/)targets/x86_64-linux(?:/(lib|include)(?=$|[/:\"'\s;]))?")
-_REPOSITORY = re.compile(r"(?<=compute/cuda/repos/)[\w.-]+/x86_64(?=$|[/\"'\s])")
+_FOLDER = regex(r"(?<=/)targets/x86_64-linux(?:/(lib|include)(?=$|[/:\"'\s;]))?")
+_REPOSITORY = regex(r"(?<=compute/cuda/repos/)[\w.-]+/x86_64(?=$|[/\"'\s])")
 
 
 class CudaPath(Rule):
@@ -83,7 +83,7 @@ def _any_repository(document: Document) -> bool:
 
 
 def _fix(document: Document, facts: Facts, place: Written, match: re.Match[str], span: Span) -> Fix | None:
-    if match.re is _FOLDER:
+    if match[0].startswith("targets/"):
         if match[1] is None or isinstance(place.instruction, Copy):
             return None
         link = "lib64" if match[1] == "lib" else "include"

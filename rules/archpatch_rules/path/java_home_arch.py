@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
@@ -12,17 +11,15 @@ from archpatch.rewrite import declare_arg
 from archpatch.rewrite_paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, regex
 
 # A folder of a JDK whose name ends with the architecture.
-_JVM = re.compile(
+_JVM = regex(
     r"[\w.+-]*(?:java|jdk|jre|zulu|temurin|hotspot|openj9|corretto)[\w.+-]*?([-.])(amd64|x86_64|arm64|aarch64)"
     r"(?=$|[/:\"'\s;)])"
 )
 # Packages for Debian whose folders end with dpkg's word on every architecture.
-_DEBIAN = re.compile(
-    r"(?:java-[\w.]+-openjdk|openjdk|temurin-\d+-\w+|adoptopenjdk-\d+-\w+|msopenjdk-\d+)-amd64$"
-)
+_DEBIAN = regex(r"(?:java-[\w.]+-openjdk|openjdk|temurin-\d+-\w+|adoptopenjdk-\d+-\w+|msopenjdk-\d+)-amd64$")
 
 
 class JavaHomeArch(Rule):

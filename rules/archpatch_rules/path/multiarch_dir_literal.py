@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
@@ -10,12 +9,12 @@ from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.rewrite_paths import uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Env
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, regex
 from archpatch_rules.path.ld_preload_literal import preloaded
 
 _TRIPLES = {"x86_64-linux-gnu": "amd64", "aarch64-linux-gnu": "arm64"}
 # As a folder; `/usr/x86_64-linux-gnu` is that of a cross compiler.
-_FOLDER = re.compile(
+_FOLDER = regex(
     r"(?<![\w.-])(?<!/usr/)(?:(?<=/)(x86_64|aarch64)-linux-gnu(?=$|[/:\"'\s;,)*])|(x86_64|aarch64)-linux-gnu(?=/))"
 )
 # Lists of folders to search, in which one that does not exist does no harm.

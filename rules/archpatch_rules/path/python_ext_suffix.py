@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Written, written
@@ -11,10 +10,10 @@ from archpatch.platforms import arch_of
 from archpatch.rewrite_paths import uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, regex
 
 # mod.cpython-312-x86_64-linux-gnu.so, build/lib.linux-x86_64-3.12, build/temp.linux-x86_64-cpython-312
-_SUFFIX = re.compile(
+_SUFFIX = regex(
     r"cpython-\d+[a-z]?-(x86_64|aarch64)-linux-(?:gnu|musl)|(?:lib|temp)\.linux-(x86_64|aarch64)-(?:cpython-)?[\d.]+"
 )
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from archpatch.facts import Facts
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Span, decode
+from archpatch.text import Span, decode, regex
 
-_DIRECTIVE = re.compile(
+_DIRECTIVE = regex(
     r"#\s*(?:(syntax)\s*=\s*\S+|(escape)\s*=\s*[\\`]|(check)\s*=\s*(?:skip|error)=.*)$", re.IGNORECASE
 )
 
