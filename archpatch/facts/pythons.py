@@ -96,6 +96,9 @@ def _setups(facts: Facts, wanted: tuple[bytes, ...]) -> Iterator[PythonText]:
 
     context = facts.context
     assert context is not None
+    source = facts.document.source
+    if not (b"setup.py" in source or b"./" in source or "setup.py" in context.siblings):
+        return
     seen: set[Path] = set()
     for stage in facts.stages:
         for run, folder in _built(facts, stage):
@@ -103,12 +106,12 @@ def _setups(facts: Facts, wanted: tuple[bytes, ...]) -> Iterator[PythonText]:
             if path in seen:
                 continue
             seen.add(path)
-            source = context.read(path)
-            if source is None or not any(word in source for word in wanted):
+            text = context.read(path)
+            if text is None or not any(word in text for word in wanted):
                 continue
-            module = read_python(source)
+            module = read_python(text)
             if module is not None:
-                yield PythonText(module, facts.document.path.parent / path, source, run, stage)
+                yield PythonText(module, facts.document.path.parent / path, text, run, stage)
 
 
 def _built(facts: Facts, stage: StageFacts) -> Iterator[tuple[Run, str]]:
