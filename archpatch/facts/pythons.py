@@ -39,8 +39,6 @@ class PythonText(Struct, frozen=True):
 
 def python_texts(facts: Facts, *wanted: bytes) -> Iterator[PythonText]:
     """Every readable Python of a build in which one of `wanted` stands."""
-    from archpatch.syntax.python import read_python
-
     if facts.context is not None:
         yield from _setups(facts, wanted)
     if not any(word in facts.document.source for word in wanted):
@@ -50,9 +48,15 @@ def python_texts(facts: Facts, *wanted: bytes) -> Iterator[PythonText]:
             for span, quote in _bodies(facts, stage, run):
                 text = span.of(facts.document.source)
                 if any(word in text for word in wanted):
-                    module = read_python(text, span.start)
+                    module = _module(text, span.start)
                     if module is not None:
                         yield PythonText(module, None, facts.document.source, run, stage, quote)
+
+
+def _module(text: bytes, base: int = 0) -> PythonModule | None:
+    from archpatch.syntax.python import read_python  # few files have Python that matters
+
+    return read_python(text, base)
 
 
 def _bodies(facts: Facts, stage: StageFacts, run: Run) -> Iterator[tuple[Span, str]]:
@@ -92,8 +96,6 @@ def _is_quoted(marker: str) -> bool:
 
 
 def _setups(facts: Facts, wanted: tuple[bytes, ...]) -> Iterator[PythonText]:
-    from archpatch.syntax.python import read_python
-
     context = facts.context
     assert context is not None
     source = facts.document.source
@@ -109,7 +111,7 @@ def _setups(facts: Facts, wanted: tuple[bytes, ...]) -> Iterator[PythonText]:
             text = context.read(path)
             if text is None or not any(word in text for word in wanted):
                 continue
-            module = read_python(text)
+            module = _module(text)
             if module is not None:
                 yield PythonText(module, facts.document.path.parent / path, text, run, stage)
 
