@@ -7,10 +7,13 @@ monitor, hooks, text converters, pagers) are switched off, and the system's conf
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import subprocess
 
 _TIMEOUT = 60.0  # seconds
 _QUIET = (
@@ -63,6 +66,8 @@ def _ask(folder: Path, *arguments: str, says: str = "") -> bytes:
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    import subprocess  # dear at start-up, and most runs ask git nothing
+
     # A hook's environment speaks of the repository that is committed to, which need not be this one.
     settings = {
         name: value
@@ -71,8 +76,8 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     }
     settings |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
-        return subprocess.run(
-            ["git", *_QUIET, *arguments],
+        return subprocess.run(  # noqa: S603  (a list of arguments; a revision stands behind --end-of-options)
+            ["git", *_QUIET, *arguments],  # noqa: S607  (git is where the user has it)
             cwd=folder,
             env=settings,
             stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +19,6 @@ from archpatch.discover import Unreadable, check_text, read
 from archpatch.engine import Settings
 from archpatch.facts.context import Context, FolderContext
 from archpatch.git import GitError
-from archpatch.narrow import Scope
 from archpatch.platforms import AMD64, Platform
 from archpatch.report.lines import lines_of
 from archpatch.report.model import Error, FileResult, Kind, RuleInfo, State, Verb, entries
@@ -26,6 +26,9 @@ from archpatch.rule import Finding, Rule, Severity
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability
+
+if TYPE_CHECKING:
+    from archpatch.narrow import Scope
 
 _RETRIES = 3
 _PAGE = "https://github.com/archpatch/archpatch/blob/main/docs/rules/{}.md"

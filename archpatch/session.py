@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -19,12 +20,14 @@ from archpatch.config import Config, ConfigError, find, load, nearest
 from archpatch.discover import Found
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
-from archpatch.narrow import Scope, mended
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.model import Error, FileResult, Kind, Result, Verb
 from archpatch.rule import Rule, Severity, Style
 from archpatch.tables import BadTable, Tables
 from archpatch.text import Applicability
+
+if TYPE_CHECKING:
+    from archpatch.narrow import Scope
 
 # Below this a pool of processes costs more than it saves: 30 ms to start, 2.5 ms a file.
 POOL_FROM = 48
@@ -144,6 +147,8 @@ def _mended(options: Options, files: Sequence[FileResult]) -> tuple[str, ...] | 
     """What the baseline knows of these files and the asked rules, and is no longer there."""
     if options.scope is None or options.scope.known is None:
         return None
+    from archpatch.narrow import mended  # as its scope: most runs have none
+
     settings = Settings(select=options.select or (), ignore=options.ignore)
     gone = mended(options.scope.known, files)
     return tuple(

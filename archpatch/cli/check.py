@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
@@ -18,14 +19,15 @@ from archpatch.cli.progress import Progress
 from archpatch.config import ConfigError
 from archpatch.discover import MAX_SIZE, Found, Shard, Unreadable, discover, read, read_list
 from archpatch.git import GitError, fork_point
-from archpatch.narrow import BadBaseline, Scope
-from archpatch.narrow import load as load_baseline
 from archpatch.platforms import Platform
 from archpatch.registry import BrokenPack
 from archpatch.report.model import Kind, Result, Verb
 from archpatch.rule import Severity, Style
 from archpatch.session import BadOption, Options, run
 from archpatch.text import Applicability
+
+if TYPE_CHECKING:
+    from archpatch.narrow import Scope
 
 _STDIN = Path("-")
 
@@ -65,14 +67,18 @@ class Request(Struct, frozen=True):
 
     @property
     def scope(self) -> Scope | None:
-        """The findings that are asked for. Raises BadBaseline and GitError."""
+        """The findings that are asked for; None: all. Raises UsageError."""
         if self.baseline is None and self.diff_base is None:
             return None
+        from archpatch.narrow import BadBaseline, Scope, load  # most runs ask for every finding
+
         folder = next((path if path.is_dir() else path.parent for path in self.paths), Path())
-        return Scope(
-            load_baseline(self.baseline) if self.baseline else None,
-            fork_point(folder, self.diff_base) if self.diff_base is not None else None,
-        )
+        try:
+            known = load(self.baseline) if self.baseline else None
+            base = fork_point(folder, self.diff_base) if self.diff_base is not None else None
+        except (BadBaseline, GitError) as error:
+            raise click.UsageError(str(error)) from error
+        return Scope(known, base)
 
     @property
     def options(self) -> Options:
@@ -97,12 +103,20 @@ class Request(Struct, frozen=True):
 
 @click.command()
 @shared_options
-def check(**values: object) -> int:
-    """Find what makes Dockerfiles work on one architecture only. Changes nothing.
+@click.option(
+    "--add-ignore", metavar="REASON", help="Write a suppression above every instruction with a finding."
+)
+def check(*, add_ignore: str | None, **values: object) -> int:
+    """Find what makes Dockerfiles work on one architecture only. Changes nothing (but with --add-ignore).
 
     PATHS are files and folders; none: the current folder; -: standard input.
     """
-    return _run(_request(Verb.CHECK, values))
+    request = request_of(Verb.CHECK, values)
+    if add_ignore is not None:
+        from archpatch.cli.ignoring import add  # rare
+
+        return add(request, add_ignore)
+    return _run(request)
 
 
 @click.command()
@@ -134,8 +148,8 @@ def fix(*, as_diff: bool, verified: bool, budget: float, **values: object) -> in
             raise click.UsageError("--verify writes what it proves; it goes without --diff")
         from archpatch.cli.verify import fix_verified  # the engine's side, which no other run needs
 
-        return fix_verified(_request(Verb.FIX, values), engine, budget)
-    return _run(_request(Verb.DIFF if as_diff else Verb.FIX, values))
+        return fix_verified(request_of(Verb.FIX, values), engine, budget)
+    return _run(request_of(Verb.DIFF if as_diff else Verb.FIX, values))
 
 
 @click.command()
@@ -143,10 +157,11 @@ def fix(*, as_diff: bool, verified: bool, budget: float, **values: object) -> in
 @click.option("--unsafe", is_flag=True, help="Show the unsafe fixes too.")
 def diff(**values: object) -> int:
     """Print what `fix` would write, as a patch that `git apply` takes. Exit with 1 if there is one."""
-    return _run(_request(Verb.DIFF, values))
+    return _run(request_of(Verb.DIFF, values))
 
 
-def _request(verb: Verb, values: dict[str, object]) -> Request:
+def request_of(verb: Verb, values: dict[str, object]) -> Request:
+    """What the shared options say. Raises UsageError."""
     request = Request(verb, **values)  # type: ignore[arg-type]  # click gives what the options' callbacks return
     if _STDIN in request.paths and len(request.paths) > 1:
         raise click.UsageError("standard input (-) stands alone")
@@ -157,10 +172,15 @@ def _request(verb: Verb, values: dict[str, object]) -> Request:
 
 def _run(request: Request) -> int:
     try:
-        result, found = _result(request)
-    except (BadBaseline, BadOption, BrokenPack, ConfigError, GitError) as error:
+        result, found = result_of(request)
+    except (BadOption, BrokenPack, ConfigError) as error:
         raise click.UsageError(str(error)) from error
     output.show(request, result)
+    return finish(request, result, found)
+
+
+def finish(request: Request, result: Result, found: Found) -> int:
+    """Tell the errors of a run; the exit code."""
     for trouble in result.all_errors:
         place = f"{trouble.path}:{trouble.line}" if trouble.line else str(trouble.path)
         # A config's message names the config, which is what must be mended.
@@ -172,7 +192,8 @@ def _run(request: Request) -> int:
     return code
 
 
-def _result(request: Request) -> tuple[Result, Found]:
+def result_of(request: Request) -> tuple[Result, Found]:
+    """The run that is asked for. Raises BadOption, BrokenPack, ConfigError."""
     if request.is_stdin:
         path = request.stdin_filename or Path("Dockerfile")
         source = sys.stdin.buffer.read(MAX_SIZE + 1)

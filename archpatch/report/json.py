@@ -34,6 +34,11 @@ def render(result: Result, look: Look) -> bytes:
         ],
         "errors": [_error(error) for error in result.all_errors],
     }
+    if result.mended is not None:
+        report["baseline"] = {
+            "known": sum(len(file.outside) for file in result.files),
+            "mended": list(result.mended),
+        }
     return dump(report, indent=2)
 
 

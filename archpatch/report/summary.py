@@ -27,6 +27,8 @@ _COLORS = {
     State.UNKNOWN: "magenta",
 }
 
+_SHOWN = 10  # mended findings that are named
+
 
 def summary(result: Result, paint: Paint) -> Iterator[str]:
     """The assessment, line by line."""
@@ -37,6 +39,7 @@ def summary(result: Result, paint: Paint) -> Iterator[str]:
         yield from _images(files, paint)
         yield _findings(result)
         yield from _asides(result)
+        yield from _baseline(result)
     if result.all_errors:
         yield paint(
             "red", f"Not done: {_count(len({e.path for e in result.all_errors}), 'file')}, see the errors"
@@ -102,6 +105,16 @@ def _asides(result: Result) -> Iterator[str]:
             f"Not shown: {_count(counts.total(), 'note')} of the {style.value} style ({codes}); "
             f"--style {style.value} or --select CODE shows and writes them"
         )
+
+
+def _baseline(result: Result) -> Iterator[str]:
+    """What was left out because it is not new, and what is known and gone."""
+    if outside := sum(len(file.outside) for file in result.files):
+        yield f"Left out: {_count(outside, 'finding')} that {'is' if outside == 1 else 'are'} not new"
+    if result.mended:
+        shown = "; ".join(safe(one) for one in result.mended[:_SHOWN])
+        more = f" and {len(result.mended) - _SHOWN} more" if len(result.mended) > _SHOWN else ""
+        yield f"Mended since the baseline: {shown}{more}; `archpatch baseline` writes it anew"
 
 
 def _findings(result: Result) -> str:

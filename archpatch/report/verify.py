@@ -106,7 +106,7 @@ def _by_file(looks: Iterable[Look]) -> Iterator[tuple[Path, list[Look]]]:
 def _look(look: Look, paint: Paint) -> Iterator[str]:
     state = paint(_STATE_COLOR[look.state], f"{look.state.value:8}")
     about = [look.mode] if look.mode != "unknown" else []
-    about += [f"{look.elf_files} native files"] if look.elf_files else []
+    about += [f"{look.elf_files} native file{'s' if look.elf_files > 1 else ''}"] if look.elf_files else []
     about += [f"{look.exempt} exempt"] if look.exempt else []
     about += [f"{look.seconds:.1f} s"] if look.seconds else []
     about += ["cached"] if look.cached else []
