@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from archpatch.facts import Facts, PlatformKind, Written
+from collections.abc import Container
+
+from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.written import only_asked_for
-from archpatch.rewrite import substitute, substitute_word
+from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Word
-from archpatch.text import Edit, Span
+from archpatch.syntax.tree import Copy, Document, Instruction, Word
+from archpatch.text import Edit, Span, decode
 
 _EXPANDED = frozenset({"ENV", "ARG", "COPY", "ADD", "WORKDIR"})
 
@@ -43,4 +45,54 @@ def uname_edits(facts: Facts, written: Written, text: str, word: str) -> tuple[E
         if edit is None:
             return ()
         edits.append(edit)
+    return tuple(edits)
+
+
+def declare_uname_word(
+    document: Document, facts: Facts, instruction: Instruction
+) -> tuple[tuple[Edit, ...], str] | None:
+    """Arguments that give `uname -m`'s word for amd64 and arm64 where no shell is, and the expression to use.
+
+    Two steps, for BuildKit replaces one word at a time. None where a variable of the step's name means something else.
+    """
+    step, respelled = "TARGET_ARCH", "${TARGETARCH/amd64/x86_64}"
+    expression = f"${{{step}/arm64/aarch64}}"
+    held = facts.scope(instruction).get(step)
+    if held is not None:
+        written_out = held.declaration.value if held.declaration else None
+        return ((), expression) if written_out is not None and written_out.value == respelled else None
+    if instruction.onbuild:
+        return None
+    newline = decode(document.newline)
+    line = f"ARG {step}={respelled}{newline}"
+    declared = declare_arg(document, facts, instruction, "TARGETARCH")
+    if not declared:
+        return (Edit.insert(attached_start(document, instruction), line),), expression
+    return (Edit.insert(declared[0].span.start, decode(declared[0].text) + line),), expression
+
+
+def name_edits(
+    document: Document, facts: Facts, stages: Container[StageFacts], name: str, word: str
+) -> tuple[Edit, ...] | None:
+    """A selector in place of `word` wherever these stages use the file `name`, COPY left out.
+
+    None where one of the places cannot be changed: then changing the others would break what fits now.
+    """
+    edits: list[Edit] = []
+    at = name.index(word)
+    for place in written(facts, name):
+        if place.stage not in stages or isinstance(place.instruction, Copy):
+            continue
+        for span in place.places(name):
+            selected = Span(span.start + at, span.start + at + len(word))
+            if word == "amd64":
+                edit = substitute_written(place, selected, "${TARGETARCH}")
+                edits += declare_arg(document, facts, place.instruction, "TARGETARCH")
+            elif word == "x86_64" and place.command and place.stage.kind is PlatformKind.TARGET:
+                edit = substitute_written(place, selected, "$(uname -m)")
+            else:
+                edit = None
+            if edit is None:
+                return None
+            edits.append(edit)
     return tuple(edits)

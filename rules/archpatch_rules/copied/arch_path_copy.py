@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, StageFacts, written
+from archpatch.facts import Facts, PlatformKind, StageFacts
 from archpatch.facts.programs import program_arch
-from archpatch.rewrite import declare_arg
-from archpatch.rewrite_paths import substitute_written
+from archpatch.rewrite_paths import name_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Edit, Fix, Span
+from archpatch.text import Edit, Fix
 from archpatch_rules.copied.paths import (
     ArchPath,
     arch_paths,
@@ -33,7 +32,8 @@ class ArchPathCopy(Rule):
 
     The fix writes `${TARGETARCH}` into the path, and into the commands of the stage it is taken from that use the same
     name. It is safe where the build context holds the file for arm64 too; else unsafe, for whoever makes the files has
-    to make the other one. It is none for words that TARGETARCH does not say (`x86_64`).
+    to make the other one. `x86_64` is respelled by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows.
+    There is none where ENTRYPOINT or CMD starts the file by that name: give it one without the architecture.
     """
 
     code, name, severity = "AP802", "arch-path-copy", Severity.WARNING
@@ -73,9 +73,16 @@ class ArchPathCopy(Rule):
             applicability="unsafe",
         ),
         Example(
-            "FROM debian\nADD tool-x86_64.rpm /\n",
-            "FROM debian\nADD tool-x86_64.rpm /\n",
-            "A word that TARGETARCH does not say",
+            "FROM rockylinux:9\nADD tool-x86_64.rpm /\nRUN rpm -i /tool-x86_64.rpm\n",
+            "FROM rockylinux:9\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ADD tool-${TARGET_ARCH/arm64/aarch64}.rpm /\nRUN rpm -i /tool-$(uname -m).rpm\n",
+            "The kernel's word, and a command that uses the file",
+            applicability="unsafe",
+        ),
+        Example(
+            'FROM debian\nCOPY app-x64 /opt/\nCMD ["/opt/app-x64"]\n',
+            'FROM debian\nCOPY app-x64 /opt/\nCMD ["/opt/app-x64"]\n',
+            "Started by that name",
         ),
         Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
         Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),
@@ -111,7 +118,7 @@ def _fix(document: Document, facts: Facts, found: ArchPath) -> Fix | None:
     if source is None:
         return None  # the paths of an image are what they are
     made = _made_by(document, facts, source, found)
-    if made is None or (source.kind is PlatformKind.CONSTANT):
+    if made is None or source.kind is PlatformKind.CONSTANT:
         return None
     return Fix(fix.title, (*fix.edits, *made), fix.applicability)
 
@@ -120,17 +127,7 @@ def _made_by(
     document: Document, facts: Facts, source: StageFacts, found: ArchPath
 ) -> tuple[Edit, ...] | None:
     """The same in the commands of the stage that use the name; None where one cannot be changed."""
-    part = next(part for part in found.source.value.split("/") if found.word.text in part)
-    if part == found.word.text:
-        return ()
-    edits: list[Edit] = []
-    for place in written(facts, part):
-        if place.stage not in source.chain or place.command is None:
-            continue
-        for span in place.places(part):
-            start = span.start + part.index(found.word.text)
-            edit = substitute_written(place, Span(start, start + len(found.word.text)), "${TARGETARCH}")
-            if edit is None or found.word.text != "amd64":
-                return None
-            edits += (edit, *declare_arg(document, facts, place.instruction, "TARGETARCH"))
-    return tuple(edits)
+    name = next(part for part in found.source.value.split("/") if found.word.text in part)
+    if "$" in name:
+        return None
+    return () if name == found.word.text else name_edits(document, facts, source.chain, name, found.word.text)

@@ -52,7 +52,7 @@ class EntrypointArchName(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each instruction."""
-        for place in written(facts, *_WORDS):
+        for place in written(facts, *_WORDS, only=_PROGRAMS):
             word = _program(place)
             if word is None or any(text in place.value for text in _OTHERS):
                 continue
@@ -70,8 +70,6 @@ class EntrypointArchName(Rule):
 
 def _program(place: Written) -> ArchWord | None:
     """The architecture in the program that is started: the first word."""
-    if place.instruction.keyword not in _PROGRAMS:
-        return None
     words = [word for word in place.instruction.words if word.value != "CMD"]
     if not words or place.word is not words[0] or not place.value.split():
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,6 +10,7 @@ from archpatch.facts import Facts, PlatformKind
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import declare_arg, substitute_word
+from archpatch.rewrite_paths import declare_uname_word, name_edits
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 
@@ -21,6 +21,9 @@ _OTHERS = regex(r"-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|
 _TEXTS = regex(
     r"\.(?:patch|diff|ya?ml|json|toml|conf|cfg|config|list|txt|md|sh|mk|cmake|py|rb|js|repo|lock|prf|asc)$"
 )
+
+_ENDING = regex(r"\.(?:tar(?:\.\w+)?|t[gx]z|tbz2?|zip)$")
+_VARIABLE = regex(r"\$(?:\{[^}]*\}|\w+)|[*?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class ArchPath:
     @property
     def is_archive(self) -> bool:
         """Whether it is an archive."""
-        return re.search(r"\.(?:tar(?:\.\w+)?|t[gx]z|tbz2?|zip)$", self.source.value) is not None
+        return _ENDING.search(self.source.value) is not None
 
     def respelled(self, word: str) -> str:
         """The path with another word in place of this one, every time that it occurs."""
@@ -81,26 +84,47 @@ def context_path(path: str) -> str:
 
 
 def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool) -> Fix | None:
-    """Put TARGETARCH in place of the word, where it can say it; `safe` where the other file is known to be there."""
+    """Put the target's word in place of the word, where an argument can say it, also in commands that use the file by
+    its name; `safe` where the other file is known to be there."""
     stage = facts.stage_of(found.copy)
-    expression = _EXPRESSIONS.get(found.word.text)
-    if expression is None or stage is None or stage.kind is not PlatformKind.TARGET:
+    if stage is None or stage.kind is not PlatformKind.TARGET or not only_asked_for(facts, "amd64", "arm64"):
         return None
-    if (found.copy.json and expression != "${TARGETARCH}") or not only_asked_for(facts, "amd64", "arm64"):
+    chosen = _expression(document, facts, found)
+    if chosen is None:
         return None
-    edits: list[Edit] = []
+    edits = list(chosen[0])
     for word in arch_words(found.source.value):
         span = ArchPath(found.copy, found.source, word).span
-        if word.text != found.word.text or span is None:
-            return None
-        edit = substitute_word(found.source, span, expression)
-        if edit is None:
+        edit = None if span is None else substitute_word(found.source, span, chosen[1])
+        if word.text != found.word.text or edit is None:
             return None
         edits.append(edit)
-    declared = declare_arg(document, facts, found.copy, "TARGETARCH")
-    plain = expression == "${TARGETARCH}"
-    level = Applicability.SAFE if safe and plain else Applicability.UNSAFE
-    return Fix("Copy what is for the architecture that is built", (*declared, *edits), level)
+    renamed = _renamed(found)
+    if renamed is not None:
+        used = name_edits(document, facts, (stage, *stage.feeds), renamed, found.word.text)
+        if used is None:
+            return None
+        edits += used
+    level = Applicability.SAFE if safe and found.word.text == "amd64" else Applicability.UNSAFE
+    return Fix("Copy what is for the architecture that is built", tuple(edits), level)
+
+
+def _expression(document: Document, facts: Facts, found: ArchPath) -> tuple[tuple[Edit, ...], str] | None:
+    if found.word.text == "x86_64":
+        return None if found.copy.json else declare_uname_word(document, facts, found.copy)
+    if found.word.text not in _EXPRESSIONS or (found.copy.json and found.word.text != "amd64"):
+        return None
+    return declare_arg(document, facts, found.copy, "TARGETARCH"), _EXPRESSIONS[found.word.text]
+
+
+def _renamed(found: ArchPath) -> str | None:
+    """The part of the file's name, with the word, by which commands may call it in the image."""
+    goal = found.copy.destination.value.rsplit("/", 1)[-1] if found.copy.destination else ""
+    if keeps_name(found) or next(arch_words(goal), None) is not None:
+        return None  # the destination names it
+    name = _ENDING.sub("", found.source.value.rsplit("/", 1)[-1])
+    parts = _VARIABLE.split(name)
+    return next((part for part in parts if found.word.text in part), None)
 
 
 def other_arch_file(facts: Facts, found: ArchPath) -> str | None:

@@ -20,7 +20,7 @@ class RootfsTarball(Rule):
     root-amd64` and `root-arm64`, `FROM root-${TARGETARCH}`.
 
     The fix writes `${TARGETARCH}` into the archive's name where it says `amd64`: safe where the build context holds the
-    archive for arm64 too, else unsafe. For `x86_64` there is none: make a stage for each architecture.
+    archive for arm64 too, else unsafe. `x86_64` is respelled by two ARGs, unsafe too.
     """
 
     code, name, severity = "AP805", "rootfs-tarball", Severity.WARNING
@@ -41,8 +41,10 @@ class RootfsTarball(Rule):
         ),
         Example(
             "FROM scratch\nADD alpine-minirootfs-3.20.0-x86_64.tar.gz /\n",
-            "FROM scratch\nADD alpine-minirootfs-3.20.0-x86_64.tar.gz /\n",
-            "A word that TARGETARCH does not say",
+            "FROM scratch\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ADD alpine-minirootfs-3.20.0-${TARGET_ARCH/arm64/aarch64}.tar.gz /\n",
+            "The kernel's word",
+            applicability="unsafe",
         ),
         Example(
             "FROM scratch AS root-amd64\nADD root-x86_64.tar.gz /\nFROM scratch AS root-arm64\nADD root-aarch64.tar.gz /\n"

@@ -55,7 +55,7 @@ class LdPreloadLiteral(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each LD_PRELOAD of an ENV."""
-        for place in written(facts, *_FOLDERS):
+        for place in written(facts, *_FOLDERS, only=frozenset({"ENV"})):
             found = preloaded(place)
             span = None if found is None else next(place.places(found), None)
             if found is None or span is None:
