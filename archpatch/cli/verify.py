@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,12 +177,7 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
     """archpatch fix --verify: prove each fix, write those that the evidence does not refute."""
     if request.is_stdin:
         raise click.UsageError("--verify builds files; standard input has no build context")
-    formats = {"full": "text", "json": "json", "markdown": "markdown"}
-    outputs = []
-    for output in request.outputs:
-        if output.format not in formats:
-            raise click.UsageError(f"with --verify there are {', '.join(formats)}, not {output.format}")
-        outputs.append(Output(formats[output.format], output.file))
+    outputs = tuple(_outputs_of(request))
     folder = next((path if path.is_dir() else path.parent for path in request.paths), Path())
     asked = request_of(
         engine,
@@ -193,16 +188,6 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
         no_cache=request.no_cache,
     )
     tasks, errors = session.tasks(discover(request.paths), request.options)
-    subjects = []
-    for task in tasks:
-        try:
-            source = read(task.path)
-        except Unreadable as error:
-            errors.append(Error(task.path, Kind.READ, str(error)))
-            continue
-        subjects.append(
-            Subject(task.path, source, task.settings, FolderContext(task.path.parent, task.path.name))
-        )
     terms = Terms(
         request=asked,
         rules=rules_of(),
@@ -213,13 +198,33 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
     )
     with Watch(quiet=request.quiet) as watch:
         try:
-            result = prove(subjects, terms, watch)
+            result = prove(list(_subjects(tasks, errors)), terms, watch)
         except (InternalError, Unstable, WriteError) as error:
             raise click.ClickException(str(error)) from error
-    show(result, tuple(outputs), request.color)
+    show(result, outputs, request.color)
     for trouble in errors:
         complain(f"{trouble.path}: {trouble.message}")
     return max(result.exit_code, FAILED) if errors else result.exit_code
+
+
+def _outputs_of(request: FixRequest) -> Iterator[Output]:
+    """The reports that `fix` was asked for, as far as a verification has them."""
+    formats = {"full": "text", "json": "json", "markdown": "markdown"}
+    for output in request.outputs:
+        if output.format not in formats:
+            raise click.UsageError(f"with --verify there are {', '.join(formats)}, not {output.format}")
+        yield Output(formats[output.format], output.file)
+
+
+def _subjects(tasks: Iterable[session.Task], errors: list[Error]) -> Iterator[Subject]:
+    """The files that can be read; the others are added to `errors`."""
+    for task in tasks:
+        try:
+            source = read(task.path)
+        except Unreadable as error:
+            errors.append(Error(task.path, Kind.READ, str(error)))
+            continue
+        yield Subject(task.path, source, task.settings, FolderContext(task.path.parent, task.path.name))
 
 
 def rules_of() -> tuple[Rule, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from archpatch.facts import Facts
 from archpatch.platforms import Platform
 from archpatch.rule import Rule
 from archpatch.syntax.parse import parse
@@ -81,6 +82,8 @@ def build(bench: Bench, candidate: Candidate, platform: Platform, timeout: float
     notes = list(job.notes)
     if frontend:
         notes.append(f"# syntax={frontend} was not used: the builder's own frontend read the file")
+    if wants_secrets(candidate.document):
+        notes.append("a RUN mounts a secret or an SSH agent; verify gives none")
     try:
         with workspace(job.dockerfile, source, job.context, candidate.files) as place:
             built, command = _invoke(bench, job, platform, place, timeout)
@@ -213,12 +216,25 @@ def _weighed(
     """What a failure says of the file, once it is known how it was built."""
     if found.name == "frontend" and frontend:
         return State.UNKNOWN, f"{found.meaning}, which names {frontend}; --trust-syntax lets that one read it"
+    if found.name.startswith("base-") and (text := _missing_stage(document, platform)):
+        return (
+            State.WRONG,
+            f"{text} has no stage for {platform}, and a registry was asked for an image of that name",
+        )
     foreign = found.name in ("foreign-program", "not-found")
     if foreign and bench.preflight.mode(platform) is Mode.MISSING:
         return State.UNKNOWN, f"the builder cannot execute programs for {platform}"
     if wants_secrets(document) and found.state is State.WRONG and found.name == "failed":
         return State.UNKNOWN, f"{found.meaning}; it mounts a secret, and verify gives none"
     return found.state, found.meaning
+
+
+def _missing_stage(document: Document, platform: Platform) -> str:
+    """The `FROM x-${TARGETARCH}` that has stages for other architectures and none for this one."""
+    facts = Facts(document, (platform,))
+    reached = facts.reached(platform)
+    stages = (stage for stage in facts.stages if stage.index in reached and stage.missing_members)
+    return next((f"FROM {stage.head.image.value}" for stage in stages), "")
 
 
 def shown(command: Sequence[str]) -> str:

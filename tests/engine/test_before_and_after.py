@@ -80,6 +80,13 @@ def test_an_automatic_arg_that_is_not_declared(workbench: Workbench) -> None:
     pair(workbench, text.format(""), text.format("ARG TARGETARCH\n"))
 
 
+def test_a_stage_for_each_architecture_and_one_of_them_missing(workbench: Workbench) -> None:
+    stage = "FROM scratch AS app-{0}\nCOPY app-{0} /app\n"
+    last = "FROM app-${TARGETARCH}\n"
+    old = pair(workbench, stage.format("amd64") + last, stage.format("amd64") + stage.format("arm64") + last)
+    assert "FROM app-${TARGETARCH} has no stage for linux/arm64" in old[ARM64].wrong[0].message
+
+
 @pytest.fixture
 def origin(tmp_path: Path) -> Iterator[str]:
     """A server on loopback with a tool for both platforms."""
