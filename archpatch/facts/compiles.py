@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from archpatch.facts.dotnet import told_nothing
 from archpatch.facts.graph import CopyOut, PlatformKind
 from archpatch.facts.managers import words_of
 from archpatch.facts.suppressors import runs_anywhere
@@ -42,7 +43,7 @@ def compiled_by(command: Command) -> str | None:
         return name if first in _VERBS[name] else None
     if name in _COMPILERS:
         return name if len(shell.arguments) > 1 else None  # `gcc --version`
-    if name in _MAKERS:
+    if name in _MAKERS or told_nothing(command):
         return name
     return None
 

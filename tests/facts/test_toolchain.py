@@ -96,6 +96,10 @@ def test_options_for_x86_are_found_in_commands_and_variables(text: str, options:
         ("cmake -B build .", None),
         ("make", "make"),
         ("npm ci", None),
+        ("dotnet publish --self-contained true -o /x", "dotnet"),
+        ("dotnet publish --self-contained false -o /x", None),
+        ("dotnet publish -r linux-x64 --self-contained", None),
+        ("dotnet publish -o /x", None),
     ],
 )
 def test_a_compiler_is_known_by_its_verb(text: str, tool: str | None) -> None:

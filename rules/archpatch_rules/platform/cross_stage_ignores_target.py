@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.assigned import setting
 from archpatch.facts.compiles import compiled_by, follows_target, taken_into_target
+from archpatch.facts.dotnet import sdk_version
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import declare_arg, delete_flag
@@ -27,7 +28,8 @@ class CrossStageIgnoresTarget(Rule):
     what is taken runs anywhere: scripts, jars, a web front end, generated sources.
 
     For `go build` the fix sets GOOS and GOARCH from the target: for an amd64 build what Go chooses anyway. It is safe in
-    a golang image with CGO_ENABLED=0, else unsafe: cross-compiling turns cgo off. For other compilers it drops the flag, so that the stage runs, under emulation perhaps,
+    a golang image with CGO_ENABLED=0, else unsafe: cross-compiling turns cgo off. `dotnet publish` is told `-a
+    $TARGETARCH`. For other compilers it drops the flag, so that the stage runs, under emulation perhaps,
     on the target: right but slow, and unsafe for what else the stage does. There is no fix where another stage
     on the same base cross-compiles.
     """
@@ -62,6 +64,26 @@ class CrossStageIgnoresTarget(Rule):
             "COPY --from=build /app /app\n",
             "Cross-compiling turns cgo off",
             applicability="unsafe",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:9.0 AS build\n"
+            "RUN dotnet publish --self-contained -o /app\n"
+            "FROM mcr.microsoft.com/dotnet/runtime-deps:9.0\n"
+            "COPY --from=build /app /app\n",
+            "FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:9.0 AS build\n"
+            "ARG TARGETARCH\n"
+            "RUN dotnet publish -a $TARGETARCH --self-contained -o /app\n"
+            "FROM mcr.microsoft.com/dotnet/runtime-deps:9.0\n"
+            "COPY --from=build /app /app\n",
+            "So is .NET, where the program brings its runtime along",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:9.0 AS build\n"
+            "RUN dotnet publish -o /app\n"
+            "FROM mcr.microsoft.com/dotnet/aspnet:9.0\n"
+            "COPY --from=build /app /app\n",
+            title="What .NET runs itself runs anywhere",
         ),
         Example(
             "FROM --platform=linux/amd64 gcc:13 AS build\n"
@@ -138,11 +160,23 @@ class CrossStageIgnoresTarget(Rule):
             sure = cross is Cross.FINE and image is not None and image.repository.endswith("golang")
             trust = Applicability.SAFE if sure else Applicability.UNSAFE
             return Fix("Build for the target's platform", (*declared, edit), trust)
+        if tool == "dotnet":
+            return _told_dotnet(document, facts, command)
         platform = stage.platform(facts.targets[0])
         if platform.flag is None or _shared(facts, platform.root):
             return None
         edit = delete_flag(document, platform.flag)
         return Fix("Compile on the target's platform", (edit,), Applicability.UNSAFE)
+
+
+def _told_dotnet(document: Document, facts: Facts, command: Command) -> Fix | None:
+    """`-a $TARGETARCH` for a publish that restores too: what it restores must be for the same runtime."""
+    if command.shell.has("--no-restore") or sdk_version(command.stage) < (7, 300):
+        return None
+    verb = command.shell.arguments[0]
+    edit = Edit.insert(verb.span.end, " -a $TARGETARCH")
+    declared = declare_arg(document, facts, command.run, "TARGETARCH")
+    return Fix("Build for the target's platform", (*declared, edit), Applicability.UNSAFE)
 
 
 def _says_for_what(facts: Facts, command: Command) -> bool:
