@@ -15,7 +15,7 @@ from archpatch.facts.shells import Command
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.syntax.shell import Literal, ShellWord
 from archpatch.syntax.tree import Arg, Copy, Env, Instruction, Run, Word
-from archpatch.text import Span, encode, regex
+from archpatch.text import Span, encode
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _PROGRAMS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
 _PATHS = frozenset({"WORKDIR", "VOLUME"})
-_CONTINUATION = regex(rb"[\\`][ \t]*\r?\n")
 
 
 class Written(Struct, frozen=True):
@@ -69,16 +68,8 @@ def written(facts: Facts, *texts: str, only: frozenset[str] = frozenset()) -> It
             if only and instruction.keyword not in only:
                 continue
             body = instruction.span.of(source)
-            if any(text in body for text in sought) or _cut(body, sought):
+            if any(text in body for text in sought):
                 yield from _in(facts, stage, instruction, texts)
-
-
-def _cut(body: bytes, sought: tuple[bytes, ...]) -> bool:
-    """Whether a line continuation cuts one of the texts in two."""
-    if b"\n" not in body:
-        return False
-    joined = _CONTINUATION.sub(b"", body)
-    return any(text in joined for text in sought)
 
 
 def _in(

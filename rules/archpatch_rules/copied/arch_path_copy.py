@@ -130,4 +130,7 @@ def _made_by(
     name = next(part for part in found.source.value.split("/") if found.word.text in part)
     if "$" in name:
         return None
-    return () if name == found.word.text else name_edits(document, facts, source.chain, name, found.word.text)
+    edits = (
+        () if name == found.word.text else name_edits(document, facts, source.chain, name, found.word.text)
+    )
+    return None if not edits and "-unknown-" in name else edits  # a Rust target that the base image chooses

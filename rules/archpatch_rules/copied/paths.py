@@ -89,9 +89,10 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
     stage = facts.stage_of(found.copy)
     if stage is None or stage.kind is not PlatformKind.TARGET or not only_asked_for(facts, "amd64", "arm64"):
         return None
+    goal = found.copy.destination.value if found.copy.destination else ""
     chosen = _expression(document, facts, found)
-    if chosen is None:
-        return None
+    if chosen is None or (found.is_archive and next(arch_words(goal), None) is not None):
+        return None  # an archive under a fixed name still unpacks into a folder of another name
     edits = list(chosen[0])
     for word in arch_words(found.source.value):
         span = ArchPath(found.copy, found.source, word).span
@@ -118,10 +119,11 @@ def _expression(document: Document, facts: Facts, found: ArchPath) -> tuple[tupl
 
 
 def _renamed(found: ArchPath) -> str | None:
-    """The part of the file's name, with the word, by which commands may call it in the image."""
+    """The part of the file's name, with the word, by which commands may call it, or what is in it, in the image."""
     goal = found.copy.destination.value.rsplit("/", 1)[-1] if found.copy.destination else ""
-    if keeps_name(found) or next(arch_words(goal), None) is not None:
-        return None  # the destination names it
+    named = keeps_name(found) or next(arch_words(goal), None) is not None  # the destination names it
+    if named and not found.is_archive:
+        return None
     name = _ENDING.sub("", found.source.value.rsplit("/", 1)[-1])
     parts = _VARIABLE.split(name)
     return next((part for part in parts if found.word.text in part), None)
