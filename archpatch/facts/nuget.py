@@ -41,14 +41,20 @@ class Project(Struct, frozen=True):
 
 
 def projects(context: Context, *named: str) -> tuple[Project, ...]:
-    """The projects that a build of `named` (as a command writes them) takes in, with the files for all of them
-    (`Directory.Packages.props`). Every project where none of the named ones is found."""
+    """The projects that a build takes in, with the files for all of them (`Directory.Packages.props`).
+
+    `named` are the command's words that may name a project, a solution or a folder. Without any, it is what lies in
+    the context's root, or its only project: which folder the command runs in is not looked at.
+    """
     paths = context.files("**/*.csproj", "**/*.fsproj", "**/Directory.*.props")
     every = [project for path in paths if (project := _read(context, path)) is not None]
-    known = {project.path.name: project for project in every}
-    wanted = {name for name in (PurePosixPath(one.replace("\\", "/")).name for one in named) if name in known}
+    own = [project for project in every if project.path.suffix != ".props"]
+    known = {project.path.name: project for project in own}
+    wanted = {project.path.name for project in own if _is_named(project.path, named)}
     if not wanted:
-        return tuple(every)
+        solution = any(name.endswith((".sln", ".slnx")) for name in (*context.siblings, *named))
+        chosen = own if solution or len(own) == 1 else [one for one in own if len(one.path.parts) == 1]
+        wanted = {project.path.name for project in chosen}
     pending = sorted(wanted)
     while pending:
         for name in known[pending.pop()].projects:
@@ -56,6 +62,14 @@ def projects(context: Context, *named: str) -> tuple[Project, ...]:
                 wanted.add(name)
                 pending.append(name)
     return tuple(one for one in every if one.path.name in wanted or one.path.suffix == ".props")
+
+
+def _is_named(path: Path, words: tuple[str, ...]) -> bool:
+    for word in words:
+        plain = PurePosixPath(word.replace("\\", "/"))
+        if plain.name and plain.name in (path.name, path.parent.name):
+            return True
+    return False
 
 
 def _read(context: Context, path: Path) -> Project | None:

@@ -150,8 +150,28 @@ def test_the_projects_of_a_build_are_those_it_names_and_those_they_refer_to() ->
         "lib.csproj",
     ]
     assert [project.generates for project in named] == [False, False, True]
-    versions = {one.name: one.version for project in projects(context) for one in project.packages}
+    versions = {one.name: one.version for project in projects(context, "x.sln") for one in project.packages}
     assert versions == {"A": (1, 2, 3), "B": (), "C": (4, 5)}
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "found"),
+    [
+        (["a.csproj", "b/b.csproj"], [], ["a.csproj"]),
+        (["a.csproj", "b/b.csproj"], ["b"], ["b.csproj"]),
+        (["a.csproj", "b/b.csproj"], ["./b/b.csproj"], ["b.csproj"]),
+        (["a.csproj", "b/b.csproj"], ["all.sln"], ["a.csproj", "b.csproj"]),
+        (["all.sln", "a/a.csproj", "b/b.csproj"], [], ["a.csproj", "b.csproj"]),
+        (["a/a.csproj", "b/b.csproj"], [], []),
+        (["a/a.csproj"], [], ["a.csproj"]),
+        (["a/a.csproj"], ["Release", "/out"], ["a.csproj"]),
+    ],
+)
+def test_a_build_that_names_no_project_takes_the_one_at_hand(
+    files: list[str], named: list[str], found: list[str]
+) -> None:
+    context = MemoryContext(dict.fromkeys(files, "<Project/>"))
+    assert [project.path.name for project in projects(context, *named)] == found
 
 
 def test_a_reference_in_a_comment_is_none() -> None:

@@ -59,8 +59,8 @@ def grpc_builds(facts: Facts) -> Iterator[GrpcBuild]:
         if not commands or commands[0].stage is not stage:
             continue
         done |= {one.index for one in upon}
-        named = [word.literal or "" for command in commands for word in command.shell.arguments]
-        found = projects(context, *(name for name in named if name.endswith("proj")))
+        words = [word.literal or "" for command in commands for word in command.shell.arguments[1:]]
+        found = projects(context, *(word for word in words if word and word[0] not in "-/"))
         package = _package(found)
         if package is not None:
             yield GrpcBuild(stage, tuple(commands), package)

@@ -107,7 +107,7 @@ class HostArchInBuildStage(Rule):
         convention = origin.selector.convention
         if place is None or origin.translated or convention is None:
             return None
-        words = {arch: word for arch in (AMD64.arch, ARM64.arch) if (word := convention.spell(arch))}
+        words = {arch: word for arch in _arches(facts) if (word := convention.spell(arch))}
         if all(arch == word for arch, word in words.items()):
             edits: tuple[Edit, ...] = declare_arg(document, facts, command.run, "TARGETARCH")
             expression = "${TARGETARCH}"
@@ -118,6 +118,10 @@ class HostArchInBuildStage(Rule):
             edits, expression = case
         edit = Edit.replace(place.span, expression)
         return Fix("Ask for the target's architecture", (*edits, edit), Applicability.UNSAFE)
+
+
+def _arches(facts: Facts) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets))))
 
 
 def _taken(document: Document, facts: Facts, stage: StageFacts, command: Command) -> Span | None:

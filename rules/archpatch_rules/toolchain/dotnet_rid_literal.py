@@ -12,6 +12,16 @@ from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span
 
+# The last part of a runtime's name.
+_WORDS = {
+    "amd64": "x64",
+    "arm64": "arm64",
+    "arm": "arm",
+    "386": "x86",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+}
+
 
 class DotnetRidLiteral(Rule):
     """.NET builds for one architecture on every platform: `dotnet publish -r linux-x64`.
@@ -26,10 +36,10 @@ class DotnetRidLiteral(Rule):
     The fix changes restore, build and publish of the stage together, for what is published must have been restored.
     `-a $TARGETARCH` is what the SDK (8, or 7.0.300) understands; for an older one, and where the SDK's C library is
     not the one asked for, a `case` chooses x64 or arm64. An amd64 build gets the same: it is safe, from .NET 5 on,
-    the first with every runtime for arm64. There is no fix
-    where a later path names the runtime (`bin/Release/net8.0/linux-x64/publish`): publish with `-o`; nor for
-    ahead-of-time compilation on the build machine, which needs a cross toolchain. Under emulation the SDK is slow and
-    unsupported: `FROM --platform=$BUILDPLATFORM` for its stage goes well with this.
+    the first with every runtime for arm64. There is no fix where a later path names the runtime
+    (`bin/Release/net8.0/linux-x64/publish`): publish with `-o`; nor for ahead-of-time compilation on the build
+    machine, which needs a cross toolchain. Under emulation the SDK is slow and unsupported: `FROM
+    --platform=$BUILDPLATFORM` for its stage goes well with this.
     """
 
     code, name, severity = "AP602", "dotnet-rid-literal", Severity.WARNING
@@ -173,7 +183,7 @@ def _by_arch(document: Document, facts: Facts, runtime: Runtime, first: Runtime)
 def _by_case(document: Document, facts: Facts, runtime: Runtime) -> tuple[Edit, ...] | None:
     written = "x64" if runtime.arch == "amd64" else "arm64"
     span = runtime.value.find(f"-{written}" if runtime.system else written)
-    case = arch_case(document, facts, runtime.command.run, {"amd64": "x64", "arm64": "arm64"})
+    case = arch_case(document, facts, runtime.command.run, _WORDS)
     if not runtime.arch or span is None or case is None:
         return None
     edit = substitute(runtime.value, Span(span.end - len(written), span.end), case[1])

@@ -129,7 +129,8 @@ def _fix(document: Document, facts: Facts, group: list[BuildFlag], span: Span, t
         return None
     single = any(part.quote is Quote.SINGLE and span in part.span for part in first.word.parts)
     value = f"'{text}'" if " " in text else text
-    case = None if single else arch_case(document, facts, run, {"amd64": value, "arm64": ""}, "_flags")
+    words = {"arm64": "", **{target.arch: "" for target in facts.targets}, "amd64": value}
+    case = None if single else arch_case(document, facts, run, words, "_flags")
     edit = (
         Edit.replace(span, case[1])
         if case and _is_word(first)
