@@ -11,9 +11,9 @@ from archpatch.platforms import Convention
 from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix
+from archpatch.text import Edit, Fix
 from archpatch_rules.package.google_chrome import is_chrome
-from archpatch_rules.package.which import others, stages
+from archpatch_rules.package.which import others, safe_if, stages
 
 # Repositories that publish arm64 beside amd64, and those that do not: their own package lists.
 _HAVE_ARM64 = (
@@ -150,7 +150,7 @@ def _fix(document: Document, facts: Facts, source: AptSource) -> Fix | None:
         return None
     dynamic = text.body is None and source.architectures == ("amd64",)
     safe = dynamic and _is_one_of(source, _HAVE_ARM64) and "trusty" not in text.value
-    return Fix(title, edits, Applicability.SAFE if safe else Applicability.UNSAFE)
+    return Fix(title, edits, safe_if(facts, safe))
 
 
 def _edits(document: Document, facts: Facts, source: AptSource) -> tuple[Edit, ...]:

@@ -9,7 +9,7 @@ from archpatch.rewrite import declare_arg
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix
-from archpatch_rules.package.which import is_fine, names_it, on_amd64_alone, packages
+from archpatch_rules.package.which import is_fine, names_it, on_amd64_alone, packages, safe_if
 
 _OTHER_RULES = (
     "google-chrome",
@@ -106,7 +106,7 @@ def _fix(document: Document, facts: Facts, install: Install, package: Package) -
             *declare_arg(document, facts, install.run, "TARGETARCH"),
             Edit.replace(span, "${TARGETARCH}"),
         )
-        return Fix("Name the package after the architecture that is built", edits, Applicability.SAFE)
+        return Fix("Name the package after the architecture that is built", edits, safe_if(facts, True))
     if any(word in package.name for word in _HARDWARE) and (edit := on_amd64_alone(install, package)):
         return Fix("Install it on amd64 alone", (edit,), Applicability.UNSAFE)
     return None

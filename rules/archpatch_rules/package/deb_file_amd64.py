@@ -10,7 +10,7 @@ from archpatch.rewrite_downloads import guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Fix
-from archpatch_rules.package.which import is_fine, packages
+from archpatch_rules.package.which import is_fine, others, packages
 
 
 class DebFileAmd64(Rule):
@@ -96,5 +96,6 @@ def _fix(document: Document, facts: Facts, package: Package) -> Fix | None:
     if download is None or words is None:
         return None
     respelled = respell(document, facts, download, words)
-    known = download.match is not None and download.match.published("arm64") is True
+    match = download.match
+    known = match is not None and all(match.published(arch) is True for arch in others(facts))
     return respelled.fix("Install the file for the architecture that is built", known) if respelled else None

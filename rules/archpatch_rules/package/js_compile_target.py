@@ -11,8 +11,8 @@ from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix, Span
-from archpatch_rules.package.which import others
+from archpatch.text import Fix, Span
+from archpatch_rules.package.which import others, safe_if
 
 # What is compiled to a program by which option, and how arm64 is spelled there.
 _OPTIONS = {
@@ -109,4 +109,4 @@ def _fix(
     edit = substitute(word, span, chosen[1]) if chosen else None
     if chosen is None or edit is None:
         return None
-    return Fix("Compile for the architecture that is built", (*chosen[0], edit), Applicability.SAFE)
+    return Fix("Compile for the architecture that is built", (*chosen[0], edit), safe_if(facts, True))

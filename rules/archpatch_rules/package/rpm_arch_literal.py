@@ -10,7 +10,7 @@ from archpatch.rewrite_downloads import guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix
-from archpatch_rules.package.which import installs, is_fine, names_it
+from archpatch_rules.package.which import installs, is_fine, names_it, others
 
 _MANAGERS = ("yum", "dnf", "microdnf", "tdnf", "zypper", "rpm")
 
@@ -126,5 +126,6 @@ def _fix(document: Document, facts: Facts, package: Package) -> Fix | None:
     respelled = respell(document, facts, download, words) if download and words else None
     if respelled is None or download is None:
         return None
-    known = download.match is not None and download.match.published("arm64") is True
+    match = download.match
+    known = match is not None and all(match.published(arch) is True for arch in others(facts))
     return respelled.fix("Install the file for the architecture that is built", known)

@@ -8,12 +8,17 @@ from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64
 from archpatch.syntax.shell import Literal, Param, Quote
-from archpatch.text import Edit
+from archpatch.text import Applicability, Edit
 
 
 def others(facts: Facts) -> tuple[str, ...]:
     """The architectures that are built beside amd64."""
     return tuple(dict.fromkeys(target.arch for target in facts.targets if target.arch != AMD64.arch))
+
+
+def safe_if(facts: Facts, known: bool) -> Applicability:
+    """How far a fix may be trusted that is `known` to be right on arm64: of other architectures nothing is known."""
+    return Applicability.SAFE if known and set(others(facts)) <= {"arm64"} else Applicability.UNSAFE
 
 
 def stages(facts: Facts) -> Iterator[StageFacts]:
