@@ -10,6 +10,8 @@ from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
 
+_CHECKS = frozenset({"lint", "test", "tests", "check", "validate", "verify", "vet", "fmt", "format"})
+
 
 class FinalStageOnBuildPlatform(Rule):
     """The image that is shipped comes from a stage that runs on the build machine's platform.
@@ -19,8 +21,9 @@ class FinalStageOnBuildPlatform(Rule):
     image is full of amd64 binaries. Nothing fails on an amd64 machine, not even running the image there; on an
     arm64 node it ends in `exec format error`. A pipeline with one native node per architecture hides it.
 
-    It is fine on a stage whose files are only copied from (a cross-compiling builder, a front end's bundler), and
-    for a final `FROM scratch`, which always gets the target platform.
+    It is fine on a stage whose files are only copied from (a cross-compiling builder, a front end's bundler), on a last
+    stage that is a check by its name (`lint`, `test`) and starts nothing, and for a final `FROM scratch`, which always
+    gets the target platform.
 
     The fix drops the flag from the FROM that names the image: the only place where it has an effect. An amd64
     build on an amd64 machine stays the same, so it is safe; where another stage cross-compiles on that same base,
@@ -76,6 +79,10 @@ class FinalStageOnBuildPlatform(Rule):
             title="A builder that cross-compiles belongs on the build platform",
         ),
         Example(
+            "FROM --platform=$BUILDPLATFORM golang:1.23 AS base\nRUN go env\nFROM base AS lint\nRUN go vet ./...\n",
+            title="The last stage is a check and no image",
+        ),
+        Example(
             "FROM --platform=$BUILDPLATFORM busybox AS base\nFROM scratch\nCOPY --from=base /etc/passwd /etc/\n",
             title="FROM scratch always has the target platform",
         ),
@@ -84,7 +91,7 @@ class FinalStageOnBuildPlatform(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """The flag of the root of the final stage's chain."""
         final = facts.final
-        if final is None or final.kind is not PlatformKind.BUILD:
+        if final is None or final.kind is not PlatformKind.BUILD or _is_check(final):
             return
         platform = final.platform(facts.targets[0])
         root, flag = platform.root, platform.flag
@@ -107,6 +114,14 @@ class FinalStageOnBuildPlatform(Rule):
             fix,
             related=() if root is final else (Related(final.head.span, "the final stage, on this base"),),
         )
+
+
+def _is_check(stage: StageFacts) -> bool:
+    """Whether a stage is there to be run in the build, by its name, and starts nothing."""
+    words = set((stage.name or "").replace("_", "-").split("-"))
+    return not words.isdisjoint(_CHECKS) and not any(
+        instruction.keyword in ("ENTRYPOINT", "CMD") for instruction in stage.body
+    )
 
 
 def _cross_compiles(facts: Facts, stage: StageFacts, root: StageFacts) -> bool:
