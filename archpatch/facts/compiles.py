@@ -31,6 +31,11 @@ _VERBS = {
     "cabal": ("build", "install"),
 }
 _MAKERS = words_of("make gmake ninja pyinstaller native-image nexe")
+_GENERAL = words_of("make gmake ninja")
+_IMAGES = words_of("golang rust gcc swift haskell buildpack-deps")
+_PACKAGES = words_of(
+    "gcc g++ clang build-essential build-base gcc-c++ golang go rust cargo ghc alpine-sdk base-devel"
+)
 
 
 def compiled_by(command: Command) -> str | None:
@@ -43,9 +48,17 @@ def compiled_by(command: Command) -> str | None:
         return name if first in _VERBS[name] else None
     if name in _COMPILERS:
         return name if len(shell.arguments) > 1 else None  # `gcc --version`
-    if name in _MAKERS or told_nothing(command):
-        return name
-    return None
+    if name in _MAKERS:
+        return name if name not in _GENERAL or _has_compiler(command.stage) else None
+    return name if told_nothing(command) else None
+
+
+def _has_compiler(stage: StageFacts) -> bool:
+    """Whether the image is one of a compiled language, or a compiler is installed: `make` alone may make anything."""
+    image = stage.root.image
+    if image is not None and image.repository.rsplit("/", 1)[-1] in _IMAGES:
+        return True
+    return any(not _PACKAGES.isdisjoint(install.names) for install in stage.all_installs)
 
 
 def taken_into_target(facts: Facts, stage: StageFacts) -> tuple[CopyOut, ...]:
