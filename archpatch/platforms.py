@@ -29,7 +29,7 @@ _KNOWN_OS = ("linux", "windows", "darwin", "freebsd", "wasi")
 ARCHES = ("amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le", "wasm")
 
 
-class Platform(Struct, frozen=True, order=True):
+class Platform(Struct, frozen=True, gc=False, order=True):
     """An OCI platform in normal form: `linux/arm64`, `linux/arm/v7`."""
 
     os: str
@@ -125,7 +125,7 @@ _TOKEN = regex(
 )
 
 
-class ArchWord(Struct, frozen=True):
+class ArchWord(Struct, frozen=True, gc=False):
     """An architecture named in a text, `start` and `end` counted in characters of that text."""
 
     start: int

@@ -1,6 +1,7 @@
 """Spans, edits and fixes: the vocabulary of change. Knows nothing of Dockerfiles.
 
 All positions are byte offsets from the start of a file, half-open. Lines and columns are made by reports.
+Values are frozen Structs: cheap to import and to make. `gc=False` where no cycle can lead through one.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def regex(written: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     return cast("re.Pattern[AnyStr]", _Lazy(written, flags))
 
 
-class Span(Struct, frozen=True, order=True):
+class Span(Struct, frozen=True, gc=False, order=True):
     """A half-open range of bytes, `start <= end`."""
 
     start: int
@@ -90,7 +91,7 @@ class Applicability(enum.IntEnum):
         return self.name.lower()
 
 
-class Edit(Struct, frozen=True):
+class Edit(Struct, frozen=True, gc=False):
     """Put `text` where `span` is. An empty span inserts, an empty text deletes.
 
     `path` names another file than the finding's (a .csproj, a setup.py), else None.
@@ -129,7 +130,7 @@ class Edit(Struct, frozen=True):
         return self != other and self.path == other.path and self.span.meets(other.span)
 
 
-class Fix(Struct, frozen=True):
+class Fix(Struct, frozen=True, gc=False):
     """Edits that go in together or not at all. `title` says what they do, as an order ("Drop the flag")."""
 
     title: str

@@ -305,7 +305,7 @@ class Facts:
 
     def _aliases(self, run: Run) -> dict[str, str]:
         """The ARGs and ENVs that hold just what an automatic argument holds: `ARG ARCH=$TARGETARCH`."""
-        if not any(name.encode() in self.document.source for name in AUTOMATIC):
+        if not self._names_automatic:
             return {}
         scope = self.scope(run)
         found = {}
@@ -318,6 +318,10 @@ class Facts:
             if match and variable.value.names == {match[1]}:
                 found[name] = match[1]
         return found
+
+    @cached_property
+    def _names_automatic(self) -> bool:
+        return any(name.encode() in self.document.source for name in AUTOMATIC)
 
     # The file among others
 

@@ -31,7 +31,7 @@ LONGEST = 1 << 16
 """Characters: `ENV A=$A$A` doubles, and a longer value is unknown."""
 
 
-class Value(Struct, frozen=True):
+class Value(Struct, frozen=True, gc=False):
     """What a word comes to. `text` None: unknown.
 
     `names` are the automatic arguments it depends on, through any chain of ARG and ENV. `missing` are the names in
@@ -60,7 +60,7 @@ class VariableKind(enum.Enum):
     AUTOMATIC = "automatic"
 
 
-class Variable(Struct, frozen=True):
+class Variable(Struct, frozen=True, gc=False):
     """A variable that is in force. `instruction` and `declaration` are None for AUTOMATIC alone.
 
     `inherited`: declared in a parent stage.

@@ -28,7 +28,7 @@ def mask(text: bytes) -> bytes:
     return text if text.isascii() else _WIDE_BLANK.sub(lambda match: b" " * len(match[0]), text)
 
 
-class LogicalLine(Struct, frozen=True):
+class LogicalLine(Struct, frozen=True, gc=False):
     """One instruction with its continuations gone, and the way back to the file.
 
     `text[starts[i]:]` stands at `places[i]` of `source`, up to the next of `starts`. `end` is where the last

@@ -16,7 +16,7 @@ from msgspec import Struct
 from archpatch.text import Span, encode, regex
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, gc=False):
     """`data`, and for each segment where it begins in `data` (`cuts`, ascending, the first is 0) and where it
     begins and ends in the file. A segment as long in the file as here is the same there, byte for byte."""
 
@@ -149,7 +149,7 @@ _TOKEN = regex(
 )
 
 
-class Body(Struct, frozen=True):
+class Body(Struct, frozen=True, gc=False):
     """A heredoc of a script: the offset of its `<<` in the text, its content, whether variables in it count."""
 
     at: int

@@ -18,6 +18,7 @@ A `Sequence` or `AndOr` of one item does not occur below a `Script`, an arm, a b
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -26,7 +27,7 @@ from archpatch.syntax.shell_words import ShellWord, tail
 from archpatch.text import Span
 
 
-class Assign(Struct, frozen=True):
+class Assign(Struct, frozen=True, gc=False):
     """`name=value`; `name` of an array's element is `a[i]`, the `value` of a whole array `(x y)` as written. `keyword` is "export", "readonly", "declare", "typeset", "local", or "" ; "for" and
     "read" where the value comes from a loop or from input (`value` None). `prefix`: for one command alone
     (`A=1 make`). `only_on`: as in ShellCommand."""
@@ -45,7 +46,7 @@ class Assign(Struct, frozen=True):
         return self.keyword == "export" or self.prefix
 
 
-class Redirect(Struct, frozen=True):
+class Redirect(Struct, frozen=True, gc=False):
     """`2>file`, `<<EOF`. `body` is the content of a heredoc (also of one that BuildKit reads)."""
 
     span: Span
@@ -77,7 +78,7 @@ _WRAPPERS = {
 _TAKES_ONE = ("timeout", "setarch", "gosu", "su-exec")  # an argument of their own before the command
 
 
-class ShellCommand(Struct, frozen=True):
+class ShellCommand(Struct, frozen=True, dict=True):
     """A simple command. `words` are all words as written, without assignments and redirects.
 
     `only_on`: the architectures (words of `Platform.arch`) for which the arms around it are meant; None where
@@ -94,7 +95,7 @@ class ShellCommand(Struct, frozen=True):
     over: frozenset[str] = frozenset()
     script: Script | None = None
 
-    @property
+    @cached_property
     def _start(self) -> int:
         """The index of the word that names the command which really runs."""
         at = 0
@@ -108,7 +109,7 @@ class ShellCommand(Struct, frozen=True):
             at = following
         return at
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The command that really runs, behind `sudo`, `env A=b`, `exec`, ..., without its folder; "" if computed."""
         start = self._start
@@ -116,7 +117,7 @@ class ShellCommand(Struct, frozen=True):
             return ""
         return (self.words[start].literal or "").rsplit("/", 1)[-1]
 
-    @property
+    @cached_property
     def arguments(self) -> tuple[ShellWord, ...]:
         """The words after `name`."""
         return self.words[self._start + 1 :]
@@ -177,28 +178,28 @@ def _after_options(words: tuple[ShellWord, ...], at: int, wrapper: str) -> int:
     return at
 
 
-class Item(Struct, frozen=True):
+class Item(Struct, frozen=True, gc=False):
     """A node of a list and the operator that follows it: ";", "&", "&&", "||"; "" after the last."""
 
     node: Node
     operator: str
 
 
-class Sequence(Struct, frozen=True):
+class Sequence(Struct, frozen=True, gc=False):
     """Nodes that run one after the other; may be empty."""
 
     span: Span
     items: tuple[Item, ...]
 
 
-class AndOr(Struct, frozen=True):
+class AndOr(Struct, frozen=True, gc=False):
     """`a && b || c`."""
 
     span: Span
     items: tuple[Item, ...]
 
 
-class Pipeline(Struct, frozen=True):
+class Pipeline(Struct, frozen=True, gc=False):
     """`a | b`, `! a`."""
 
     span: Span
@@ -206,7 +207,7 @@ class Pipeline(Struct, frozen=True):
     negated: bool
 
 
-class Arm(Struct, frozen=True):
+class Arm(Struct, frozen=True, gc=False):
     """`if` or `elif` with its condition and body."""
 
     span: Span
@@ -214,7 +215,7 @@ class Arm(Struct, frozen=True):
     body: Sequence
 
 
-class If(Struct, frozen=True):
+class If(Struct, frozen=True, gc=False):
     """`if`, its `elif`s, and `else`."""
 
     span: Span
@@ -222,7 +223,7 @@ class If(Struct, frozen=True):
     otherwise: Sequence | None
 
 
-class CaseArm(Struct, frozen=True):
+class CaseArm(Struct, frozen=True, gc=False):
     """`a|b) ... ;;`; `end` is ";;", ";&", ";;&", or "" where the last arm has none."""
 
     span: Span
@@ -231,7 +232,7 @@ class CaseArm(Struct, frozen=True):
     end: str
 
 
-class Case(Struct, frozen=True):
+class Case(Struct, frozen=True, gc=False):
     """`case subject in ... esac`."""
 
     span: Span
@@ -239,7 +240,7 @@ class Case(Struct, frozen=True):
     arms: tuple[CaseArm, ...]
 
 
-class Loop(Struct, frozen=True):
+class Loop(Struct, frozen=True, gc=False):
     """`for variable in values`, `while condition`, `until condition`."""
 
     span: Span
@@ -250,7 +251,7 @@ class Loop(Struct, frozen=True):
     body: Sequence
 
 
-class Group(Struct, frozen=True):
+class Group(Struct, frozen=True, gc=False):
     """`{ ... }`, `( ... )`, or a compound node with redirects."""
 
     span: Span
@@ -259,7 +260,7 @@ class Group(Struct, frozen=True):
     redirects: tuple[Redirect, ...] = ()
 
 
-class Function(Struct, frozen=True):
+class Function(Struct, frozen=True, gc=False):
     """`name() { ... }`."""
 
     span: Span
@@ -310,7 +311,7 @@ _CONVENTIONS = {
 }
 
 
-class ArchTest(Struct, frozen=True):
+class ArchTest(Struct, frozen=True, gc=False):
     """A word that an arch selector is compared with: `aarch64`, `arm*`, `linux/arm64`.
 
     `arches`: what the word means in any convention. `taken`: the architectures for which the selector has
@@ -323,7 +324,7 @@ class ArchTest(Struct, frozen=True):
     taken: frozenset[str]
 
 
-class SwitchArm(Struct, frozen=True):
+class SwitchArm(Struct, frozen=True, gc=False):
     """An arm and the architectures it is for. `words` is empty for `*)` and `else`. `body` is None where the
     rest of the script is meant (`[ "$TARGETARCH" = amd64 ] || exit 0`)."""
 
@@ -333,7 +334,7 @@ class SwitchArm(Struct, frozen=True):
     body: Node | None
 
 
-class ArchSwitch(Struct, frozen=True):
+class ArchSwitch(Struct, frozen=True, gc=False):
     """A `case`, an `if` or a test that asks which architecture it is.
 
     `subject` is the word that is compared (`"$ARCH"`, `$(uname -m)`), `selector` where its value comes from,
@@ -354,7 +355,7 @@ class ArchSwitch(Struct, frozen=True):
         return None if self.translated else self.selector.convention
 
 
-class Script(Struct, frozen=True):
+class Script(Struct, frozen=True, gc=False):
     """A shell script. `readable` is False when the parser met an error or the shell is none we read; `problem`
     then says why, at `problem_span`; commands may still be there, for findings without a fix.
 

@@ -22,7 +22,7 @@ class Quote(enum.Enum):
     DOUBLE = '"'
 
 
-class Literal(Struct, frozen=True):
+class Literal(Struct, frozen=True, gc=False):
     """Constant text. The bytes at `span` are `text`, but for an escaped character, which is a Literal of
     its own (`\\ ` and the text " "). Quotes stand outside of the span. An unquoted glob is literal too."""
 
@@ -31,7 +31,7 @@ class Literal(Struct, frozen=True):
     quote: Quote
 
 
-class Param(Struct, frozen=True):
+class Param(Struct, frozen=True, gc=False):
     """`$x`, `${x:-y}`, `${x/p/r}`: `operator` is "", ":-", "/", ...; `operand` what follows it, pattern and
     replacement (`p/r`) in one. `${x[i]}` has the operator "[", `${#x}` "#x", `${!x}` "!x"."""
 
@@ -42,7 +42,7 @@ class Param(Struct, frozen=True):
     quote: Quote
 
 
-class Substitution(Struct, frozen=True):
+class Substitution(Struct, frozen=True, gc=False):
     """`$(...)`, the same in backquotes, or `<(...)`."""
 
     span: Span
@@ -50,7 +50,7 @@ class Substitution(Struct, frozen=True):
     quote: Quote
 
 
-class Opaque(Struct, frozen=True):
+class Opaque(Struct, frozen=True, gc=False):
     """What is not looked into: `$((...))`, an odd escape; `text` is as written."""
 
     span: Span
@@ -61,7 +61,7 @@ class Opaque(Struct, frozen=True):
 Part = Literal | Param | Substitution | Opaque
 
 
-class ShellWord(Struct, frozen=True):
+class ShellWord(Struct, frozen=True, gc=False):
     """One word. `raw` is what stands in the file with line continuations removed."""
 
     span: Span
@@ -71,8 +71,12 @@ class ShellWord(Struct, frozen=True):
     @property
     def literal(self) -> str | None:
         """The value when nothing in it is computed, else None."""
+        parts = self.parts
+        if len(parts) == 1:
+            only = parts[0]
+            return only.text if isinstance(only, Literal) else None
         text = ""
-        for part in self.parts:
+        for part in parts:
             if not isinstance(part, Literal):
                 return None
             text += part.text

@@ -29,21 +29,21 @@ class PieceKind(enum.Enum):
     NEWLINE = "newline"  # the line end after an instruction
 
 
-class Piece(Struct, frozen=True):
+class Piece(Struct, frozen=True, gc=False):
     """A run of bytes; all pieces of a document, joined, are its source."""
 
     kind: PieceKind
     span: Span
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, gc=False):
     """What is wrong with a text, where. `message` is one line, without the path."""
 
     span: Span
     message: str
 
 
-class Word(Struct, frozen=True):
+class Word(Struct, frozen=True, gc=False):
     """One word of an instruction.
 
     `value` is what BuildKit's parser reads (line continuations gone, JSON strings decoded; quotes and
@@ -60,7 +60,7 @@ class Word(Struct, frozen=True):
         return None if at < 0 else Span(self.span.start + at, self.span.start + at + len(encode(text)))
 
 
-class Flag(Struct, frozen=True):
+class Flag(Struct, frozen=True, gc=False):
     """`--name=value`; `value` is None for a bare `--name`."""
 
     span: Span
@@ -68,7 +68,7 @@ class Flag(Struct, frozen=True):
     value: Word | None
 
 
-class Mount(Struct, frozen=True):
+class Mount(Struct, frozen=True, gc=False):
     """A `--mount=type=cache,target=/x` of RUN. Keys are lower-case; a bare key has an empty value."""
 
     span: Span
@@ -85,7 +85,7 @@ class Mount(Struct, frozen=True):
         return word.value if word else "bind"
 
 
-class Heredoc(Struct, frozen=True):
+class Heredoc(Struct, frozen=True, gc=False):
     """`3<<-"NAME"`: `marker` is where it stands on the line, `content` its body without the closing line."""
 
     marker: Span
@@ -97,7 +97,7 @@ class Heredoc(Struct, frozen=True):
     chomp: bool  # `<<-`: leading tabs go
 
 
-class Instruction(Struct, frozen=True):
+class Instruction(Struct, frozen=True, gc=False):
     """Any instruction; unknown ones are kept as this class.
 
     `span` runs from the keyword (of ONBUILD, if it is one) to the end of its last line without the line end,
@@ -123,7 +123,7 @@ class Instruction(Struct, frozen=True):
         return next((flag for flag in self.flags if flag.name == name), None)
 
 
-class From(Instruction, frozen=True):
+class From(Instruction, frozen=True, gc=False):
     """`FROM [--platform=P] image [AS name]`."""
 
     image: Word
@@ -135,7 +135,7 @@ class From(Instruction, frozen=True):
         return self.flag("platform")
 
 
-class Declaration(Struct, frozen=True):
+class Declaration(Struct, frozen=True, gc=False):
     """`NAME` or `NAME=value` of ARG, ENV or LABEL."""
 
     span: Span
@@ -143,25 +143,25 @@ class Declaration(Struct, frozen=True):
     value: Word | None
 
 
-class Arg(Instruction, frozen=True):
+class Arg(Instruction, frozen=True, gc=False):
     """`ARG NAME[=default] ...`."""
 
     declarations: tuple[Declaration, ...]
 
 
-class Env(Instruction, frozen=True):
+class Env(Instruction, frozen=True, gc=False):
     """`ENV NAME=value ...` and the old `ENV NAME value`; LABEL too has this shape (keyword LABEL)."""
 
     declarations: tuple[Declaration, ...]
 
 
-class Run(Instruction, frozen=True):
+class Run(Instruction, frozen=True, gc=False):
     """`RUN`: shell form, exec form (`json`) or heredoc."""
 
     mounts: tuple[Mount, ...]
 
 
-class Copy(Instruction, frozen=True):
+class Copy(Instruction, frozen=True, gc=False):
     """`COPY` and `ADD`. A heredoc source is a word like any other (`<<EOF`)."""
 
     sources: tuple[Word, ...]
@@ -174,7 +174,7 @@ class Copy(Instruction, frozen=True):
         return flag.value if flag else None
 
 
-class Directive(Struct, frozen=True):
+class Directive(Struct, frozen=True, gc=False):
     """A parser directive that is in force: `name` in lower case."""
 
     span: Span
@@ -182,7 +182,7 @@ class Directive(Struct, frozen=True):
     value: str
 
 
-class Stage(Struct, frozen=True):
+class Stage(Struct, frozen=True, gc=False):
     """A FROM and what follows it. `name` is folded to lower case, as BuildKit stores it."""
 
     index: int
@@ -200,7 +200,7 @@ class Stage(Struct, frozen=True):
         return (self.head, *self.body)
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, gc=False):
     """A parsed Dockerfile. There always is one; what is wrong with the text stands in `problems`."""
 
     source: bytes

@@ -26,7 +26,7 @@ class BadWord(ValueError):
     """A word that BuildKit cannot expand; the message is one line."""
 
 
-class Literal(Struct, frozen=True):
+class Literal(Struct, frozen=True, gc=False):
     """Constant text, quotes and escapes resolved; empty where there are only quotes.
 
     `start` and `end` are offsets in the word, quotes included.
@@ -40,7 +40,7 @@ class Literal(Struct, frozen=True):
     quote: str
 
 
-class Variable(Struct, frozen=True):
+class Variable(Struct, frozen=True, gc=False):
     """`$name` or `${name...}`.
 
     `operator` is empty or as written (`:-`, `##`, `//`, ...); `operand` is the default, message or pattern,

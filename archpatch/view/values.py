@@ -28,13 +28,13 @@ AUTOMATIC: Mapping[str, str] = {
 }
 
 
-class Glob(Struct, frozen=True):
+class Glob(Struct, frozen=True, gc=False):
     """Unquoted text that the shell may expand (`*.so`, `~`, `{a,b}`)."""
 
     text: str
 
 
-class Hole(Struct, frozen=True):
+class Hole(Struct, frozen=True, gc=False):
     """Nothing, where an automatic argument would stand if it were declared."""
 
     name: str
@@ -87,7 +87,7 @@ class Node(Struct, frozen=True):
     parts: tuple[Hashable, ...] = ()
 
 
-class StageRef(Struct, frozen=True):
+class StageRef(Struct, frozen=True, gc=False):
     """Files or image of another stage, by its index."""
 
     index: int
