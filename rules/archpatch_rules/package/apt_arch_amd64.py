@@ -28,6 +28,8 @@ _LACK_ARM64 = (
     "apt.repos.intel.com", "updates.signal.org", "repository.spotify.com", "dl.winehq.org", "repo.radeon.com",
     "repo.steampowered.com", "archive.ubuntu.com", "security.ubuntu.com", "download.virtualbox.org", "apt.z.cash",
 )  # fmt: skip
+# Releases for which many of these had no arm64 yet.
+_OLD = ("precise", "trusty", "xenial", "wheezy", "jessie", "stretch", "12.04", "14.04", "16.04")
 
 
 class AptArchAmd64(Rule):
@@ -149,7 +151,8 @@ def _fix(document: Document, facts: Facts, source: AptSource) -> Fix | None:
     if not edits:
         return None
     dynamic = text.body is None and source.architectures == ("amd64",)
-    safe = dynamic and _is_one_of(source, _HAVE_ARM64) and "trusty" not in text.value
+    old = text.stage.distro.release in _OLD or any(release in text.value for release in _OLD)
+    safe = dynamic and not old and _is_one_of(source, _HAVE_ARM64)
     return Fix(title, edits, safe_if(facts, safe))
 
 
