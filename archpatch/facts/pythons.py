@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from archpatch.syntax.shell import Literal, Quote
 from archpatch.syntax.tree import Run
-from archpatch.text import Span
+from archpatch.text import Span, encode
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -74,7 +74,7 @@ def _bodies(facts: Facts, stage: StageFacts, run: Run) -> Iterator[tuple[Span, s
         code = shell.option("-c")
         if code is not None and len(code.parts) == 1 and isinstance(code.parts[0], Literal):
             part = code.parts[0]
-            if part.quote is not Quote.NONE and len(part.span) == len(part.text.encode()):
+            if part.quote is not Quote.NONE and len(part.span) == len(encode(part.text)):
                 yield part.span, part.quote.value
         first_words = [word.literal for word in shell.arguments[:1]]
         for redirect in shell.redirects:

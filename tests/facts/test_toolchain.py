@@ -214,3 +214,9 @@ def test_python_of_a_build_is_read(text: str, strings: list[str]) -> None:
         for string in one.module.strings:
             assert string.inner is not None
             assert decode(string.inner.of(one.source)) == string.value
+
+
+def test_python_that_is_no_utf_8_is_left_alone() -> None:
+    source = b"FROM python\nRUN python -c 'print(\"amd64 \xff\")'\n"
+    facts = Facts(parse(source, Path("Dockerfile")), context=MemoryContext({}))
+    assert list(python_texts(facts, b"amd64")) == []
