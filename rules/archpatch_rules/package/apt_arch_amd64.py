@@ -19,9 +19,9 @@ from archpatch_rules.package.which import others, safe_if, stages
 _HAVE_ARM64 = (
     "download.docker.com/linux/", "deb.nodesource.com/", "apt.postgresql.org/", "apt.releases.hashicorp.com",
     "cli.github.com/packages", "pkgs.k8s.io/", "dl.yarnpkg.com/", "nginx.org/packages/", "packages.grafana.com/",
-    "apt.grafana.com", "artifacts.elastic.co/packages/7", "artifacts.elastic.co/packages/8", "apt.llvm.org/",
+    "apt.grafana.com", "artifacts.elastic.co/packages/7", "artifacts.elastic.co/packages/8",
     "packages.adoptium.net/", "apt.corretto.aws", "packages.microsoft.com/repos/vscode",
-    "packages.microsoft.com/repos/code", "deb.debian.org/", "ports.ubuntu.com/", "ppa.launchpad",
+    "packages.microsoft.com/repos/code", "deb.debian.org/", "ports.ubuntu.com/",
 )  # fmt: skip
 _LACK_ARM64 = (
     "storage.googleapis.com/bazel-apt", "packages.microsoft.com/repos/edge", "repo.mongodb.org/apt/debian",
