@@ -148,7 +148,10 @@ def fix(*, as_diff: bool, verified: bool, budget: float, **values: object) -> in
             raise click.UsageError("--verify writes what it proves; it goes without --diff")
         from archpatch.cli.verify import fix_verified  # the engine's side, which no other run needs
 
-        return fix_verified(request_of(Verb.FIX, values), engine, budget)
+        request = request_of(Verb.FIX, values)
+        if request.is_stdin:
+            raise click.UsageError("--verify builds files; standard input has no build context")
+        return fix_verified(request, _found(request), engine, budget)
     return _run(request_of(Verb.DIFF if as_diff else Verb.FIX, values))
 
 

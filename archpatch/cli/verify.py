@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from archpatch import registry, session
-from archpatch.cli.app import FAILED, complain
+from archpatch.cli.app import FAILED, NOTHING, complain
 from archpatch.cli.engine import engine_options
 from archpatch.cli.options import wants_color
 from archpatch.config import ConfigError, find, load, read_platforms
-from archpatch.discover import Unreadable, discover, read
+from archpatch.discover import Found, Unreadable, read
 from archpatch.engine import InternalError, Unstable
 from archpatch.facts.context import FolderContext
+from archpatch.look import Task
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.model import Error, Kind
 from archpatch.report.verify import FORMATS, render
@@ -135,6 +136,9 @@ def verify(
         else:
             result = run_verify(request, rules_of(), watch)
     show(result, outputs, color)
+    if not (result.looks or result.commands or result.trouble):
+        complain("no Dockerfile to look at", "note")
+        ctx.exit(NOTHING)
     ctx.exit(result.exit_code)
 
 
@@ -173,10 +177,8 @@ def request_of(
     )
 
 
-def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: float) -> int:
+def fix_verified(request: FixRequest, found: Found, engine: Mapping[str, object], budget: float) -> int:
     """archpatch fix --verify: prove each fix, write those that the evidence does not refute."""
-    if request.is_stdin:
-        raise click.UsageError("--verify builds files; standard input has no build context")
     outputs = tuple(_outputs_of(request))
     folder = next((path if path.is_dir() else path.parent for path in request.paths), Path())
     asked = request_of(
@@ -187,7 +189,7 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
         isolated=request.isolated,
         no_cache=request.no_cache,
     )
-    tasks, errors = session.tasks(discover(request.paths), request.options)
+    tasks, errors = session.tasks(found, request.options)
     terms = Terms(
         request=asked,
         rules=rules_of(),
@@ -204,6 +206,9 @@ def fix_verified(request: FixRequest, engine: Mapping[str, object], budget: floa
     show(result, outputs, request.color)
     for trouble in errors:
         complain(f"{trouble.path}: {trouble.message}")
+    if not found.files:
+        complain("no Dockerfile to look at", "note")
+        return NOTHING
     return max(result.exit_code, FAILED) if errors else result.exit_code
 
 
@@ -216,7 +221,7 @@ def _outputs_of(request: FixRequest) -> Iterator[Output]:
         yield Output(formats[output.format], output.file)
 
 
-def _subjects(tasks: Iterable[session.Task], errors: list[Error]) -> Iterator[Subject]:
+def _subjects(tasks: Iterable[Task], errors: list[Error]) -> Iterator[Subject]:
     """The files that can be read; the others are added to `errors`."""
     for task in tasks:
         try:

@@ -146,7 +146,8 @@ def _fixes(fixes: Iterable[FixProof], paint: Paint) -> Iterator[str]:
         verdict = paint(_VERDICT_COLOR[fix.verdict], f"{fix.verdict.value:9}")
         written = "written" if fix.written else "not written"
         yield f"  {verdict} {fix.code} {safe(fix.path)}:{fix.line}: {safe(fix.title)} ({fix.applicability}, {written})"
-        yield f"            {safe(fix.why)}"
+        if fix.why not in [f"{proof.platform}: {proof.evidence}" for proof in fix.proofs]:
+            yield f"            {safe(fix.why)}"
         for proof in fix.proofs:
             yield f"            {proof.platform}: {proof.before.value} -> {proof.after.value}; {safe(proof.evidence)}"
 

@@ -107,3 +107,10 @@ def test_fix_verify_goes_without_diff_and_standard_input(archpatch: Run, tmp_pat
 def test_without_anything_to_mend_no_engine_is_needed(archpatch: Run, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     assert archpatch("fix", "--verify", tmp_path, env=NO_ENGINE).returncode == 0
+
+
+@pytest.mark.parametrize("verb", [("verify", "--level", "plan"), ("fix", "--verify")], ids=["verify", "fix"])
+def test_without_a_dockerfile_there_is_nothing_to_look_at(
+    archpatch: Run, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    assert archpatch(*verb, tmp_path, env=NO_ENGINE).returncode == 3
