@@ -48,6 +48,21 @@ def uname_edits(facts: Facts, written: Written, text: str, word: str) -> tuple[E
     return tuple(edits)
 
 
+def add_to_search_path(written: Written, folder: str, other: str) -> tuple[Edit, ...]:
+    """Name each folder of a list (`a:b`) with `folder` in it a second time, with `other` in its place.
+
+    Nothing where one of them hangs on a variable.
+    """
+    edits = []
+    for element in dict.fromkeys(written.value.strip("\"'").split(":")):
+        if folder in element:
+            span = next(written.places(element), None)
+            if span is None or set(element) & set("${}"):
+                return ()
+            edits.append(Edit.insert(span.end, f":{element.replace(folder, other)}"))
+    return tuple(edits)
+
+
 def declare_uname_word(
     document: Document, facts: Facts, instruction: Instruction
 ) -> tuple[tuple[Edit, ...], str] | None:

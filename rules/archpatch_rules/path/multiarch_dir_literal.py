@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.rewrite_paths import uname_edits
+from archpatch.rewrite_paths import add_to_search_path, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Env
 from archpatch.text import Applicability, Edit, Fix, Span, regex
 from archpatch_rules.path.ld_preload_literal import preloaded
 
 _TRIPLES = {"x86_64-linux-gnu": "amd64", "aarch64-linux-gnu": "arm64"}
+_BOTH = tuple(_TRIPLES.values())
 # As a folder; `/usr/x86_64-linux-gnu` is that of a cross compiler.
 _FOLDER = regex(
     r"(?<![\w.-])(?<!/usr/)(?:(?<=/)(x86_64|aarch64)-linux-gnu(?=$|[/:\"'\s;,)*])|(x86_64|aarch64)-linux-gnu(?=/))"
@@ -81,6 +82,11 @@ class MultiarchDirLiteral(Rule):
             "FROM debian\nCOPY --from=build /lib/libz.so.1 /lib/x86_64-linux-gnu/libz.so.1\n",
             "Nothing in a COPY says Debian's word",
         ),
+        Example(
+            "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\nRUN ls /usr/lib/x86_64-linux-gnu/libcuda.so.1\n",
+            "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\nRUN ls /usr/lib/x86_64-linux-gnu/libcuda.so.1\n",
+            "What a COPY put there has to be found there",
+        ),
         Example("FROM debian\nRUN ln -s /usr/lib/$(uname -m)-linux-gnu/libz.so /usr/lib\n"),
         Example(
             "FROM debian\n"
@@ -101,7 +107,9 @@ class MultiarchDirLiteral(Rule):
             groups.setdefault((holder, triple), []).append(place)
         for (_, triple), group in groups.items():
             other = next(text for text in _TRIPLES if text != triple)
-            fixes = [_fix(facts, place, triple, fixed) for place in group]
+            # Where a COPY puts files into the folder, commands that use them have to say the same.
+            filled = any(_is_destination(one) and one.stage is group[0].stage for one, _ in places)
+            fixes = [None if filled else _fix(facts, place, triple, fixed) for place in group]
             yield self.finding(
                 next(group[0].places(triple)),
                 f"`{triple}` is Debian's folder for {_TRIPLES[triple]} alone; in an image for {_TRIPLES[other]} it is "
@@ -142,11 +150,13 @@ def _foreign(place: Written) -> bool:
     )
 
 
+def _is_destination(place: Written) -> bool:
+    return isinstance(place.instruction, Copy) and place.word is place.instruction.destination
+
+
 def _what_happens(place: Written) -> str:
     if isinstance(place.instruction, Copy):
-        if place.word is place.instruction.destination:
-            return "nothing looks for libraries here"
-        return "this COPY fails"
+        return "nothing looks for libraries here" if _is_destination(place) else "this COPY fails"
     if isinstance(place.instruction, Env):
         return "this path leads nowhere"
     return "this path is not there"
@@ -168,21 +178,12 @@ def _fix(facts: Facts, place: Written, triple: str, everywhere: bool) -> Fix | N
         spans = place.places(triple)
         changes = tuple(Edit.replace(span, "*-linux-gnu") for span in spans)
         return Fix("Take the folder that is there", changes, Applicability.UNSAFE)
-    return _both(facts, place, triple)
-
-
-def _both(facts: Facts, place: Written, triple: str) -> Fix | None:
-    """The folder of the other architecture beside it, in a list of folders to search."""
-    if place.name not in _LISTS or not isinstance(place.instruction, Env):
-        return None
-    if not only_asked_for(facts, "amd64", "arm64"):
-        return None
     other = next(text for text in _TRIPLES if text != triple)
-    edits = []
-    for element in dict.fromkeys(place.value.strip("\"'").split(":")):
-        if triple in element:
-            span = next(place.places(element), None)
-            if span is None or set(element) & set("${}"):
-                return None
-            edits.append(Edit.insert(span.end, f":{element.replace(triple, other)}"))
-    return Fix(f"Search {other} too", tuple(edits), Applicability.UNSAFE) if edits else None
+    if (
+        place.name not in _LISTS
+        or not isinstance(place.instruction, Env)
+        or not only_asked_for(facts, *_BOTH)
+    ):
+        return None
+    added = add_to_search_path(place, triple, other)
+    return Fix(f"Search {other} too", added, Applicability.UNSAFE) if added else None
