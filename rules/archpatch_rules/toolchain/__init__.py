@@ -1,6 +1,7 @@
 """Compilers and toolchains: AP601 and on."""
 
 from archpatch.rule import Rule
+from archpatch_rules.toolchain.bazel_cpu_literal import BazelCpuLiteral
 from archpatch_rules.toolchain.cargo_target_literal import CargoTargetLiteral
 from archpatch_rules.toolchain.dotnet_rid_literal import DotnetRidLiteral
 from archpatch_rules.toolchain.go_goarch_literal import GoGoarchLiteral
@@ -21,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     MarchNative(),
     ToolchainTriple(),
     MavenNativeClassifier(),
+    BazelCpuLiteral(),
     SetupPyX86Flags(),
     PythonMachineSpelling(),
 )
