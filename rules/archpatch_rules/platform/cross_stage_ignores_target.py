@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind, StageFacts
+from archpatch.facts import Command, CopyOut, Facts, PlatformKind, StageFacts
 from archpatch.facts.assigned import setting
 from archpatch.facts.compiles import compiled_by, follows_target, taken_into_target
 from archpatch.facts.dotnet import sdk_version
@@ -107,6 +107,21 @@ class CrossStageIgnoresTarget(Rule):
             "COPY --from=build /app /app\n",
         ),
         Example(
+            "FROM --platform=$BUILDPLATFORM golang:1.23 AS build\n"
+            "ARG TARGETARCH\n"
+            "RUN make app\n"
+            "FROM debian\n"
+            "COPY --from=build /out/app /app\n",
+            title="A Makefile sees the argument in its environment",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM golang:1.23 AS build\n"
+            "RUN go install example.com/cmd/generate@v1 && generate -o /schema\n"
+            "FROM debian\n"
+            "COPY --from=build /schema /schema\n",
+            title="A tool that the stage itself runs",
+        ),
+        Example(
             "FROM --platform=$BUILDPLATFORM node:22 AS build\n"
             "RUN make site\n"
             "FROM nginx\n"
@@ -135,6 +150,8 @@ class CrossStageIgnoresTarget(Rule):
             for command in stage.commands:
                 tool = compiled_by(command)
                 if tool is None or _says_for_what(facts, command) or follows_target(facts, command):
+                    continue
+                if _reads_environment(facts, command, tool) or _is_tool_of_the_stage(command, taken):
                     continue
                 yield self.finding(
                     command.shell.words[0].span.cover(command.shell.words[-1].span),
@@ -167,6 +184,27 @@ class CrossStageIgnoresTarget(Rule):
             return None
         edit = delete_flag(document, platform.flag)
         return Fix("Compile on the target's platform", (edit,), Applicability.UNSAFE)
+
+
+def _reads_environment(facts: Facts, command: Command, tool: str) -> bool:
+    """Whether a Makefile may look at the target itself: a declared ARG is in the environment."""
+    scope = facts.scope(command.run)
+    return tool in ("make", "gmake", "ninja") and ("TARGETARCH" in scope or "TARGETPLATFORM" in scope)
+
+
+def _is_tool_of_the_stage(command: Command, taken: tuple[CopyOut, ...]) -> bool:
+    """Whether `go install x/cmd/tool@v1` or `cargo install tool` makes a program that nobody takes."""
+    words = [word.literal or "" for word in command.shell.arguments]
+    if command.shell.name not in ("go", "cargo") or words[:1] != ["install"]:
+        return False
+    names = {word.partition("@")[0].rstrip("/").rsplit("/", 1)[-1] for word in words[1:]} | {
+        "bin",
+        "go",
+        ".cargo",
+    }
+    sources = [word.value.strip("\"'").rstrip("/*") for copy in taken for word in copy.sources]
+    remote = command.shell.name == "cargo" or any("@" in word for word in words)
+    return remote and not any(source.rsplit("/", 1)[-1] in names for source in sources)
 
 
 def _told_dotnet(document: Document, facts: Facts, command: Command) -> Fix | None:
