@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import sysconfig
+from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_E_MACHINE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,11 +88,72 @@ def test_what_is_no_elf_file_is_none(data: bytes) -> None:
     assert read(data) is None
 
 
-def test_a_string_table_without_an_end_is_left() -> None:
-    data = made("amd64", needed=["x"])[:-16] + b"A" * (1 << 23)
-    start = data.index(b"\0x\0")
-    data = data[:start] + b"A" * (len(data) - start)
-    assert read(data) is not None
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["name", "address", "size"])
+def test_a_string_table_that_is_not_there_is_named(at: int) -> None:
+    data = bytearray(made("amd64", needed=["x"]))
+    table = len(data) - 4 * 16  # DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_NULL
+    data[table + at * 16 + 8 : table + at * 16 + 16] = struct.pack("<Q", 1 << 40)
+    found = read(bytes(data))
+    assert found is not None
+    assert "broken ELF headers" in found.problem
+
+
+def judged(path: Path) -> tuple[object, ...]:
+    """What pyelftools reads in a whole file."""
+    with path.open("rb") as file:
+        whole = ELFFile(file)
+        found: dict[str, list[str]] = {"needed": [], "rpath": [], "runpath": []}
+        interpreter = None
+        for segment in whole.iter_segments():
+            if segment["p_type"] == "PT_INTERP":
+                interpreter = segment.get_interp_name()
+            elif segment["p_type"] == "PT_DYNAMIC":
+                for tag in segment.iter_tags():
+                    name = (
+                        tag.entry.d_tag.removeprefix("DT_").lower()
+                        if isinstance(tag.entry.d_tag, str)
+                        else ""
+                    )
+                    if name in found:
+                        found[name].append(getattr(tag, name))
+        paths = [
+            tuple(part for text in found[name] for part in text.split(":") if part)
+            for name in ("rpath", "runpath")
+        ]
+        machine = (whole["e_machine"], whole.elfclass, whole.little_endian)
+        return (machine, interpreter, tuple(found["needed"]), *paths)
+
+
+def some_elf_files() -> list[Path]:
+    """Programs, libraries and extension modules of this machine."""
+    folders = [
+        *sysconfig.get_paths().values(),
+        "/usr/bin",
+        "/usr/lib",
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+    ]
+    found = []
+    for folder in dict.fromkeys(folders):
+        for path in sorted(Path(folder).glob("*"))[:2000] if Path(folder).is_dir() else ():
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    if file.read(4) == elf.MAGIC:
+                        found.append(path)
+    return found[:: max(1, len(found) // 60)]
+
+
+def test_what_is_read_is_what_pyelftools_reads_in_the_files_of_this_machine() -> None:
+    files = some_elf_files()
+    assert files, "no ELF file on this machine"
+    for path in files:
+        data = path.read_bytes()
+        found = read(data)
+        assert found is not None
+        assert found.problem == "", path
+        name, bits, little = judged(path)[0]  # type: ignore[misc]  # a tuple of three
+        assert found.machine == elf.Machine(ENUM_E_MACHINE[name], bits, little)
+        assert (found.interpreter, found.needed, found.rpath, found.runpath) == judged(path)[1:], path
 
 
 @given(st.data())
