@@ -20,8 +20,8 @@ class MissingArchBranch(Rule):
     or `else ARCH=amd64` the image gets amd64 files in silence; with `*) exit 1` the build stops there.
 
     It is fine where a branch only adds something for one architecture and sets nothing that is used later, and where
-    the default serves amd64 alone because every other platform that is built has a branch. Where amd64 has one too, a
-    default of amd64 is a note: none of the platforms that are asked for gets it.
+    the default serves amd64 alone because every other platform that is built has a branch. Where amd64 has one too, the
+    default can only be for a platform nobody thought of, and gives it a foreign binary.
 
     Where the branch for amd64 just sets the word `amd64`, the fix adds one with the word of the platform that is
     missing; a default that falls back to amd64 beside a branch of its own for amd64 is made to fail aloud. An amd64 build
