@@ -18,7 +18,7 @@ from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.suppress import Notice, Suppression, Suppressions, means
 from archpatch.syntax.tree import Document, Problem, Run
 from archpatch.tables import Tables
-from archpatch.text import Span
+from archpatch.text import Span, decode
 
 
 class InternalError(Exception):
@@ -137,10 +137,11 @@ def _needed(
     document: Document, rules: Sequence[Rule], settings: Settings, comments: Suppressions
 ) -> Iterator[Rule]:
     """The rules that must be asked: those wanted, and those that a suppression names, to judge it."""
-    text = document.source.lower()
+    text = decode(document.source.lower())
+    hinted = {hint for hint in {hint for rule in rules for hint in rule.hints} if hint in text}
     judging = comments.entries if settings.asks(suppress.UNUSED) else ()
     for rule in rules:
-        if rule.hints and not any(hint.encode() in text for hint in rule.hints):
+        if rule.hints and hinted.isdisjoint(rule.hints):
             continue
         if settings.asks(rule) or any(entry.judged and entry.names(rule) for entry in judging):
             yield rule

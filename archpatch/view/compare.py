@@ -40,12 +40,13 @@ def difference(before: View, after: View) -> Difference | None:
     if before.directives != after.directives:
         return Difference("-", "other directives")
     pairs = _pairs(before.stages, after.stages)
+    unmoved = all(one == other for one, other in pairs.items())
     for index, stage in enumerate(before.stages):
         label = stage.name or str(index)
         if index not in pairs:
             return Difference(label, "gone")
         other = after.stages[pairs[index]]
-        if what := _Comparison(pairs, after, stage).stages(stage, other):
+        if what := _Comparison(pairs, after, stage, unmoved).stages(stage, other):
             return Difference(label, what)
     if before.stages and pairs[len(before.stages) - 1] != len(after.stages) - 1:
         return Difference("-", "another stage is the last one")
@@ -66,11 +67,12 @@ def _pairs(before: tuple[StageView, ...], after: tuple[StageView, ...]) -> dict[
 
 
 class _Comparison(Struct, frozen=True):
-    """Compares values of two views; `stage` is the one at hand, before."""
+    """Compares values of two views; `stage` is the one at hand, before. `unmoved`: every stage has its number still."""
 
     pairs: Mapping[int, int]
     after: View
     stage: StageView
+    unmoved: bool
 
     def stages(self, one: StageView, other: StageView) -> str:
         """What differs between two stages; empty if nothing does."""
@@ -92,6 +94,8 @@ class _Comparison(Struct, frozen=True):
 
     def alike(self, one: Hashable, other: Hashable) -> bool:
         """Whether two steps are the same, holes that got declared being filled."""
+        if self.unmoved and one == other:
+            return True
         one, other = _opened(one, other)
         declared = frozenset(holes(one)) - frozenset(holes(other))
         return self._equal(fill(one, declared) if declared else one, other)
