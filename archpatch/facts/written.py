@@ -150,11 +150,6 @@ def has_arch(stage: StageFacts, arch: str) -> bool:
     )
 
 
-def follows_target(stage: StageFacts) -> bool:
-    """Whether a stage runs on the platform that is asked for, so that `uname -m` there names the target's."""
-    return stage.kind is PlatformKind.TARGET
-
-
 def only_asked_for(facts: Facts, *arches: str) -> bool:
     """Whether no other architecture than these is asked for."""
     return all(target.arch in arches for target in facts.targets)
