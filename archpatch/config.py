@@ -83,14 +83,26 @@ def load(path: Path) -> Config:
     return _config(path, _table(path) or {})
 
 
+def of_text(path: Path, data: bytes) -> Config | None:
+    """What `data` says, read as if it stood in `path`; None for a pyproject.toml without us. Raises ConfigError."""
+    table = _keys(path, data)
+    return None if table is None else _config(path, table)
+
+
 def _table(path: Path) -> Mapping[str, object] | None:
     """The keys; None for a pyproject.toml that says nothing to us."""
+    try:
+        data = read(path, _MAX_SIZE)
+    except Unreadable as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return _keys(path, data)
+
+
+def _keys(path: Path, data: bytes) -> Mapping[str, object] | None:
     import tomllib  # dear at start-up, and most runs have no config
 
     try:
-        text = read(path, _MAX_SIZE).decode("utf-8-sig")
-    except Unreadable as error:
-        raise ConfigError(f"{path}: {error}") from error
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
     if path.name == "pyproject.toml" and "archpatch" not in text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from archpatch import suppress
 from archpatch.config import Config, ConfigError, find, load, nearest
-from archpatch.discover import Found
+from archpatch.discover import Found, walk_up
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
 from archpatch.platforms import DEFAULT_TARGETS, Platform
@@ -53,6 +53,7 @@ class Options(Struct, frozen=True):
     isolated: bool = False
     jobs: int = 0  # 0: as many as there are processors
     scope: Scope | None = None  # None: every finding is asked for
+    configs: Mapping[Path, Config] | None = None  # by folder (absolute), in place of those in the tree
     arguments: tuple[str, ...] = ()  # words of the command line that the next command takes over
     paths: tuple[str, ...] = ()  # those among them that are paths
 
@@ -79,7 +80,15 @@ class _Configs(Struct):
     def _find(self, folder: Path) -> Config:
         options = self.options
         named_file = options.config
-        found = load(named_file) if named_file else Config() if options.isolated else find(folder)
+        if named_file:
+            found = load(named_file)
+        elif options.isolated:
+            found = Config()
+        elif options.configs is not None:
+            above = (options.configs[one] for one in walk_up(folder) if one in options.configs)
+            found = next(above, Config())
+        else:
+            found = find(folder)
         named = [*(found.select or ()), *found.ignore, *found.extend_select]
         named += (code for _, codes in found.per_file_ignores for code in codes)
         if problem := _unknown_code(named, self.known):

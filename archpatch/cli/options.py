@@ -60,7 +60,7 @@ def _output(text: str) -> Output:
     return Output(name, Path(file) if file else None)
 
 
-_OPTIONS = (
+_LOOKING = (
     click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),
     click.option("--platform", "platforms", callback=_converted(_platforms), metavar="PLATFORMS", help="Target platforms [linux/amd64,linux/arm64]."),
     click.option("--select", callback=_converted(_words), metavar="CODES", multiple=True, help="Only these rules: codes, prefixes, names."),
@@ -71,10 +71,13 @@ _OPTIONS = (
         type=click.Choice([style.value for style in Style]),
         help="minimal: what changes the result; explicit: what the build relies on is written out.",
     ),
-    click.option("--fail-on", type=click.Choice([str(one) for one in reversed(Severity)]), help="[warning]"),
     click.option("--config", type=click.Path(path_type=Path), help="This config file, no other."),
     click.option("--isolated", is_flag=True, help="Heed no config file."),
     click.option("--jobs", type=click.IntRange(1, 256), help="Processes [one per processor]."),
+)  # fmt: skip
+_OPTIONS = (
+    *_LOOKING,
+    click.option("--fail-on", type=click.Choice([str(one) for one in reversed(Severity)]), help="[warning]"),
     click.option("--no-cache", is_flag=True, help="Look at every file anew."),
     click.option(
         "--output-format",
@@ -99,6 +102,13 @@ _OPTIONS = (
 def shared_options(command: Command) -> Command:
     """Add the options that check, fix and diff have in common."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def looking_options(command: Command) -> Command:
+    """Add those that decide what is found, and no more."""
+    for option in reversed(_LOOKING):
         command = option(command)
     return command
 

@@ -33,7 +33,7 @@ def show(request: Request, result: Result) -> None:
     """
     text = _text(request, result)
     if text is not None:
-        _emit(text, sys.stdout, guarded=request.verb is Verb.DIFF)
+        emit(text, sys.stdout, guarded=request.verb is Verb.DIFF)
     for output in request.outputs or _DEFAULT:
         if output.file:
             _save(output.file, render(output.format, result, Look(statistics=request.statistics)))
@@ -43,7 +43,7 @@ def show(request: Request, result: Result) -> None:
             continue  # the patch is the report
         color = output.format in HUMAN and wants_color(request.color, stream)
         report = render(output.format, result, Look(color, request.quiet, request.statistics))
-        _emit(report, stream, guarded=output.format in HUMAN)
+        emit(report, stream, guarded=output.format in HUMAN)
         if output.format == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
             _append(Path(summary), render("markdown", result, Look()))
 
@@ -86,7 +86,7 @@ def _append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _emit(data: bytes, stream: object, *, guarded: bool = False) -> None:
+def emit(data: bytes, stream: object, *, guarded: bool = False) -> None:
     """Write bytes to a standard stream.
 
     `guarded`: the bytes may hold lines that begin with `::`, a command for the runner of GitHub Actions; it

@@ -88,11 +88,11 @@ def _section(result: Result, file: FileResult, entry: Entry) -> Section:
         place=f"{text(entry.path)}:{start.line}:{start.column}",
         message=text(found.message),
         fix=f"{text(fix.title)} ({fix.applicability})" if fix else "",
-        diff=_diff(file, entry),
+        diff=diff(file, entry),
     )
 
 
-def _diff(file: FileResult, entry: Entry) -> str:
+def diff(file: FileResult, entry: Entry) -> str:
     """The fix as a fenced diff of the lines that it touches."""
     out: list[str] = []
     for region in regions(file, entry.finding.fix, gap=2) if entry.finding.fix else ():
@@ -121,7 +121,11 @@ def fenced(body: str, language: str) -> str:
 
 def text(value: object) -> str:
     """Text of others within a line of Markdown, where it stands for itself alone."""
-    escaped = _SPECIAL.sub(r"\\\1", safe(value).replace("\t", " "))
+    return unlinked(_SPECIAL.sub(r"\\\1", safe(value).replace("\t", " ")))
+
+
+def unlinked(escaped: str) -> str:
+    """Text that no server takes for a mention, a number of an issue or an address."""
     # GitHub links mentions, numbers and addresses whatever is escaped.
     for mark in ("@", "#", "://", "www"):
         escaped = escaped.replace(mark, mark[0] + _BREAK + mark[1:])

@@ -151,7 +151,9 @@ class Result(Struct, frozen=True):
     verb: Verb = Verb.CHECK
     unsafe: bool = False
     templates: int = 0
-    mended: tuple[str, ...] | None = None  # what a baseline knows and is gone: code and path; None: no baseline
+    mended: tuple[str, ...] | None = (
+        None  # what a baseline knows and is gone: code and path; None: no baseline
+    )
     arguments: tuple[str, ...] = ()  # options and paths of the command line, for "the next command"
     paths: tuple[str, ...] = ()  # the paths among them
 

