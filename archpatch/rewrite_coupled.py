@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from msgspec.structs import replace
 
-from archpatch.facts import Command, Download, Facts
+from archpatch.facts import Command, Download, Facts, StageFacts
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.suppressors import command_at
 from archpatch.platforms import AMD64, arch_words
@@ -112,14 +113,10 @@ def elsewhere(
     document: Document, facts: Facts, download: Download, expressions: Mapping[int, str], argument: str
 ) -> tuple[Edit, ...] | None:
     """Edits of other instructions that name the file, or what it unpacks to; None where one cannot be changed."""
-    others = texts(document, facts, download)
-    names = clusters(download, others)
-    if not names:
-        return ()
+    others = others_of(download.stage)
+    names = clusters(download)
     edits: list[Edit] = []
-    for instruction, text in others:
-        if not any(name in text for name in names):
-            continue
+    for instruction, text in others.naming(names):
         if not isinstance(instruction, Run) or instruction.json or instruction not in download.stage.runs:
             named = _in_words(document, facts, instruction, download, argument)
             if named is None or (not named and _may_mention(text, download)):
@@ -175,25 +172,43 @@ def _may_mention(text: str, download: Download) -> bool:
     )
 
 
-def clusters(download: Download, others: Sequence[tuple[Instruction, str]]) -> set[str]:
-    """The pieces of the file's name with the architecture in them (`linux-amd64`) that these texts speak of."""
+def clusters(download: Download) -> set[str]:
+    """The pieces of the file's name with the architecture in them: `linux-amd64`."""
     names = set()
     for token in download.tokens:
         before = _CLUSTER.search(download.url[: token.start])
         if before and token.text:
             names.add(before[0] + token.text)
-    return {name for name in names if any(name in text for _, text in others)}
+    return names
 
 
-def texts(document: Document, facts: Facts, download: Download) -> list[tuple[Instruction, str]]:
-    """The other instructions of the stage, and of those that take files from it, without URLs. Those that fetch for
-    themselves are left out: what they name is theirs."""
-    fetching = [other.instruction for other in facts.downloads if other.tokens]
-    stages = {download.stage.index, *(stage.index for stage in download.stage.feeds)}
-    return [
-        (other, _URLS.sub("", decode(Span(other.body.start, other.span.end).of(document.source))))
-        for stage in facts.stages
-        if stage.index in stages
-        for other in stage.body
-        if other.keyword not in ("LABEL", "ARG") and not any(other is fetch for fetch in fetching)
-    ]
+class Others:
+    """The instructions of a stage, and of those that take files from it, that may name what it fetches."""
+
+    def __init__(self, stage: StageFacts) -> None:
+        facts, source = stage.facts, stage.facts.document.source
+        fetching = {other.instruction.span.start for other in facts.downloads if other.tokens}
+        stages = {stage.index, *(other.index for other in stage.feeds)}
+        self._texts = [
+            (step, _URLS.sub("", decode(Span(step.body.start, step.span.end).of(source))))
+            for index in sorted(stages)
+            for step in facts.stages[index].body
+            if step.keyword not in ("LABEL", "ARG") and step.span.start not in fetching
+        ]
+        self._naming: dict[str, list[int]] = {}
+
+    def naming(self, names: Iterable[str]) -> list[tuple[Instruction, str]]:
+        """Those with one of `names` in them, and their texts without URLs. Instructions that fetch for themselves
+        are left out: what they name is theirs."""
+        found: set[int] = set()
+        for name in names:
+            if name not in self._naming:
+                self._naming[name] = [at for at, (_, text) in enumerate(self._texts) if name in text]
+            found.update(self._naming[name])
+        return [self._texts[at] for at in sorted(found)]
+
+
+@lru_cache(maxsize=4)  # downloads come stage by stage
+def others_of(stage: StageFacts) -> Others:
+    """The other instructions that may name a download of `stage`."""
+    return Others(stage)

@@ -10,7 +10,7 @@ from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
-from archpatch.rewrite_coupled import clusters, coupled, elsewhere, texts
+from archpatch.rewrite_coupled import clusters, coupled, elsewhere, others_of
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
@@ -143,7 +143,7 @@ def _uses(download: Download, piece: Piece) -> bool:
 def _by_stages(
     document: Document, facts: Facts, download: Download, words: Sequence[Words]
 ) -> Respelling | None:
-    if not isinstance(download.instruction, Copy) or clusters(download, texts(document, facts, download)):
+    if not isinstance(download.instruction, Copy) or others_of(download.stage).naming(clusters(download)):
         return None
     edits = fetch_stages(document, facts, download, words)
     return Respelling(edits, True) if edits else None

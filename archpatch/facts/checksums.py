@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 from archpatch.facts.origins import text_of, trace
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
-from archpatch.syntax.shell import Script, ShellWord
+from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Instruction, Run
 from archpatch.text import Span, decode, regex
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
 
 _SUMS = regex(r"(?:md5|sha\d+|b[23])(?:sum|deep)?|shasum|openssl")
+_FETCH = ("curl", "wget", "aria2c")
 _HEX = regex(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})(?![0-9A-Za-z])",
     re.I,
@@ -42,12 +45,13 @@ def digests_of(facts: Facts, command: Command, url: str, output: str | None) -> 
     """
     start = command.shell.span.end
     names = _names(url, output)
-    mine = []
-    if _sums(facts, command.run, command.script):
-        for place, text, digest in _written(facts, command):
-            if _mentions(text, names) or start <= place < _next_fetch(command, start):
-                mine.append(digest)
-    mine += _later(facts, command.stage, command.run, names)
+    sums = command.stage.sums
+    at = bisect_left(sums, command.run.span.start, key=_place)
+    mine: list[Digest] = []
+    for own in sums[at : at + 1]:
+        if own.run is command.run:
+            mine += own.naming(names, range(start, own.next_fetch(start)))
+    mine += _later(command.stage, command.run, names)
     return tuple(dict.fromkeys(mine))
 
 
@@ -57,7 +61,7 @@ def digests_of_added(facts: Facts, stage: StageFacts, instruction: Copy, url: st
     value = flag.value if flag else None
     own = [Digest(value.span, value.value)] if value and "$" not in value.value else []
     output = instruction.destination.value if instruction.destination else None
-    return (*own, *_later(facts, stage, instruction, _names(url, output)))
+    return (*own, *_later(stage, instruction, _names(url, output)))
 
 
 def _names(url: str, output: str | None) -> set[str]:
@@ -66,34 +70,53 @@ def _names(url: str, output: str | None) -> set[str]:
 
 
 def _mentions(text: str, names: set[str]) -> bool:
-    return any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for name in names)
+    return any(name in text and re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for name in names)
 
 
-def _sums(facts: Facts, run: Run, script: Script) -> bool:
-    body = decode(run.span.of(facts.document.source))
-    return bool(_SUMS.search(body)) and any(_SUMS.fullmatch(other.name) for other in script.commands)
+class Sums(Struct, frozen=True, dict=True):
+    """The checksums of a RUN that computes some: where each stands, the text around it, itself; and where the
+    commands stand that fetch."""
+
+    run: Run
+    written: tuple[tuple[int, str, Digest], ...]
+    fetches: tuple[int, ...]
+
+    @cached_property
+    def _all(self) -> str:
+        return "\n".join(dict.fromkeys(text for _, text, _ in self.written))
+
+    def naming(self, names: set[str], near: range = range(0)) -> Iterator[Digest]:
+        """Those that stand beside one of `names`, or at a place `near`."""
+        mentioned = {name for name in names if name in self._all}
+        for place, text, digest in self.written:
+            if place in near or (mentioned and _mentions(text, mentioned)):
+                yield digest
+
+    def next_fetch(self, start: int) -> int:
+        """Where the next command that fetches begins, or the RUN ends."""
+        at = bisect_right(self.fetches, start)
+        return self.fetches[at] if at < len(self.fetches) else self.run.span.end
 
 
-def _later(facts: Facts, stage: StageFacts, instruction: Instruction, names: set[str]) -> Iterator[Digest]:
+def sums_of(facts: Facts, stage: StageFacts) -> Iterator[Sums]:
+    """The RUNs of a stage that compute checksums."""
     for run in stage.runs:
-        if run.span.start <= instruction.span.start or not _SUMS.search(
-            decode(run.span.of(facts.document.source))
-        ):
+        if not _SUMS.search(decode(run.span.of(facts.document.source))):
             continue
         script = facts.shell(run)
-        if script.commands and _sums(facts, run, script):
-            for _, text, digest in _written(facts, Command(script.commands[0], run, stage, script)):
-                if _mentions(text, names):
-                    yield digest
+        if any(_SUMS.fullmatch(other.name) for other in script.commands):
+            fetches = sorted(one.span.start for one in script.commands if one.name in _FETCH)
+            written = _written(facts, Command(script.commands[0], run, stage, script))
+            yield Sums(run, tuple(written), tuple(fetches))
 
 
-def _next_fetch(command: Command, start: int) -> int:
-    later = [
-        other.span.start
-        for other in command.script.commands
-        if other.span.start > start and other.name in ("curl", "wget", "aria2c")
-    ]
-    return min(later, default=command.run.span.end)
+def _later(stage: StageFacts, instruction: Instruction, names: set[str]) -> Iterator[Digest]:
+    for sums in stage.sums[bisect_right(stage.sums, instruction.span.start, key=_place) :]:
+        yield from sums.naming(names)
+
+
+def _place(sums: Sums) -> int:
+    return sums.run.span.start
 
 
 def _written(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]]:

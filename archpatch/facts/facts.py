@@ -15,6 +15,7 @@ from archpatch.facts.graph import CopyOut, ImageUse
 from archpatch.facts.packages import Install, install_of
 from archpatch.facts.shells import Command, Settings, Shell
 from archpatch.facts.stages import StageFacts
+from archpatch.facts.suppressors import shape
 from archpatch.facts.uses import Use, uses_in
 from archpatch.facts.values import AUTOMATIC, END, Scope, Value, Variable, automatic, global_scope
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform, arch_of
@@ -23,7 +24,7 @@ from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 from archpatch.tables import Tables
-from archpatch.text import regex
+from archpatch.text import encode, regex
 
 
 class Facts:
@@ -120,14 +121,15 @@ class Facts:
     def uses(self, *names: str, stage: StageFacts | None = None) -> tuple[Use, ...]:
         """Every use of these variables (none named: of the automatic ones) in a stage or in all of them."""
         source = self.document.source
-        wanted = frozenset(name for name in names or AUTOMATIC if name.encode() in source)
+        wanted = frozenset(name for name in names or AUTOMATIC if encode(name) in source)
         if not wanted:
             return ()
         found: list[Use] = []
         for one in self.stages if stage is None else (stage,):
             key = (one.index, wanted)
             if key not in self._uses:
-                self._uses[key] = tuple(use for step in one.body for use in uses_in(self, one, step, wanted))
+                steps = one.naming(wanted)
+                self._uses[key] = tuple(use for step in steps for use in uses_in(self, one, step, wanted))
             found += self._uses[key]
         return tuple(found)
 
@@ -237,6 +239,14 @@ class Facts:
     def downloads(self) -> tuple[Download, ...]:
         """Every file that is fetched by URL."""
         return tuple(find_downloads(self))
+
+    @cached_property
+    def alike(self) -> Mapping[tuple[int, str], set[str]]:
+        """By number of a stage and shape of a URL (architectures left open), the URLs that it fetches."""
+        found: dict[tuple[int, str], set[str]] = {}
+        for download in self.downloads:
+            found.setdefault((download.stage.index, shape(download.url)), set()).add(download.url)
+        return found
 
     # Shells
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from archpatch.facts.checksums import Sums, sums_of
 from archpatch.facts.distro import SCRATCH, UNKNOWN, Distro, distro_of_image, distro_of_managers
 from archpatch.facts.graph import (
     CopyOut,
@@ -25,10 +26,15 @@ from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
 from archpatch.syntax.tree import Copy, Flag, From, Instruction, Run, Stage, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
+from archpatch.text import encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
     from archpatch.facts.shells import Command
+
+
+_NAME = regex(rb"[A-Za-z_]\w*")
+_WIDE_NAME = regex(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
 
 
 class StageFacts:
@@ -318,10 +324,35 @@ class StageFacts:
         """Its RUN instructions, those under ONBUILD left out."""
         return tuple(step for step in self.body if isinstance(step, Run) and not step.onbuild)
 
+    def naming(self, names: Iterable[str]) -> list[Instruction]:
+        """The instructions that may use one of these variables: a `$` and the name stand in them."""
+        found = {at for name in names for at in self._naming.get(encode(name), ())}
+        return [self.body[at] for at in sorted(found)]
+
+    @cached_property
+    def _naming(self) -> Mapping[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {}
+        source = self.facts.document.source
+        for at, step in enumerate(self.body):
+            text = step.span.of(source)
+            if b"$" not in text:
+                continue
+            words = set(_NAME.findall(text))
+            if not text.isascii():  # letters beyond ASCII may belong to a name, or end it
+                words.update(_WIDE_NAME.findall(text))
+            for word in words:
+                found.setdefault(word, []).append(at)
+        return found
+
     @cached_property
     def commands(self) -> tuple[Command, ...]:
         """Every simple command of its RUNs."""
         return tuple(self.facts.commands(self))
+
+    @cached_property
+    def sums(self) -> tuple[Sums, ...]:
+        """Its RUNs that compute checksums."""
+        return tuple(sums_of(self.facts, self))
 
     @cached_property
     def installs(self) -> tuple[Install, ...]:

@@ -312,14 +312,11 @@ def why_download_is_fine(facts: Facts, download: Download) -> Suppressor | None:
 
 def _has_sibling(facts: Facts, download: Download) -> bool:
     """Whether the stage fetches the same file for another architecture too."""
-    mine = _shape(download.url)
-    return any(
-        other.stage is download.stage and other.url != download.url and _shape(other.url) == mine
-        for other in facts.downloads
-    )
+    return facts.alike[download.stage.index, shape(download.url)] - {download.url} != set()
 
 
-def _shape(url: str) -> str:
+def shape(url: str) -> str:
+    """A URL with its architectures left open."""
     pieces: list[str] = []
     at = 0
     for word in arch_words(url):

@@ -77,9 +77,6 @@ def uses_in(
     facts: Facts, stage: StageFacts, instruction: Instruction, names: frozenset[str]
 ) -> Iterator[Use]:
     """Every use of one of `names` in an instruction of a stage, in the order of the file."""
-    body = instruction.span.of(facts.document.source)
-    if b"$" not in body or not any(encode(name) in body for name in names):
-        return
     found = [*_words(facts, stage, instruction, names), *_script(facts, stage, instruction, names)]
     yield from sorted(dict.fromkeys(found), key=lambda use: use.span)
 
