@@ -24,7 +24,7 @@ _QUOTED = regex(
 )
 _ESCAPED = regex(rb"\\(?s:(.)|\Z)")
 _WORDS = {
-    escape: re.compile(
+    escape: regex(
         rb"""(?:[^\s'"%s]++|%s(?s:.|\Z)|'[^']*+(?:'|\Z)|"(?:[^"%s]++|%s(?s:.|\Z))*+(?:"|\Z))++""".replace(
             b"%s", re.escape(escape.encode())
         )

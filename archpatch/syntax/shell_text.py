@@ -93,7 +93,7 @@ def heredoc_text(source: bytes, span: Span, expand: bool) -> Text:
 
 # A continuation and the comment and blank lines after it. Not one: the escape character twice.
 _CONTINUATION = {
-    escape: re.compile(
+    escape: regex(
         rb"(?<!%s)%s[ \t]*\r*\n(?:[ \t\v\f]*(?:#[^\n]*)?\r*\n)*" % ((re.escape(escape.encode()),) * 2)
     )
     for escape in ("\\", "`")
