@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from archpatch import registry
@@ -19,7 +19,7 @@ from archpatch.engine import Outcome, Settings, check, fix
 from archpatch.facts import FolderContext
 from archpatch.rule import Style
 from archpatch.syntax.parse import parse
-from archpatch.text import Applicability
+from archpatch.text import Applicability, encode
 
 FULL = os.environ.get("ARCHPATCH_FULL") == "1"
 RULES = registry.load()
@@ -153,8 +153,8 @@ def test_a_generated_file_is_read_checked_and_mended_once(
 
 
 SEEDS = [path.read_bytes() for path in sorted(FIXTURES.rglob("Dockerfile*"))]
-SEEDS += [example.before.encode() for rule in RULES for example in rule.examples]
-SEEDS += [example.after.encode() for rule in RULES for example in rule.examples if example.after]
+SEEDS += [encode(example.before) for rule in RULES for example in rule.examples]
+SEEDS += [encode(example.after) for rule in RULES for example in rule.examples if example.after]
 SPLICES = (b"\\\n", b"\n", b" ", b"$", b'"', b"'", b"<<EOF", b"\x00", b"\xff", b"\r", b"#", b"`", b"${", b"}", b"&&", b"[",
            b"FROM ", b"ARG TARGETARCH\n", b"--platform=", b"amd64", b"\t", b"\xef\xbb\xbf", b"ONBUILD ", b"(", b"|")  # fmt: skip
 
@@ -177,6 +177,9 @@ def mutants(draw: st.DrawFn) -> bytes:
 
 @calm
 @given(mutants(), styles, levels)
+@example(
+    b"FROM golang:1.23\nENV \xffGOARCH=amd64\nRUN go build -o /app .\n", Style.MINIMAL, Applicability.SAFE
+)
 def test_a_mutated_file_is_read_checked_and_mended_once(
     source: bytes, style: Style, level: Applicability
 ) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from archpatch.syntax.shell import ShellCommand, ShellWord, tail
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
-from archpatch.text import Span
+from archpatch.text import Span, encode
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -50,7 +50,7 @@ class Assigned(Struct, frozen=True):
 def assigned(facts: Facts, *names: str) -> Iterator[Assigned]:
     """Every place where the file sets one of these variables, in the order of the file."""
     source = facts.document.source
-    wanted = frozenset(name for name in names if name.encode() in source)
+    wanted = frozenset(name for name in names if encode(name) in source)
     if not wanted:
         return
     for instruction in facts.document.instructions:
@@ -63,7 +63,7 @@ def assigned(facts: Facts, *names: str) -> Iterator[Assigned]:
                     )
         elif isinstance(instruction, Run) and stage is not None:
             text = instruction.span.of(source)
-            if any(name.encode() + b"=" in text for name in wanted):
+            if any(encode(name) + b"=" in text for name in wanted):
                 yield from _in_script(facts, instruction, stage, wanted)
 
 

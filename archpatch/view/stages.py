@@ -16,7 +16,7 @@ from archpatch.platforms import AMD64
 from archpatch.syntax.tree import Arg, Copy, Env, Heredoc, Instruction, Run
 from archpatch.syntax.words import BadWord, Literal, Variable, expand, split_parts
 from archpatch.syntax.words import Part as DockerPart
-from archpatch.text import decode
+from archpatch.text import decode, encode
 from archpatch.view.script import actions
 from archpatch.view.state import Machine
 from archpatch.view.values import (
@@ -81,7 +81,7 @@ class Body:
         if self.scope is other.scope:
             return True
         return all(
-            self.scope.get(name) == other.scope.get(name) or name.encode() not in self.key[0]
+            self.scope.get(name) == other.scope.get(name) or encode(name) not in self.key[0]
             for name in self.scope.keys() | other.scope.keys()
         )
 
@@ -301,7 +301,7 @@ class _Reader:
             if script.readable:
                 return actions(script, values, machine)
             bodies = tuple(self._text(heredoc) for heredoc in run.heredocs)
-            known = tuple((name, values[name]) for name in sorted(values) if name.encode() in text)
+            known = tuple((name, values[name]) for name in sorted(values) if encode(name) in text)
             return Node("text", (tuple(word.value for word in run.words), bodies, known))
 
         body = Body((text, self.facts.document.escape, machine.arch), values, read)

@@ -12,7 +12,7 @@ from archpatch.rewrite import declare_arg
 from archpatch.rewrite_paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
-from archpatch.text import Applicability, Fix, Span, regex
+from archpatch.text import Applicability, Fix, Span, encode, regex
 from archpatch_rules.path.java_home_arch import names_jvm
 
 _INSTRUCTIONS = frozenset({"ENV", "WORKDIR"})
@@ -81,7 +81,7 @@ class ArchDirInEnv(Rule):
                 span = None if word is None else next(place.places(element), None)
                 if word is None or span is None or any(_within(element, goal) for goal in made):
                     continue
-                start = span.start + len(element[: word.start].encode())
+                start = span.start + len(encode(element[: word.start]))
                 at = Span(start, start + len(word.text))
                 if why_arch_is_fine(facts, word.arch, place.instruction, at) is not None:
                     continue
@@ -112,7 +112,7 @@ def _fix(document: Document, facts: Facts, place: Written, element: str, word: A
         return None
     edits = []
     for span in place.places(element):
-        start = span.start + len(element[: word.start].encode())
+        start = span.start + len(encode(element[: word.start]))
         edit = substitute_written(place, Span(start, start + len(word.text)), expression)
         if edit is None:
             return None

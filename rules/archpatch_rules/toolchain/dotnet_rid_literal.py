@@ -10,7 +10,7 @@ from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, encode
 
 # The last part of a runtime's name.
 _WORDS = {
@@ -199,7 +199,7 @@ def _is_in_a_path(document: Document, found: list[Runtime]) -> bool:
     """Whether a runtime stands elsewhere in the file than in these options: as the name of a folder."""
     texts = {runtime.value.literal for runtime in found if runtime.option is not None and runtime.system}
     return any(
-        text and document.source.count(f"{text}/".encode()) + document.source.count(f"/{text}".encode())
+        text and document.source.count(encode(f"{text}/")) + document.source.count(encode(f"/{text}"))
         for text in texts
     )
 

@@ -9,7 +9,7 @@ from archpatch.facts import Facts
 from archpatch.facts.pythons import PythonText, python_texts
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, encode
 
 if TYPE_CHECKING:
     from archpatch.syntax.python import PythonComparison, PythonString
@@ -121,7 +121,7 @@ def _fix(text: PythonText, comparison: PythonComparison, wrong: PythonString, ri
     quote = source[wrong.inner.end : wrong.span.end]
     if quote not in (b"'", b'"'):
         return None
-    added = written + b", " + quote + right.encode() + quote
+    added = written + b", " + quote + encode(right) + quote
     if comparison.operator in ("in", "not in"):
         edits: tuple[Edit, ...] = (Edit.replace(wrong.span, added, text.path),)
     else:
