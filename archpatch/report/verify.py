@@ -24,6 +24,7 @@ _VERDICT_COLOR = {
     Verdict.REFUTED: "red",
     Verdict.UNKNOWN: "yellow",
 }
+_LOG_LINES = 8
 _SHOWN = 6  # pieces of evidence of one image
 
 
@@ -113,6 +114,8 @@ def _look(look: Look, paint: Paint) -> Iterator[str]:
     yield f"  {look.platform!s:14} {state} {', '.join(about)}".rstrip()
     for line in grouped(look.evidence):
         yield f"      {safe(line)}"
+    for one in look.evidence:
+        yield from (f"        | {safe(line)}" for line in _tail(one.log))
     for note in look.notes:
         yield f"      {paint('dim', 'note: ' + safe(note))}"
 
@@ -134,6 +137,11 @@ def grouped(evidence: Iterable[Evidence]) -> list[str]:
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more"]
     return lines
+
+
+def _tail(log: str) -> list[str]:
+    """The last lines of a failed build or command."""
+    return [line for line in log.splitlines() if line.strip()][-_LOG_LINES:]
 
 
 def _lines(numbers: tuple[int, ...]) -> str:

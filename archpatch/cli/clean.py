@@ -1,0 +1,34 @@
+"""archpatch clean: what archpatch keeps on disk, away with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from archpatch import write
+from archpatch.cli.app import FAILED, OK, complain
+from archpatch.report.safe import safe
+from archpatch.verify.cache import default_folder
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+def clean(paths: tuple[Path, ...]) -> int:
+    """Remove the cache, and what a killed run left beside the files in PATHS (folders; none: the current one)."""
+    cache = default_folder().parent
+    code = OK
+    if cache.is_dir() and not cache.is_symlink():
+        try:
+            shutil.rmtree(cache)
+            click.echo(f"removed {safe(cache)}")
+        except OSError as error:
+            complain(f"{cache}: {os.strerror(error.errno or 0)}")
+            code = FAILED
+    for path in paths or (Path(),):
+        for here, folders, _ in os.walk(path):
+            folders[:] = [name for name in folders if name != ".git"]
+            write.sweep(Path(here))
+    return code
