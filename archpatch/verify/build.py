@@ -34,11 +34,15 @@ Watch = Callable[[str, Platform, str], None]  # image, platform, what it is at
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job with the texts to build: those on disk, or those after a fix."""
+    """A job with the texts to build: those on disk, or those after a fix.
+
+    `targets`: the platforms that the file itself is for, where it says so.
+    """
 
     job: Job
     source: bytes
     files: Mapping[Path, bytes] = field(default_factory=dict)
+    targets: tuple[Platform, ...] = ()
 
     @property
     def document(self) -> Document:

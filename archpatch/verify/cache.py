@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +77,7 @@ class Verdicts:
         path = self.folder / f"{key}.json"
         try:
             with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_uid != os.getuid():
+                if not _is_ours(file.fileno()):
                     return None
                 raw = json.loads(file.read(_MAX_ENTRY))
             look = _look(raw, candidate)
@@ -97,6 +98,11 @@ class Verdicts:
                 temp.replace(self.folder / f"{key}.json")
             finally:
                 temp.unlink(missing_ok=True)
+
+
+def _is_ours(descriptor: int) -> bool:
+    """Whether this user wrote the file; on Windows the profile's rights say so."""
+    return sys.platform == "win32" or os.fstat(descriptor).st_uid == os.getuid()
 
 
 def _private(path: str, flags: int) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import IO
 
 _KEPT = 1 << 20  # bytes kept of each stream: the first half and the last
 _LINE = 1 << 22  # bytes of one line; what is longer is cut
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 _GRACE = 10.0  # seconds between asking a program to stop and killing it
 
 
@@ -144,14 +146,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         _signal(process, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
-    _signal(process, signal.SIGKILL)
+    _signal(process, _KILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        if sys.platform == "win32":
+            process.kill()  # there are no groups, and nothing gentler that every program heeds
+        else:
+            os.killpg(process.pid, number)
 
 
 def _drain(stream: IO[bytes] | None, take: Callable[[bytes], None]) -> None:

@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from archpatch import suppress
 from archpatch.discover import Unreadable as UnreadableFile
 from archpatch.discover import discover, read
+from archpatch.facts import Facts
+from archpatch.facts.context import FolderContext
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.rule import Rule
 from archpatch.syntax.parse import parse
@@ -21,6 +24,7 @@ from archpatch.verify.buildx import Buildx, NoEngine, Settings
 from archpatch.verify.cache import Verdicts
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Image
+from archpatch.verify.plan import Job
 from archpatch.verify.preflight import Preflight, preflight
 from archpatch.verify.triage import diagnose
 from archpatch.verify.verdict import Evidence, Level, Look, State, Verification, state_of
@@ -52,14 +56,12 @@ def verify(
 ) -> Verification:
     """Do what is asked. An engine that is not there, or a CI event that forbids it, is said in `trouble`."""
     buildx = buildx or Buildx(request.settings)
-    found = discover(request.paths)
-    files = [(path, read(path)) for path in found.files if _is_readable(path)]
-    troubles = [_unread_look(path, request.platforms) for path in found.files if not _is_readable(path)]
+    files, troubles = _found(request)
     try:
         if request.level is Level.PLAN:
             return _planned(request, files)
         check_event(request)
-        return _looked(request, files, rules, watch, buildx, [look for looks in troubles for look in looks])
+        return _looked(request, files, rules, watch, buildx, troubles)
     except NoEngine as error:
         return Verification(request.level, trouble=str(error))
     except BaseException:
@@ -83,33 +85,33 @@ def roots_of(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folders or [Path()]))
 
 
-def _is_readable(path: Path) -> bool:
-    try:
-        read(path)
-    except UnreadableFile:
-        return False
-    return True
-
-
-def _unread_look(path: Path, platforms: Sequence[Platform]) -> list[Look]:
-    evidence = (Evidence("unread", "the Dockerfile cannot be read", State.UNKNOWN),)
-    return [Look(str(path), path, platform, State.UNKNOWN, evidence) for platform in platforms]
+def _found(request: Request) -> tuple[list[tuple[Path, bytes]], list[Look]]:
+    """The Dockerfiles with their bytes, and a look for each that cannot be read."""
+    found = discover(request.paths)
+    unread = [(trouble.path, trouble.message) for trouble in found.troubles]
+    files = []
+    for path in found.files:
+        try:
+            files.append((path, read(path)))
+        except UnreadableFile as error:
+            unread.append((path, str(error)))
+    looks = [
+        Look(str(path), path, platform, State.UNKNOWN, (Evidence("unread", why, State.UNKNOWN),))
+        for path, why in unread
+        for platform in request.platforms
+    ]
+    return files, looks
 
 
 def _planned(request: Request, files: Sequence[tuple[Path, bytes]]) -> Verification:
     """The bake file and the commands, nothing run."""
     buildx = Buildx(request.settings)
-    jobs = plan.jobs([path for path, _ in files], roots_of(request.paths), None)
-    targets = [
-        job.target(
-            platform,
-            job.dockerfile.resolve(),
-            job.context.resolve(),
-            f"type=oci,dest={job.name}-{str(platform).replace('/', '-')}.tar",
-        )
-        for job in jobs
-        for platform in request.platforms
-    ]
+    targets = []
+    for candidate in _candidates(request, files, None):
+        job = candidate.job
+        for platform in candidate.targets or request.platforms:
+            output = f"type=oci,dest={job.name}-{str(platform).replace('/', '-')}.tar"
+            targets.append(job.target(platform, job.dockerfile.resolve(), job.context.resolve(), output))
     commands = [shown(buildx.bake_command(Path("archpatch-verify.json"), target.name)) for target in targets]
     return Verification(Level.PLAN, plan=bake_file(targets, request.settings), commands=tuple(commands))
 
@@ -122,17 +124,37 @@ def _looked(
     buildx: Buildx,
     troubles: Sequence[Look],
 ) -> Verification:
-    found = preflight(buildx, request.platforms, probe=request.level is not Level.CHECK)
+    candidates = _candidates(request, files, buildx)
+    own = (platform for candidate in candidates for platform in candidate.targets or request.platforms)
+    platforms = tuple(dict.fromkeys(own)) or request.platforms
+    found = preflight(buildx, platforms, probe=request.level is not Level.CHECK)
     bench = bench_for(request, buildx, found, rules, watch)
-    sources = dict(files)
-    jobs = plan.jobs([path for path, _ in files], roots_of(request.paths), buildx)
-    candidates = [Candidate(job, sources[job.dockerfile]) for job in jobs]
     if request.level is Level.CHECK:
         looks = check_all(bench, candidates, request.platforms)
     else:
         looks = [outcome.look for outcome in build_all(bench, candidates, request.platforms)]
     result = Verification(request.level, (*troubles, *looks), commands=commands_of(looks))
     return with_engine(result, found)
+
+
+def _candidates(
+    request: Request, files: Sequence[tuple[Path, bytes]], buildx: Buildx | None
+) -> list[Candidate]:
+    sources = dict(files)
+    jobs = plan.jobs([path for path, _ in files], roots_of(request.paths), buildx)
+    return [Candidate(job, sources[job.dockerfile], targets=_own_targets(job, sources)) for job in jobs]
+
+
+def _own_targets(job: Job, sources: Mapping[Path, bytes]) -> tuple[Platform, ...]:
+    """The platforms that a file itself says it is for.
+
+    By a comment, or by its name where one for another architecture stands beside it. Empty: it says nothing.
+    """
+    document = parse(sources[job.dockerfile], job.dockerfile)
+    if named := suppress.read(document).platforms:
+        return named
+    facts = Facts(document, context=FolderContext(job.dockerfile.parent, job.dockerfile.name))
+    return (Platform.parse(f"linux/{facts.named_arch}"),) if facts.family and facts.named_arch else ()
 
 
 def bench_for(
@@ -168,7 +190,10 @@ def build_all(
     platforms: Sequence[Platform],
     timeout: float | None = None,
 ) -> list[Outcome]:
-    """Every candidate on every platform, in this order. One that fails keeps none of the others from being done."""
+    """Every candidate on every platform (its own, where it names some), in this order.
+
+    One that fails keeps none of the others from being done.
+    """
 
     def one(question: tuple[Candidate, Platform]) -> Outcome:
         candidate, platform = question
@@ -189,8 +214,9 @@ def build_all(
             pool.shutdown(cancel_futures=True)
             raise
     found = []
-    for number, candidate in enumerate(candidates):
-        mine = outcomes[number * len(platforms) : (number + 1) * len(platforms)]
+    for candidate in candidates:
+        count = len(candidate.targets or platforms)
+        mine, outcomes = outcomes[:count], outcomes[count:]
         for outcome in _with_alarms(mine, candidate, bench.preflight):
             _keep(bench, candidate, outcome.look)
             found.append(outcome)
@@ -252,7 +278,7 @@ def check_all(bench: Bench, candidates: Sequence[Candidate], platforms: Sequence
     """Level `check`: BuildKit's checks with the values of each platform, and the platforms of all base images."""
     looks = []
     for candidate in candidates:
-        for platform in platforms:
+        for platform in candidate.targets or platforms:
             bench.watch(candidate.job.name, platform, "checking")
             looks.append(_check(bench, candidate, platform))
             bench.watch(candidate.job.name, platform, looks[-1].state.value)

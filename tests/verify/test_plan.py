@@ -172,11 +172,38 @@ class TestJobs:
         result = verify(Request((tmp_path,), Level.PLAN))
         assert result.exit_code == 0
         assert set(json.loads(result.plan)["target"]) == {
-            f"{tmp_path.name.replace('_', '_')}--linux-amd64",
+            f"{tmp_path.name}--linux-amd64",
             f"{tmp_path.name}--linux-arm64",
         }
         assert len(result.commands) == 2
         assert all("--provenance=false --sbom=false" in command for command in result.commands)
+
+    @pytest.mark.parametrize(
+        ("files", "targets"),
+        [
+            pytest.param(
+                {"Dockerfile": "FROM a\n# archpatch: platforms=linux/s390x it is for mainframes\n"}, {"linux-s390x"},
+                id="a comment",
+            ),
+            pytest.param(
+                {"Dockerfile-amd64": "FROM a\n", "Dockerfile-arm64": "FROM a\n"}, {"linux-amd64", "linux-arm64"},
+                id="a file for each architecture",
+            ),
+        ],
+    )  # fmt: skip
+    def test_a_file_that_says_what_it_is_for_is_looked_at_for_that_alone(
+        self, tmp_path: Path, files: dict[str, str], targets: set[str]
+    ) -> None:
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        made = json.loads(verify(Request((tmp_path,), Level.PLAN)).plan)["target"]
+        assert len(made) == len(targets)
+        assert {name.rpartition("--")[2] for name in made} == targets
+
+    def test_a_file_that_cannot_be_read_is_unknown_and_not_passed_over(self, tmp_path: Path) -> None:
+        result = verify(Request((tmp_path / "gone",), platforms=(AMD64,)))
+        assert result.exit_code == 5
+        assert result.trouble or [look.state.value for look in result.looks] == ["unknown"]
 
 
 @pytest.mark.parametrize("arch", ["amd64", "arm64", "arm", "386", "riscv64", "s390x", "ppc64le"])

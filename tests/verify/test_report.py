@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from archpatch.platforms import AMD64, ARM64
 from archpatch.report.verify import FORMATS, cell, fence, grouped, render
+from archpatch.report.watch import Watch
 from archpatch.text import Applicability
 from archpatch.verify.verdict import Evidence, FixProof, Level, Look, Proof, State, Verdict, Verification
 
@@ -52,6 +56,17 @@ def test_json_holds_everything_that_a_program_needs() -> None:
     assert image["path"] == "src/Dockerfile"
     assert [one["file"] for one in image["evidence"]] == ["app", "b"]
     assert told["fixes"][0]["proofs"][0]["command"] == "docker x"
+
+
+@pytest.mark.parametrize("hostile", [False, True], ids=["plain", "hostile"])
+def test_json_keeps_to_the_schema_of_the_package(hostile: bool) -> None:
+    schema = json.loads((resources.files("archpatch") / "schemas" / "verify.schema.json").read_text())
+    result = RESULT
+    if hostile:
+        evidence = Evidence(HOSTILE, HOSTILE, path=HOSTILE, log=HOSTILE)
+        look = Look(HOSTILE, Path(os.fsdecode(b"\xff")), ARM64, State.UNKNOWN, (evidence,))
+        result = Verification(Level.BUILD, (look,), (look,), plan="x", trouble="y")
+    jsonschema.validate(json.loads(render("json", result)), schema)
 
 
 def test_markdown_is_a_table_with_the_commands_to_run_it_again() -> None:
@@ -106,3 +121,30 @@ def test_too_much_evidence_is_counted() -> None:
 )
 def test_exit_codes(result: Verification, code: int) -> None:
     assert result.exit_code == code
+
+
+def test_the_end_of_a_failed_builds_log_is_shown() -> None:
+    log = "\n".join(f"line {number}" for number in range(20))
+    look = Look("x", Path("x"), AMD64, State.WRONG, (Evidence("build", "it failed", log=log),))
+    text = render("text", Verification(Level.BUILD, (look,))).decode()
+    assert "        | line 12\n" in text
+    assert "line 11\n" not in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_going_on_is_shown_on_standard_error(
+    terminal: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Watch(terminal=terminal) as watch:
+        watch("svc", AMD64, f"step {HOSTILE}")
+        watch("svc", AMD64, "right")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert HOSTILE not in shown.err
+    assert terminal or shown.err == "svc linux/amd64: right\n"
+
+
+def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Watch(quiet=True) as watch:
+        watch("svc", AMD64, "right")
+    assert capsys.readouterr().err == ""
