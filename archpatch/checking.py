@@ -41,15 +41,16 @@ class Settings(Struct, frozen=True):
 
     def asks(self, rule: Rule | Notice) -> bool:
         """Whether findings of the rule are wanted."""
-        if isinstance(rule, Rule):
+        if not isinstance(rule, Notice):
             if rule.style is Style.MINIMAL and self.style is not Style.MINIMAL:
                 return False
             if rule.opt_in and not self.named(rule):
                 return False
-        if any(means(code, rule) for code in self.ignore):
+        if self.ignore and any(means(code, rule) for code in self.ignore):
             return False
-        chosen = (*self.select, *self.extend_select) if self.select else ()
-        return not chosen or any(means(code, rule) for code in chosen)
+        if not self.select:
+            return True
+        return any(means(code, rule) for code in (*self.select, *self.extend_select))
 
     def writes(self, rule: Rule | Notice, finding: Finding) -> bool:
         """Whether `fix` takes the fix of this finding, as far as severity and style decide."""

@@ -20,6 +20,8 @@ _WIDE_BLANK = regex(rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xa
 _DIRECTIVE = regex(rb"[ \t\v\f\r]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _SLASHES = regex(rb"//\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _HASH = ord("#")
+# An enum's members are looked up slowly, and there is a piece for each line.
+_CODE, _CONTINUATION, _NEWLINE = PieceKind.CODE, PieceKind.CONTINUATION, PieceKind.NEWLINE
 _KNOWN = frozenset({"syntax", "escape", "check"})
 
 
@@ -60,8 +62,11 @@ class LogicalLine(Struct, frozen=True, gc=False):
 
     def word(self, start: int, end: int, value: str | None = None) -> Word:
         """The range as a word; `value` where it is not the text itself."""
-        span = self.span(start, end)
         text = decode(self.text[start:end])
+        if len(self.places) == 1:
+            place = self.places[0]
+            return Word(Span(place + start, place + end), text if value is None else value, text)
+        span = self.span(start, end)
         verbatim = text if len(span) == end - start else decode(span.of(self.source))
         return Word(span, text if value is None else value, verbatim)
 
@@ -110,7 +115,8 @@ class Scanner:
 
     def _step(self) -> None:
         """To the next physical line."""
-        self.at = min(self.at + len(self._lines[self._number]) + 1, len(self.source))
+        at = self.at + len(self._lines[self._number]) + 1
+        self.at = at if at < len(self.source) else len(self.source)
         self._number += 1
 
     def _passed_over(self, code: bytes) -> bool:
@@ -136,6 +142,7 @@ class Scanner:
         starts: list[int] = []
         places: list[int] = []
         length = 0
+        lines, layout, total = self._lines, self.layout, len(self.source)
         token = self.escape.encode()
         first_comment = len(self.comments)
         while True:
@@ -143,7 +150,7 @@ class Scanner:
             end = place + len(code)
             bare = code.rstrip(b" \t")
             # The escape character ends the line; doubled, it escapes itself.
-            continued = bare.endswith(token) and not bare.endswith(token + token)
+            continued = bare.endswith(token) and bare[-2:-1] != token
             if continued:
                 code = bare[:-1]
             texts.append(code)
@@ -152,13 +159,13 @@ class Scanner:
             length += len(code)
             self._step()
             if code:
-                self.layout.append((PieceKind.CODE, place + len(code)))
+                layout.append((_CODE, place + len(code)))
             if place + len(code) < self.at:
-                self.layout.append((PieceKind.CONTINUATION if continued else PieceKind.NEWLINE, self.at))
+                layout.append((_CONTINUATION if continued else _NEWLINE, self.at))
             if not continued:
                 break
-            while self.at < len(self.source):
-                code = self._lines[self._number].rstrip(b"\r")
+            while self.at < total:
+                code = lines[self._number].rstrip(b"\r")
                 end = self.at + len(code)
                 if not self._passed_over(code):
                     break

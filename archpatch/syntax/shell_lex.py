@@ -53,13 +53,21 @@ class WordReader:
         if _PLAIN.fullmatch(data, start, end):
             return self._plain(start, end)
         words: list[ShellWord] = []
-        at = start
+        at = limit = start
+        shift = 0
         while at < end:
             match = _WORD.match(data, at, end)
             if match is None:
                 return None if data[at:end].strip(b" \t\n\\") else words
-            words.append(self.word(*match.span("word")))
-            at = match.end()
+            first, at = match.span("word")
+            if first >= limit:
+                shift, limit = self.text.stretch(first)
+            if at > limit or not _PLAIN.fullmatch(data, first, at):
+                words.append(self.word(first, at))
+                continue
+            span = Span(first + shift, at + shift)
+            raw = data[first:at].decode("utf-8", "surrogateescape")
+            words.append(ShellWord(span, (Literal(span, raw, Quote.NONE),), raw))
         return words
 
     def _plain(self, start: int, end: int) -> list[ShellWord]:

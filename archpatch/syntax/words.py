@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ _SPECIAL = frozenset("@*#?-$!0")  # `$@` and its like: names of one character, n
 _OPERATORS = frozenset("+-?#%")
 _GO_BLANKS = r"\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _BLANK_OR_NOT = regex(f"([{_GO_BLANKS}]+)|[^{_GO_BLANKS}]+")
+_REMEMBERED = 1024  # characters of a word whose parts are kept
 _RUNS: dict[tuple[str, str], re.Pattern[str]] = {}
 
 
@@ -63,6 +65,12 @@ def split_parts(text: str, escape: str = "\\") -> tuple[Part, ...]:
     """The parts of a word in order. Raises BadWord."""
     if not ("$" in text or "'" in text or '"' in text or escape in text):
         return (Literal(text, 0, len(text), ""),) if text else ()
+    return _split(text, escape) if len(text) < _REMEMBERED else _split.__wrapped__(text, escape)
+
+
+@lru_cache(maxsize=2048)
+def _split(text: str, escape: str) -> tuple[Part, ...]:
+    """Rules, scopes and the view ask for the same words again and again."""
     try:
         return _Reader(text, escape).until("", raw=False)
     except RecursionError:
