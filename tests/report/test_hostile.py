@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import os
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -179,7 +180,8 @@ def test_xml_is_valid(name: str) -> None:
 
 def test_markdown_holds_no_link_image_mention_or_html_of_theirs() -> None:
     parser = MarkdownIt("gfm-like", {"linkify": False, "html": True})
-    for report in rendered("markdown")[::8]:  # the parser takes its time
+    every = 8 if os.environ.get("ARCHPATCH_FULL") else 40  # the parser takes its time
+    for report in rendered("markdown")[::every]:
         for token in parser.parse(report):
             assert token.type != "html_block", token.content
             for inner in token.children or ():
