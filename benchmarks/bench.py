@@ -136,12 +136,14 @@ def many(files: Sequence[Path], peer_files: int, repeat: int) -> Iterator[Row]:
     sample = files[::step]
     for name, command in (("hadolint", HADOLINT), ("tally", TALLY)):
         run = once((*command, *map(str, sample)))
-        start = (
-            once((*command, str(min(files, key=lambda file: file.stat().st_size)))).seconds
-            if step > 1
-            else 0.0
+        smallest = min(files, key=lambda file: file.stat().st_size)
+        start = once((*command, str(smallest))) if step > 1 else Run(0, 0, 0)
+        times = len(files) / len(sample)
+        scaled = Run(
+            start.seconds + (run.seconds - start.seconds) * times,
+            start.cpu + (run.cpu - start.cpu) * times,
+            run.megabytes,
         )
-        scaled = Run(start + (run.seconds - start) * len(files) / len(sample), run.megabytes)
         remark = f"scaled from {len(sample)} files" if step > 1 else ""
         yield Row(what, name, scaled, scaled.seconds / ours.seconds, remark)
 
