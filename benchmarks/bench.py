@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -177,7 +178,8 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=3000, help="of the long RUN")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = sorted(path for path in options.corpus.rglob("*") if path.is_file() and "ocker" in path.name)
+    named = re.compile("dockerfile|containerfile", re.IGNORECASE)
+    found = sorted(path for path in options.corpus.rglob("*") if path.is_file() and named.search(path.name))
     files = found[:: max(1, len(found) // options.files)]
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} processors\n")
     print("| what | program | time | ratio | processor | memory | |\n|---|---|---|---|---|---|---|")
