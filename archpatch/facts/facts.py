@@ -278,10 +278,7 @@ class Facts:
     def commands(self, stage: StageFacts | None = None) -> Iterator[Command]:
         """Every simple command of the RUNs of a stage or of all, nested ones too, in the order of the file."""
         for one in self.stages if stage is None else (stage,):
-            for run in one.runs:
-                script = self.shell(run)
-                for command in script.commands:
-                    yield Command(command, run, one, script)
+            yield from one.commands
 
     def value(self, command: Command, word: ShellWord, target: Platform | None = None) -> Value:
         """What a word of a command comes to: variables of the Dockerfile and of the script, and `$(uname -m)` and

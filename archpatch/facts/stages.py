@@ -22,6 +22,7 @@ from archpatch.facts.graph import (
 )
 from archpatch.facts.images import ImageRef, parse_image
 from archpatch.facts.packages import Install
+from archpatch.facts.shells import Command
 from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
 from archpatch.syntax.tree import Copy, Flag, From, Instruction, Run, Stage, Word
@@ -30,7 +31,6 @@ from archpatch.text import encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
-    from archpatch.facts.shells import Command
 
 
 _NAME = regex(rb"[A-Za-z_]\w*")
@@ -347,7 +347,12 @@ class StageFacts:
     @cached_property
     def commands(self) -> tuple[Command, ...]:
         """Every simple command of its RUNs."""
-        return tuple(self.facts.commands(self))
+        return tuple(
+            Command(command, run, self, script)
+            for run in self.runs
+            for script in (self.facts.shell(run),)
+            for command in script.commands
+        )
 
     @cached_property
     def sums(self) -> tuple[Sums, ...]:
