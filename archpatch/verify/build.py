@@ -205,6 +205,10 @@ def _failure(
     found = diagnose(log, bench.rules)
     state, meaning = _weighed(bench, candidate.document, platform, found, frontend)
     step = progress.failed
+    if found.name == "failed" and step is None and not progress.failed_lines:
+        return Evidence(
+            "build", f"buildx ended before any step ({found.line})", State.UNKNOWN, log=log[-_LOG_SHOWN:]
+        )
     where = f"{step.name}: " if step and step.name else ""
     line = f" ({found.line})" if found.line else ""
     lines = progress.failed_lines or (images.step_lines(candidate.document, step.name) if step else ())

@@ -91,6 +91,7 @@ class Buildx:
 
     settings: Settings = field(default_factory=Settings)
     runner: Runner = field(default_factory=Runner)
+    _asks_leave: bool = True  # bake wants to be told which folders it may use, since buildx 0.18
 
     def __post_init__(self) -> None:
         if self.settings.builder is not None and not _BUILDER.fullmatch(self.settings.builder):
@@ -114,6 +115,8 @@ class Buildx:
             raise NoEngine(f"docker has no buildx ({_first_line(buildx.err)}); install the buildx plugin")
         server = self.ask("version", "--format", "{{json .}}")
         found = {"buildx": " ".join(buildx.out.split()[1:2]) or "unknown"}
+        if number := re.match(r"v?(\d+)\.(\d+)\.", found["buildx"]):
+            self._asks_leave = (int(number[1]), int(number[2])) >= (0, 18)
         try:
             told = json.loads(server.out or "{}")
         except ValueError:
@@ -158,7 +161,7 @@ class Buildx:
         timeout: float | None = None,
     ) -> Built:
         """Build one target. `folders`: what bake may read and write (its paths are ours, not the tree's)."""
-        allowed = [f"--allow=fs={folder}" for folder in folders]
+        allowed = [f"--allow=fs={folder}" for folder in folders] if self._asks_leave else []
         more = ("--progress=rawjson", f"--metadata-file={metadata}", *allowed)
         command = self.bake_command(file, target, *more)
         try:

@@ -98,7 +98,11 @@ class Store:
         self._links: dict[str, str] = {}
         if not path.is_dir():
             self._file = path.open("rb")
-            self._scan(self._file)
+            try:
+                self._scan(self._file)
+            except Unreadable:
+                self._file.close()
+                raise
 
     def _scan(self, file: IO[bytes]) -> None:
         source = PlainSource(file, 0, self._path.stat().st_size)

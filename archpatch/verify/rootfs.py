@@ -24,6 +24,7 @@ class Rootfs:
     def of(cls, layers: Iterable[Layer]) -> Rootfs:
         """The layers, lowest first, as a container would see them."""
         rootfs = cls()
+        unread: list[tuple[str, str]] = []
         for layer in layers:
             # A layer's whiteouts hide what lies below it, whatever their place in its tar.
             for path in layer.emptied:
@@ -33,11 +34,9 @@ class Rootfs:
                 rootfs._remove(path)
             for added in layer.added:
                 rootfs._add(added.path, added.node, added.hard_link)
-            rootfs.unread += layer.unread
+            unread += layer.unread
         # What a higher layer took away need not be looked at.
-        rootfs.unread = [
-            (path, why) for path, why in rootfs.unread if normal(path) is None or rootfs.exists(path)
-        ]
+        rootfs.unread += ((path, why) for path, why in unread if normal(path) is None or rootfs.exists(path))
         return rootfs
 
     def _add(self, path: str, node: Node, hard_link: str | None) -> None:

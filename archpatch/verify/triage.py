@@ -34,6 +34,19 @@ def _signature(name: str, pattern: str, meaning: str, state: State = State.WRONG
 SIGNATURES = (
     _signature("no-space", r"no space left on device", "the builder's disk is full", State.UNKNOWN),
     _signature(
+        "engine",
+        r"Cannot connect to the Docker daemon|rpc error: code = Unavailable|closing transport due to"
+        r"|failed to (find|dial|get) (builder|buildkit)|no valid drivers found",
+        "the builder went away", State.UNKNOWN,
+    ),
+    _signature(
+        "entitlement", r"entitlement \S+ is not (allowed|granted)|network\.host is not allowed",
+        "the builder does not grant what was asked of it", State.UNKNOWN,
+    ),
+    _signature(
+        "killed", r"exit code: 137|signal: killed", "a step was killed, perhaps for lack of memory", State.UNKNOWN
+    ),
+    _signature(
         "frontend", r"dockerfile parse error|unknown flag: --|unknown instruction",
         "the builder's own frontend does not read the file",
     ),
@@ -113,6 +126,10 @@ SIGNATURES = (
         "download",
         r"returned error: 404|404 Not Found|invalid response status 404|HTTP Error 404|server returned error: .*404",
         "there is no file of that name: perhaps none for this architecture",
+    ),
+    _signature(
+        "missing-file", r"failed to calculate checksum of ref",
+        "a file that COPY, ADD or a mount names is not there: perhaps none for this architecture",
     ),
     _signature(
         "checksum", r"digest mismatch|checksum mismatch|computed checksums? did NOT match|sha256sum: WARNING",

@@ -120,6 +120,10 @@ TEXTS = [
     ("pull access denied, repository does not exist or may require authorization", "base-private", State.UNKNOWN),
     ("failed to resolve source metadata for r/x:1: r/x:1: not found", "base-missing", State.WRONG),
     ("dockerfile parse error on line 2: unknown instruction: FOO", "frontend", State.WRONG),
+    ("ERROR: Cannot connect to the Docker daemon at unix:///x", "engine", State.UNKNOWN),
+    ("granting entitlement network.host is not allowed by build daemon configuration", "entitlement", State.UNKNOWN),
+    ("did not complete successfully: exit code: 137", "killed", State.UNKNOWN),
+    ('failed to calculate checksum of ref x::y: "/app-arm64": not found', "missing-file", State.WRONG),
     ("something else went wrong", "failed", State.WRONG),
 ]  # fmt: skip
 

@@ -164,6 +164,11 @@ class TestLayers:
     def test_a_hard_link_to_nothing_is_said(self) -> None:
         found = rootfs({"b": Link("gone", hard=True), "c": b""})
         assert paths(found) == {"c"}
+        assert found.unread == [("b", "a hard link to nothing")]
+
+    def test_a_file_below_a_link_that_leads_nowhere_is_said(self) -> None:
+        found = rootfs({"d": Link("/gone")}, {"d/x": b"1"})
+        assert [path for path, _ in found.unread] == ["d/x"]
 
     @pytest.mark.parametrize(
         "links",
