@@ -27,6 +27,7 @@ FORMATS = {
     "junit": "JUnit XML",
     "azure": "logging commands of Azure Pipelines",
     "markdown": "a table and the findings, for comments and summaries",
+    "html": "one page with everything, to be opened from disk",
 }
 HUMAN = frozenset({"full", "concise"})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 import jinja2
 from msgspec import Struct
@@ -174,11 +175,15 @@ def _plain(body: str) -> str:
 
 
 def _render(name: str, **values: object) -> str:
-    environment = jinja2.Environment(
+    return _environment().get_template(name).render(**values).encode("utf-8", "replace").decode()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("archpatch.report"),
         autoescape=False,  # noqa: S701  (Markdown; each text goes through text(), fenced() or html.escape)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name).render(**values).encode("utf-8", "replace").decode()

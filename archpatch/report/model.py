@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -213,6 +212,10 @@ def entries(
     A fingerprint is a hash of the code, the path in the repository, the stage, the instruction with its blanks
     folded, and how many equal ones stand above: lines may move, it stays.
     """
+    if not findings:
+        return ()
+    import hashlib  # here, since OpenSSL takes 5 ms and most files have no finding
+
     seen: Counter[tuple[str, ...]] = Counter()
     result = []
     for finding in findings:
