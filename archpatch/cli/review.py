@@ -29,10 +29,10 @@ from archpatch.report.safe import safe
 from archpatch.review import artifact
 from archpatch.review.base import Configs, configs_of
 from archpatch.review.event import Event, read_event
-from archpatch.review.github import Call, GitHub, Request, graphql_path
+from archpatch.review.github import GitHub, Request, graphql_path
 from archpatch.review.http import Client, HttpError
 from archpatch.review.plan import Thread
-from archpatch.review.publish import Published, publish
+from archpatch.review.publish import Call, Published, publish
 from archpatch.rule import Style
 from archpatch.session import BadOption, Options, run
 

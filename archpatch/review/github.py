@@ -12,12 +12,13 @@ from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from archpatch.report.comments import mark
 from archpatch.review.http import Client, HttpError, Json
 from archpatch.review.hunks import Hunk, hunks
-from archpatch.review.plan import New, Thread
+from archpatch.review.plan import New, Thread, said
+from archpatch.review.publish import Call, Do, Said, Summary
 
 _RAW = "application/vnd.github.raw+json"
 _JSON = "application/vnd.github+json"
@@ -129,30 +130,11 @@ class _Tree(Struct, frozen=True):
     truncated: bool = False
 
 
-class Summary(Struct, frozen=True):
-    """Our comment on the whole request."""
-
-    id: int
-    body: str
-
-
-class Said(Struct, frozen=True):
-    """What we said so far. `me`: the login we write as."""
-
-    me: str
-    threads: tuple[Thread, ...]
-
-
-class Call(Struct, frozen=True):
-    """A request that changes something."""
-
-    method: str
-    path: str
-    body: Json = field(default_factory=dict)
-
-
 class GitHub:
     """The API of one repository (`owner/name`). `graphql` is the path of GraphQL below the client's base, or a URL."""
+
+    name = "pull request"
+    say = staticmethod(said)
 
     def __init__(self, client: Client, repository: str, graphql: str = "/graphql") -> None:
         self._client = client
@@ -169,22 +151,23 @@ class GitHub:
         path = f"{self._root}/pulls?state=open&per_page=100&head={quote(f'{owner}:{branch}', safe='')}"
         return [_as(one, Request) for one in self._client.pages(path)]
 
-    def diff(self, number: int) -> Mapping[str, Sequence[Hunk]]:
+    def diff(self, request: Request) -> Mapping[str, Sequence[Hunk]]:
         """The hunks of every changed file; a file too large to be shown has none. Raises HttpError."""
         files = (
-            _as(one, _File) for one in self._client.pages(f"{self._root}/pulls/{number}/files?per_page=100")
+            _as(one, _File)
+            for one in self._client.pages(f"{self._root}/pulls/{request.number}/files?per_page=100")
         )
         return {file.filename: tuple(hunks(file.patch or "")) for file in files if file.status != "removed"}
 
-    def said(self, number: int) -> Said:
+    def said(self, request: Request) -> Said:
         """Our own threads: what others wrote, whatever it looks like, is not among them. Raises HttpError."""
         owner, _, name = self.repository.partition("/")
-        values: Json = {"owner": owner, "name": name, "number": number, "after": None}
+        values: Json = {"owner": owner, "name": name, "number": request.number, "after": None}
         found: list[Thread] = []
         while True:
             answer = _as(self._ask(_THREADS, values), _Answer)
             if answer.repository is None or answer.repository.pull_request is None:
-                raise HttpError(f"there is no pull request {number} in {self.repository}", 404)
+                raise HttpError(f"there is no pull request {request.number} in {self.repository}", 404)
             page = answer.repository.pull_request.review_threads
             for thread in page.nodes:
                 found += _ours(thread, answer.viewer.login)
@@ -192,12 +175,12 @@ class GitHub:
                 return Said(answer.viewer.login, tuple(found))
             values = {**values, "after": page.page_info.end_cursor}
 
-    def summary(self, number: int, me: str) -> Summary | None:
+    def summary(self, request: Request, me: str) -> Summary | None:
         """Our comment on the whole request. Raises HttpError."""
-        for one in self._client.pages(f"{self._root}/issues/{number}/comments?per_page=100"):
+        for one in self._client.pages(f"{self._root}/issues/{request.number}/comments?per_page=100"):
             note = _as(one, _Note)
             if note.user and _is_me(note.user, me) and mark(note.body or "") == "summary":
-                return Summary(note.id, note.body or "")
+                return Summary(str(note.id), note.body or "")
         return None
 
     def names(self, commit: str) -> list[str] | None:
@@ -215,12 +198,30 @@ class GitHub:
                 return None
             raise
 
-    def review(self, request: Request, comments: Sequence[New], body: str) -> Call:
-        """A review with comments on lines of the new file."""
+    def post(self, request: Request, comments: Sequence[New], do: Do) -> Iterator[New]:
+        """Make the comments, in one review; those that the server refuses come back. Raises HttpError.
+
+        A server refuses a whole review for one bad line, and does not say which: halves are tried then.
+        """
+        if not comments:
+            return
+        try:
+            do(self._review(request, comments))
+        except HttpError as error:
+            if error.status != 422:
+                raise
+            if len(comments) == 1:
+                yield comments[0]
+                return
+            yield from self.post(request, comments[: len(comments) // 2], do)
+            yield from self.post(request, comments[len(comments) // 2 :], do)
+
+    def _review(self, request: Request, comments: Sequence[New]) -> Call:
+        count = len(comments)
         told: Json = {
             "commit_id": request.head.sha,
             "event": "COMMENT",
-            "body": body,
+            "body": f"archpatch: {count} finding{'' if count == 1 else 's'} on lines of this pull request.",
             "comments": [_comment(one) for one in comments],
         }
         return Call("POST", f"{self._root}/pulls/{request.number}/reviews", told)

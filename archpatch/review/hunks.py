@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-_HEAD = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_HEAD = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 class Hunk(Struct, frozen=True):
-    """Lines of the new file, number -> text without its end, one after the other."""
+    """Lines of the new file, number -> text without its end, one after the other.
+
+    `old`: the numbers that those of them which did not change have in the old file.
+    """
 
     lines: Mapping[int, str]
+    old: Mapping[int, int] = {}
 
     def holds(self, first: int, last: int) -> bool:
         """Whether all of these lines are shown."""
@@ -27,17 +31,23 @@ class Hunk(Struct, frozen=True):
 def hunks(patch: str) -> Iterator[Hunk]:
     """The hunks of a file's unified diff."""
     shown: dict[int, str] = {}
-    at = 0
+    same: dict[int, int] = {}
+    at = before = 0
     for line in patch.split("\n"):
         if match := _HEAD.match(line):
             if shown:
-                yield Hunk(shown)
-            shown, at = {}, int(match[1])
+                yield Hunk(shown, same)
+            shown, same, before, at = {}, {}, int(match[1]), int(match[2])
         elif at and line[:1] in ("+", " "):
             shown[at] = line[1:].removesuffix("\r")
+            if line[0] == " ":
+                same[at] = before
+                before += 1
             at += 1
+        elif line[:1] == "-":
+            before += 1
     if shown:
-        yield Hunk(shown)
+        yield Hunk(shown, same)
 
 
 def overlap(shown: Sequence[Hunk], first: int, last: int) -> tuple[Hunk, int, int] | None:

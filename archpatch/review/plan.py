@@ -61,10 +61,9 @@ def plan(
     diff: Mapping[str, Sequence[Hunk]],
     threads: Sequence[Thread],
     is_gone: Callable[[Thread], bool],
-    say: Say | None = None,
+    say: Say,
 ) -> Plan:
     """Compare. `diff`: the hunks of each file by path; `is_gone`: a finding that is not there was looked for."""
-    say = say or said
     by_mark: dict[str, list[Thread]] = {}
     for thread in threads:
         by_mark.setdefault(thread.fingerprint, []).append(thread)

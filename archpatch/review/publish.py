@@ -1,15 +1,40 @@
-"""Brings a pull request up to date: one review for what is new, edits, resolved threads, one summary."""
+"""Brings a request up to date: one review for what is new, edits, resolved threads, one summary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from archpatch.report.comments import Remark, outside, same
-from archpatch.review.github import Call, GitHub, Request
-from archpatch.review.http import HttpError
+from archpatch.review.http import HttpError, Json
+from archpatch.review.hunks import Hunk
 from archpatch.review.plan import New, Thread, plan
+
+Asked = TypeVar("Asked", contravariant=True)
+
+
+class Call(Struct, frozen=True):
+    """A request that changes something."""
+
+    method: str
+    path: str
+    body: Json = field(default_factory=dict)
+
+
+class Summary(Struct, frozen=True):
+    """Our comment on the whole request."""
+
+    id: str
+    body: str
+
+
+class Said(Struct, frozen=True):
+    """What we said so far. `me`: the name that the server knows us by."""
+
+    me: str
+    threads: tuple[Thread, ...]
 
 
 class Published(Struct):
@@ -26,62 +51,79 @@ class Published(Struct):
 Do = Callable[[Call], None]
 
 
+class Host(Protocol[Asked]):
+    """A server that keeps reviews. Every method that asks it raises HttpError."""
+
+    name: str  # what a request is called there
+
+    def say(self, remark: Remark, at: tuple[int, int], /) -> str:
+        """The body of a comment at some lines."""
+
+    def said(self, request: Asked) -> Said:
+        """Our own threads."""
+
+    def diff(self, request: Asked) -> Mapping[str, Sequence[Hunk]]:
+        """The hunks of every changed file."""
+
+    def summary(self, request: Asked, me: str) -> Summary | None:
+        """Our comment on the whole request."""
+
+    def post(self, request: Asked, comments: Sequence[New], do: Do) -> Iterator[New]:
+        """Make comments; those that the server refuses come back."""
+
+    def edit(self, thread: Thread, body: str) -> Call:
+        """Another text for a comment."""
+
+    def resolve(self, thread: Thread) -> Call:
+        """Close a thread."""
+
+    def reopen(self, thread: Thread) -> Call:
+        """Open a thread again."""
+
+    def tell(self, request: Asked, summary: Summary | None, body: str) -> Call:
+        """The comment on the whole request."""
+
+    def do(self, call: Call) -> None:
+        """Send what changes something."""
+
+
 def publish(
-    github: GitHub,
-    request: Request,
+    host: Host[Asked],
+    request: Asked,
     remarks: Sequence[Remark],
     is_gone: Callable[[Thread], bool],
     notes: Sequence[str] = (),
     do: Do | None = None,
 ) -> Published:
     """Say all that is not said yet. `do` sends a call; another one may print it. Raises HttpError."""
-    do = do or github.do
-    said = github.said(request.number)
-    wanted = plan(remarks, github.diff(request.number), said.threads, is_gone)
+    do = do or host.do
+    said = host.said(request)
+    wanted = plan(remarks, host.diff(request), said.threads, is_gone, host.say)
     done = Published()
-    elsewhere = list(wanted.outside)
     try:
-        refused = list(_review(github, request, wanted.new, do))
-        elsewhere += [one.remark for one in refused]
+        refused = list(host.post(request, wanted.new, do))
         done.new = len(wanted.new) - len(refused)
         for thread, body in wanted.edits:
-            do(github.edit(thread, body))
+            do(host.edit(thread, body))
             done.edited += 1
         for thread in wanted.resolve:
-            do(github.resolve(thread))
+            do(host.resolve(thread))
             done.resolved += 1
         for thread in wanted.reopen:
-            do(github.reopen(thread))
+            do(host.reopen(thread))
             done.reopened += 1
-        elsewhere += wanted.over
+        elsewhere = [*wanted.outside, *(one.remark for one in refused), *wanted.over]
         done.outside = len(elsewhere)
-        _tell(github, request, elsewhere, [*notes, *_resolved(remarks, said.threads)], said.me, do)
+        told = [*notes, *_resolved(remarks, said.threads)]
+        there = host.summary(request, said.me)
+        body = outside(elsewhere, told, host.name)
+        if (elsewhere or told) if there is None else not same(there.body, body):
+            do(host.tell(request, there, body))
     except HttpError as error:
         if error.status != 403:
             raise
         done.forbidden = True
     return done
-
-
-def _review(github: GitHub, request: Request, comments: Sequence[New], do: Do) -> Iterator[New]:
-    """Post one review; those comments that the server refuses come back.
-
-    A server refuses a whole review for one bad line, and does not say which: halves are tried then.
-    """
-    if not comments:
-        return
-    count = len(comments)
-    body = f"archpatch: {count} finding{'' if count == 1 else 's'} on lines of this pull request."
-    try:
-        do(github.review(request, comments, body))
-    except HttpError as error:
-        if error.status != 422:
-            raise
-        if count == 1:
-            yield comments[0]
-            return
-        yield from _review(github, request, comments[: count // 2], do)
-        yield from _review(github, request, comments[count // 2 :], do)
 
 
 def _resolved(remarks: Sequence[Remark], threads: Sequence[Thread]) -> Iterator[str]:
@@ -92,20 +134,3 @@ def _resolved(remarks: Sequence[Remark], threads: Sequence[Thread]) -> Iterator[
     )
     if count:
         yield f"Still found, in threads that somebody resolved: {count}."
-
-
-def _tell(
-    github: GitHub,
-    request: Request,
-    elsewhere: Sequence[Remark],
-    notes: Sequence[str],
-    me: str,
-    do: Do,
-) -> None:
-    """The summary: made when there is something to say, edited ever after."""
-    body = outside(elsewhere, notes)
-    there = github.summary(request.number, me)
-    if there is None and not elsewhere and not notes:
-        return
-    if there is None or not same(there.body, body):
-        do(github.tell(request, there, body))
