@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from msgspec import Struct
 
 from archpatch.facts import Facts, PlatformKind
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
@@ -26,8 +27,7 @@ _ENDING = regex(r"\.(?:tar(?:\.\w+)?|t[gx]z|tbz2?|zip)$")
 _VARIABLE = regex(r"\$(?:\{[^}]*\}|\w+)|[*?]")
 
 
-@dataclass(frozen=True, slots=True)
-class ArchPath:
+class ArchPath(Struct, frozen=True):
     """A source of COPY or ADD whose path names one architecture."""
 
     copy: Copy

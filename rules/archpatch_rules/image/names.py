@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archpatch.facts import Facts, ImageUse
 from archpatch.facts.written import why_arch_is_fine
@@ -24,8 +25,7 @@ ORGANISATIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NamedArch:
+class NamedArch(Struct, frozen=True):
     """An architecture in the tag or in the repository of an image. `span` is None where a variable holds it."""
 
     use: ImageUse
