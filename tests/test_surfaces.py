@@ -26,7 +26,7 @@ def action() -> dict[str, object]:
 
 def test_no_input_of_the_action_gets_into_the_text_of_a_script() -> None:
     scripts = [step["run"] for step in action()["runs"]["steps"] if "run" in step]
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     for script in scripts:
         assert "${{" not in script
         subprocess.run(["bash", "-n"], input=script.encode(), check=True)
