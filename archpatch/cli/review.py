@@ -30,6 +30,7 @@ from archpatch.review import artifact
 from archpatch.review.base import Configs, configs_of
 from archpatch.review.event import Event, read_event
 from archpatch.review.github import GitHub, Request, graphql_path
+from archpatch.review.gitlab import GitLab
 from archpatch.review.http import Client, HttpError
 from archpatch.review.plan import Thread
 from archpatch.review.publish import Call, Published, publish
@@ -114,7 +115,7 @@ def github(
                 f"pull request {request.number} has moved on; the run for its new commit will speak", "note"
             )
             return OK
-        checked = _of_report(report) if report else _checked(hub, request, asked)
+        checked = _of_report(report) if report else _checked(hub, request.base.sha, asked)
         do = _print if dry_run else None
         done = publish(hub, request, checked.remarks, checked.is_gone, checked.notes, do)
     except ValueError as error:
@@ -124,13 +125,58 @@ def github(
     except HttpError as error:
         complain(f"GitHub: {error}")
         return FAILED
-    return _end(done, checked, request.number)
+    return _end(done, checked, f"pull request {request.number}", annotate=report is None)
+
+
+@review.command()
+@looking_options
+@click.option("--mr", type=click.IntRange(1), metavar="N", help="The merge request [CI_MERGE_REQUEST_IID].")
+@click.option("--project", metavar="ID", help="Number or path [CI_PROJECT_ID].")
+@click.option("--api-url", metavar="URL", help="[CI_API_V4_URL, or https://gitlab.com/api/v4]")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent.")
+def gitlab(
+    *, mr: int | None, project: str | None, api_url: str | None, dry_run: bool, **values: object
+) -> int:
+    """Comment on a merge request of GitLab, brought up to date by each run.
+
+    The token comes by GITLAB_TOKEN, with the scope `api`. The config is that of the target branch, unless --config
+    names one.
+    """
+    asked = Asked(**values)  # type: ignore[arg-type]  # click gives what the options' callbacks return
+    try:
+        number = mr or int(os.environ.get("CI_MERGE_REQUEST_IID") or 0)
+        if number < 1:
+            raise ValueError("which merge request? --mr N")
+        host = _gitlab(project, api_url)
+        request = host.request(number)
+        checked = _checked(host, request.version.start_commit_sha, asked)
+        done = publish(
+            host, request, checked.remarks, checked.is_gone, checked.notes, _print if dry_run else None
+        )
+    except (ValueError, BadOption, BrokenPack, ConfigError) as error:
+        raise click.UsageError(str(error)) from error
+    except HttpError as error:
+        complain(f"GitLab: {error}")
+        return FAILED
+    return _end(done, checked, f"merge request {number}", annotate=False)
+
+
+def _gitlab(project: str | None, api_url: str | None) -> GitLab:
+    """Raises ValueError, HttpError."""
+    project = project or os.environ.get("CI_PROJECT_ID", "")
+    if not re.fullmatch(r"[0-9]+|\w[\w.-]*(/\w[\w.-]*)+", project):
+        raise ValueError("which project? --project ID, or CI_PROJECT_ID")
+    token = os.environ.get("GITLAB_TOKEN", "")
+    if not token:
+        raise ValueError("a token is needed in GITLAB_TOKEN")
+    base = api_url or os.environ.get("CI_API_V4_URL") or "https://gitlab.com/api/v4"
+    return GitLab(Client(base, {"Private-Token": token}, token), project)
 
 
 def _github(repo: str | None, api_url: str | None) -> GitHub:
     """Raises ValueError, HttpError."""
     repository = repo or os.environ.get("GITHUB_REPOSITORY", "")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository):
         raise ValueError("which repository? --repo OWNER/NAME, or GITHUB_REPOSITORY")
     token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or ""
     if not token:
@@ -152,13 +198,12 @@ def _request(hub: GitHub, number: int | None, event: Event) -> Request:
     raise ValueError("which pull request? --pr N")
 
 
-def _checked(hub: GitHub, request: Request, asked: Asked) -> Checked:
-    """Look at the tree. Raises BadOption, BrokenPack, ConfigError, HttpError."""
+def _checked(host: GitHub | GitLab, commit: str, asked: Asked) -> Checked:
+    """Look at the tree, by the config of a commit. Raises BadOption, BrokenPack, ConfigError, HttpError."""
     with tempfile.TemporaryDirectory(prefix="archpatch-") as scratch:
         configs = None
         if asked.config is None and not asked.isolated:
-            commit = request.base.sha
-            configs = configs_of(hub.names(commit), lambda name: hub.content(commit, name), Path(scratch))
+            configs = configs_of(host.names(commit), lambda name: host.content(commit, name), Path(scratch))
         result = run(discover(asked.paths), asked.options(configs))
     for error in result.all_errors:
         complain(f"{error.path}: {error.message}")
@@ -201,18 +246,17 @@ def _print(call: Call) -> None:
     emit(f"{call.method} {safe(call.path)}\n".encode() + dump(call.body, indent=2), sys.stdout, guarded=True)
 
 
-def _end(done: Published, checked: Checked, number: int) -> int:
+def _end(done: Published, checked: Checked, name: str, *, annotate: bool) -> int:
+    """Say what was done; the exit code. `annotate`: what may not be written becomes annotations."""
     if done.forbidden:
-        if checked.result is None:
-            complain("the token may not write to this pull request")
+        if not annotate or checked.result is None:
+            complain(f"the token may not write to {name}")
             return FAILED
-        complain(
-            "the token may not write to this pull request (it is so for forks); annotations instead", "note"
-        )
+        complain(f"the token may not write to {name} (it is so for forks); annotations instead", "note")
         emit(render("github", checked.result, Look()), sys.stdout)
     else:
         complain(
-            f"pull request {number}: {done.new} new, {done.edited} edited, {done.resolved} resolved, "
+            f"{name}: {done.new} new, {done.edited} edited, {done.resolved} resolved, "
             f"{done.reopened} opened again, {done.outside} in the summary",
             "note",
         )

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
 from archpatch.report.comments import mark
-from archpatch.review.http import Client, HttpError, Json
+from archpatch.review.http import Client, HttpError, Json, as_type
 from archpatch.review.hunks import Hunk, hunks
 from archpatch.review.plan import New, Thread, said
 from archpatch.review.publish import Call, Do, Said, Summary
@@ -41,7 +39,6 @@ query($owner: String!, $name: String!, $number: Int!, $after: String) {
 """
 _RESOLVE = "mutation($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { id } } }"
 _REOPEN = "mutation($id: ID!) { unresolveReviewThread(input: {threadId: $id}) { thread { id } } }"
-Value = TypeVar("Value")
 
 
 class Ref(Struct, frozen=True):
@@ -144,17 +141,17 @@ class GitHub:
 
     def request(self, number: int) -> Request:
         """A pull request. Raises HttpError."""
-        return _as(self._get(f"{self._root}/pulls/{number}"), Request)
+        return as_type(self._get(f"{self._root}/pulls/{number}"), Request)
 
     def open_requests(self, owner: str, branch: str) -> list[Request]:
         """The open pull requests that come from a branch. Raises HttpError."""
         path = f"{self._root}/pulls?state=open&per_page=100&head={quote(f'{owner}:{branch}', safe='')}"
-        return [_as(one, Request) for one in self._client.pages(path)]
+        return [as_type(one, Request) for one in self._client.pages(path)]
 
     def diff(self, request: Request) -> Mapping[str, Sequence[Hunk]]:
         """The hunks of every changed file; a file too large to be shown has none. Raises HttpError."""
         files = (
-            _as(one, _File)
+            as_type(one, _File)
             for one in self._client.pages(f"{self._root}/pulls/{request.number}/files?per_page=100")
         )
         return {file.filename: tuple(hunks(file.patch or "")) for file in files if file.status != "removed"}
@@ -165,7 +162,7 @@ class GitHub:
         values: Json = {"owner": owner, "name": name, "number": request.number, "after": None}
         found: list[Thread] = []
         while True:
-            answer = _as(self._ask(_THREADS, values), _Answer)
+            answer = as_type(self._ask(_THREADS, values), _Answer)
             if answer.repository is None or answer.repository.pull_request is None:
                 raise HttpError(f"there is no pull request {request.number} in {self.repository}", 404)
             page = answer.repository.pull_request.review_threads
@@ -178,14 +175,14 @@ class GitHub:
     def summary(self, request: Request, me: str) -> Summary | None:
         """Our comment on the whole request. Raises HttpError."""
         for one in self._client.pages(f"{self._root}/issues/{request.number}/comments?per_page=100"):
-            note = _as(one, _Note)
+            note = as_type(one, _Note)
             if note.user and _is_me(note.user, me) and mark(note.body or "") == "summary":
                 return Summary(str(note.id), note.body or "")
         return None
 
     def names(self, commit: str) -> list[str] | None:
         """Every file of a commit; None where there are too many to tell. Raises HttpError."""
-        tree = _as(self._get(f"{self._root}/git/trees/{quote(commit, safe='')}?recursive=1"), _Tree)
+        tree = as_type(self._get(f"{self._root}/git/trees/{quote(commit, safe='')}?recursive=1"), _Tree)
         return None if tree.truncated else [entry.path for entry in tree.tree if entry.type == "blob"]
 
     def content(self, commit: str, path: str) -> bytes | None:
@@ -304,10 +301,3 @@ def _data(answer: object) -> object:
         forbidden = first.get("type") == "FORBIDDEN"
         raise HttpError(f"GraphQL: {first.get('message', 'failed')}"[:500], 403 if forbidden else 200)
     return told.get("data")
-
-
-def _as(value: object, kind: type[Value]) -> Value:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise HttpError(f"the server's answer is not as documented: {error}") from error

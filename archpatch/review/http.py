@@ -11,8 +11,10 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import urllib3
 from msgspec import Struct
 
@@ -20,6 +22,7 @@ from archpatch import __version__
 from archpatch.report.safe import safe
 
 Json = dict[str, object]
+Value = TypeVar("Value")
 _SECRET_HEADERS = ("Authorization", "Private-Token", "Job-Token", "Cookie")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _TIMEOUT = urllib3.Timeout(connect=10, read=60)
@@ -183,3 +186,11 @@ def _pool(scheme: str, host: str) -> urllib3.PoolManager:
     if proxy and host not in _LOOPBACK and not urllib.request.proxy_bypass(host):
         return urllib3.ProxyManager(proxy)
     return urllib3.PoolManager()
+
+
+def as_type(value: object, kind: type[Value]) -> Value:
+    """An answer as what it is documented to be; what else is in it is passed over. Raises HttpError."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise HttpError(f"the server's answer is not as documented: {error}") from error

@@ -28,6 +28,18 @@ def server(fake: Fake) -> Iterator[str]:
     yield from serving(fake)
 
 
+def check_out(fake: Fake, folder: Path) -> None:
+    """The files of the head, but for the folder `kept`."""
+    for old in folder.iterdir():
+        if old.name not in (".git", "kept"):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    (folder / ".git").mkdir(exist_ok=True)
+    for name, text in fake.head.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+
+
 Review = Callable[..., Ran]
 
 
@@ -41,14 +53,7 @@ def review(cli: Cli, fake: Fake, server: str, monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
 
     def call(*arguments: str | Path, number: bool = True) -> Ran:
-        for old in tmp_path.iterdir():
-            if old.name not in (".git", "kept"):
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
-        (tmp_path / ".git").mkdir(exist_ok=True)
-        for name, text in fake.head.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
+        check_out(fake, tmp_path)
         words = ("--pr", str(fake.number)) if number else ()
         ran = cli("review", "github", *words, *arguments)
         assert TOKEN not in ran.text + ran.err

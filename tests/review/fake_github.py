@@ -298,9 +298,9 @@ def thread(one: Comment, me: str) -> dict[str, Any]:
     }
 
 
-def serving(fake: Fake) -> Iterator[str]:
+def serving(fake: Fake, kind: type[Handler] = Handler) -> Iterator[str]:
     """The server's address, while it runs."""
-    handler = type("Bound", (Handler,), {"fake": fake})
+    handler = type("Bound", (kind,), {"fake": fake})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
