@@ -25,7 +25,7 @@ from archpatch.text import Applicability, Edit, Fix, Span
 from archpatch.verify.buildx import Settings
 from archpatch.verify.prove import Subject, Terms, prove
 from archpatch.verify.run import Request
-from archpatch.verify.verdict import Verdict, Verification
+from archpatch.verify.verdict import State, Verdict, Verification
 from tests.engine.conftest import Tree, program, write_tree
 
 pytestmark = pytest.mark.engine
@@ -98,6 +98,33 @@ def test_a_fix_that_mends_the_image_is_confirmed_and_written(engine: str, mini: 
     assert "emulates this platform would ship its own architecture" in fix.proofs[0].evidence
     assert "x86-64 64-bit code" in fix.proofs[1].evidence
     assert result.modes == {AMD64: "native", ARM64: "emulated"}
+
+
+GO = (
+    "FROM --platform=$BUILDPLATFORM golang:1.19-bookworm AS build\nWORKDIR /src\nCOPY . .\n"
+    "RUN CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -o /app main.go\n"
+    'FROM scratch\nCOPY --from=build /app /app\nENTRYPOINT ["/app"]\n'
+)
+PRELOAD = "FROM debian:bookworm-slim\nENV LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libm.so.6\n"
+UNDECLARED = 'FROM scratch\nCOPY app-${TARGETARCH:-amd64} /app\nENTRYPOINT ["/app"]\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ("AP601", {"Dockerfile": GO, "main.go": "package main\n\nfunc main() { println(1) }\n"}),
+        ("AP701", {"Dockerfile": PRELOAD}),
+        ("AP105", {"Dockerfile": UNDECLARED, **APPS}),
+    ],
+    ids=["literal GOARCH", "LD_PRELOAD", "undeclared TARGETARCH"],
+)
+def test_what_a_rule_of_the_pack_mends_is_confirmed(
+    engine: str, tmp_path: Path, code: str, files: Tree
+) -> None:
+    result = mend(write_tree(tmp_path, files))
+    assert verdicts(result)[code] == (Verdict.CONFIRMED, True)
+    assert [look.state for look in result.before] == [State.RIGHT, State.WRONG]
+    assert [look.state for look in result.looks] == [State.RIGHT, State.RIGHT]
 
 
 def test_fixes_of_a_builder_stage_are_credited_with_the_binary_that_it_makes(
