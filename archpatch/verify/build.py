@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from archpatch.verify.triage import Diagnosis, diagnose
 from archpatch.verify.verdict import Evidence, Look, State, state_of
 from archpatch.verify.workspace import Workspace, workspace
 
+_SECRET_LENGTH = 6
 _LOG_SHOWN = 4000  # characters of a failed step's output
 
 Watch = Callable[[str, Platform, str], None]  # image, platform, what it is at
@@ -126,7 +128,9 @@ def again(buildx: Buildx, job: Job, platform: Platform) -> tuple[str, ...]:
     command += ["--target", job.stage] if job.stage else []
     command += [f"--network={settings.network}"] if settings.network else []
     for name, value in job.args.items():
-        command += ["--build-arg", f"{name}={value}"]
+        # What a bake or compose file took from the environment may be a secret: a report names it, no more.
+        secret = len(value) >= _SECRET_LENGTH and any(value in one for one in os.environ.values())
+        command += ["--build-arg", name if secret else f"{name}={value}"]
     name = f"{job.name}-{str(platform).replace('/', '-')}.tar"
     return (*command, "--output", f"type=oci,dest={name}", "--file", str(job.dockerfile), str(job.context))
 

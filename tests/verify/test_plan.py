@@ -11,6 +11,7 @@ from archpatch.platforms import AMD64, ARM64
 from archpatch.syntax.parse import parse
 from archpatch.verify import plan
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
+from archpatch.verify.build import again
 from archpatch.verify.buildx import Buildx, NoEngine, Settings, is_reference
 from archpatch.verify.compose import service_platforms
 from archpatch.verify.preflight import probe_program
@@ -139,6 +140,18 @@ class TestBakeFile:
     def test_what_cannot_be_a_builder_is_not_asked_for(self, name: str) -> None:
         with pytest.raises(NoEngine):
             Buildx(Settings(builder=name))
+
+    def test_a_value_of_the_environment_stands_in_no_command_of_a_report(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("TOKEN", "hush-hush-hush")
+        job = plan.Job(
+            "x", tmp_path / "Dockerfile", tmp_path, args={"TOKEN": "hush-hush-hush", "WHICH": "v1"}
+        )
+        command = again(Buildx(), job, AMD64)
+        assert "TOKEN" in command
+        assert "WHICH=v1" in command
+        assert not any("hush" in word for word in command)
 
 
 class TestCompose:
