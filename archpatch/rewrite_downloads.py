@@ -120,7 +120,7 @@ def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tu
         ):
             held = piece_at(pieces, token.start, token.end)
             piece, span = held if held else (None, None)
-            wanted = words[token.place].get(target.arch)
+            wanted = words[token.place].get(target.arch) if token.place < len(words) else None
             if (
                 piece is None
                 or span is None

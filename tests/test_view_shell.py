@@ -104,6 +104,9 @@ def _calls(steps: Hashable) -> Iterator[list[str]]:
         "export A=1; x $A; A=2; x $A",
         "x $(printf %s a; echo b)",
         "false || true && x 1",
+        "A=1 B=2\nx $A $B",
+        "A=1 B=$(uname -m)\n\n# a remark\n  C=3 D='4'\nexport E=5\nx $A $B $C $D $E",
+        "true && A=1 B=2\nx $A; A=3 B=4 \\\n  x $A",
     ],
 )
 def test_the_shell_runs_what_the_view_says(script: str) -> None:

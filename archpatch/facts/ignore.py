@@ -116,5 +116,13 @@ def _class_end(pattern: str, at: int) -> int:
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Whether a relative path fits one of these patterns (`requirements*.txt`, `**/*.csproj`) as a whole."""
-    return any(re.fullmatch(_regex(pattern), path, re.DOTALL) for pattern in patterns)
+    """Whether a relative path fits one of these patterns (`requirements*.txt`, `**/*.csproj`) as a whole. A pattern
+    that Docker would reject fits nothing."""
+    return any(_fits(path, pattern) for pattern in patterns)
+
+
+def _fits(path: str, pattern: str) -> bool:
+    try:
+        return re.fullmatch(_regex(pattern), path, re.DOTALL) is not None
+    except re.error:
+        return False

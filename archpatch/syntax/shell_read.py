@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch.syntax.shell_arms import Branch, Chain, choice
-from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader
+from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader, glued
 from archpatch.syntax.shell_select import arches_of
 from archpatch.syntax.shell_text import Text
 from archpatch.syntax.shell_tree import (
@@ -70,6 +70,12 @@ class Reader(CommandReader):
     def script(self, span: Span) -> Script:
         """The whole text as a script."""
         root = _parser().parse(self.data).root_node
+        if ends := glued(root, self.data):
+            data = bytearray(self.data)
+            for at in ends:
+                data[at : at + 1] = b";"
+            self.data = bytes(data)
+            root = _parser().parse(self.data).root_node
         problem, place = "", None
         if root.has_error:
             problem, place = self._problem(root)
