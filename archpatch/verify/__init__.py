@@ -1,5 +1,9 @@
 """The proof: hand-off to buildx, and inspection of what was built. Nothing here runs unless `verify` is asked.
 
-tar, layers, oci, rootfs: images as files; elf, loader, start, exempt, audit: what is wrong in them;
-process, buildx, progress: the engine; preflight, bases, plan, run, prove: the work; verdict: its result.
+images as files       tar, layers, rootfs, oci
+what is wrong in them elf, loader, start, exempt, audit, images
+the engine            process, buildx, bakefile, progress, preflight
+what is built         plan, compose, workspace, build, smoke, existing, cache
+what it means         triage, bases, attribute, verdict
+the two commands      run (verify), prove (fix --verify)
 """
