@@ -110,9 +110,7 @@ class MissingArchBranch(Rule):
                     if script.readable
                     else None
                 )
-                return self.finding(
-                    assign.span, message, fix, severity=Severity.NOTE
-                )  # no asked platform gets it
+                return self.finding(assign.span, message, fix)
             return None
         if not missing or AMD64.arch not in covered or switch.default is not None:
             return None
