@@ -38,6 +38,7 @@ class Look(Struct, frozen=True):
     color: bool = False
     quiet: bool = False  # no summary
     statistics: bool = False  # counts per rule in place of the findings
+    width: int = 0  # columns of the terminal, at which messages are broken; 0: nowhere
 
 
 class Format(Protocol):

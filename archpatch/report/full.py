@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from archpatch.report.summary import summary
 from archpatch.rule import Related
 from archpatch.text import Applicability, Fix, Span, decode
 
+_NARROWEST = 40  # columns that a text is given at least
 _WIDEST = 160  # characters of a line that are shown
 _MARGIN = 48  # of them before the place
 _MOST_LINES = 4  # of a place that are shown
@@ -40,7 +42,7 @@ def render(result: Result, look: Look) -> bytes:
         for file, entry in result.entries:
             if result.is_aside(entry):
                 continue  # the summary counts them
-            out += (*_Frame(file, entry, result, paint).lines(), "")
+            out += (*_Frame(file, entry, result, paint, look.width).lines(), "")
     if not look.quiet:
         out += summary(result, paint)
     return "".join(f"{line}\n" for line in out).encode("utf-8", "replace")
@@ -63,6 +65,7 @@ class _Frame(Struct, frozen=True):
     entry: Entry
     result: Result
     paint: Paint
+    width: int = 0
 
     def lines(self) -> Iterator[str]:
         """The frame, line by line."""
@@ -71,14 +74,16 @@ class _Frame(Struct, frozen=True):
         start = text.place(found.span.start)
         gutter = len(str(text.last(found.span) + 1))
         paint, color = self.paint, OF_SEVERITY[found.severity]
-        head = paint(color, f"{found.severity}[{found.code}]")
-        yield f"{head} {paint('bold', safe(found.message))}"
+        head = f"{found.severity}[{found.code}]"
+        first, *more = self._wrapped(len(head) + 1, safe(found.message), 2)
+        yield f"{paint(color, head)} {paint('bold', first)}"
+        yield from (f"  {paint('bold', line)}" for line in more)
         name = self.result.rule(found.code).name
         arrow = paint("blue", " " * gutter + "-->")
         yield f"{arrow} {safe(self.entry.path)}:{start.line}:{start.column}  {paint('dim', name)}"
         yield from self._source(text, found.span, gutter, color)
         for related in found.related:
-            yield self._related(related, gutter)
+            yield from self._related(related, gutter)
         if found.fix:
             yield from self._fix(found.fix, gutter)
 
@@ -106,17 +111,35 @@ class _Frame(Struct, frozen=True):
     def _line(self, gutter: int, number: int, shown: str, mark: str = "|") -> str:
         return f"{self.paint('blue', f'{number:>{gutter}} {mark}')} {shown}".rstrip()
 
-    def _related(self, related: Related, gutter: int) -> str:
+    def _wrapped(self, lead: int, text: str, indent: int) -> list[str]:
+        """`text` in lines as wide as the terminal: the first begins at column `lead`, the others at `indent`."""
+        if not self.width or lead + len(text) <= self.width:
+            return [text]
+        lines = textwrap.wrap(
+            text,
+            max(self.width - indent, _NARROWEST),
+            initial_indent=" " * (lead - indent),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return [lines[0].lstrip(), *lines[1:]]
+
+    def _related(self, related: Related, gutter: int) -> Iterator[str]:
         start, _ = self.file.places(related.span, related.path)
         place = f"{safe(related.path or self.file.path)}:{start.line}:{start.column}"
-        return f"{' ' * gutter} {self.paint('blue', '=')} see {place}: {safe(related.message)}"
+        lead = f"see {place}: "
+        first, *more = self._wrapped(gutter + 3 + len(lead), safe(related.message), gutter + 3)
+        yield f"{' ' * gutter} {self.paint('blue', '=')} {lead}{first}"
+        yield from (f"{' ' * (gutter + 3)}{line}" for line in more)
 
     def _fix(self, fix: Fix, gutter: int) -> Iterator[str]:
         how = _HOW[fix.applicability]
         if self.entry.level is None and fix.applicability is not Applicability.MANUAL:
             how = f"{fix.applicability}, written with --select {self.entry.finding.code}"
-        title = self.paint("bold", f"{safe(fix.title)}")
-        yield f"{' ' * gutter} {self.paint('blue', '=')} fix ({how}): {title}"
+        lead = f"fix ({how}): "
+        first, *more = self._wrapped(gutter + 3 + len(lead), safe(fix.title), gutter + 3)
+        yield f"{' ' * gutter} {self.paint('blue', '=')} {lead}{self.paint('bold', first)}"
+        yield from (f"{' ' * (gutter + 3)}{self.paint('bold', line)}" for line in more)
         if not fix.edits:
             return
         for region in regions(self.file, fix, gap=2):

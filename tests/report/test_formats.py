@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from archpatch.report import FORMATS, Look, render
 from archpatch.report.model import Result, Verb, entries
-from archpatch.rule import Finding, Severity, Style
+from archpatch.rule import Finding, Related, Severity, Style
 from archpatch.syntax.parse import parse
 from archpatch.text import Applicability, Edit, Span
 from tests.report.conftest import FINDING, FULL, NOTE, RULE, SOURCE, fix, result
@@ -346,3 +346,21 @@ def test_notes_of_the_other_style_are_one_line_and_json_keeps_them() -> None:
     ) in text
     assert len(json.loads(shown("json", many))["findings"]) == 2
     assert "A note" in shown("full", replace(many, rules=plain.rules))  # a note of no style is shown
+
+
+@pytest.mark.parametrize("width", [50, 80, 0])
+def test_long_messages_are_broken_at_the_terminal_s_width_and_nowhere_else(width: int) -> None:
+    words = " ".join(f"word{n}" for n in range(60))
+    long = Finding(
+        "XX101",
+        FINDING.span,
+        words,
+        Severity.WARNING,
+        fix(Edit.delete(Span(5, 31)), title=words),
+        (Related(Span(38, 46), words),),
+    )
+    text = shown("full", result(SOURCE, [long]), Look(quiet=True, width=width))
+    assert " ".join(text.split()).count("word58 word59") == 3
+    told = [line for line in text.splitlines() if "word" in line]
+    assert max(map(len, told)) <= (width or 1000)
+    assert (len(told) == 3) == (width == 0)
