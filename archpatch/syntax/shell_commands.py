@@ -26,7 +26,7 @@ from archpatch.syntax.shell_words import (
     ShellWord,
     Substitution,
 )
-from archpatch.text import Span, decode, encode, regex
+from archpatch.text import Span, decode, encode
 
 if TYPE_CHECKING:
     from tree_sitter import Node as Raw
@@ -39,13 +39,10 @@ _NESTS = frozenset({"command_substitution", "process_substitution", "arithmetic_
 _SPECIAL = (b"sh", b"busybox", b"read", b"exit", b"return")
 
 
-_LINE_OF_ASSIGNMENTS = regex(rb"=[^\n]*[ \t][A-Za-z_]\w*\+?=[^\n]*\n")
-
-
 def glued(root: Raw, data: bytes) -> list[int]:
     """The ends of lines that the grammar does not see: after a line of two or more assignments it takes the next
     command for theirs. Put `;` there and read the text again."""
-    if not _LINE_OF_ASSIGNMENTS.search(data):
+    if all(line.count(b"=") < 2 for line in data.split(b"\n")[:-1]):
         return []
     found: list[int] = []
     pending = [root]
