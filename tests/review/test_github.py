@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from archpatch.review import http
+from tests.cli.conftest import Cli
 from tests.review.conftest import Review, assert_harmless, event
 from tests.review.fake_github import Comment, Fake, Note
 
@@ -390,3 +391,25 @@ def test_nothing_of_the_author_s_gets_through_a_comment(fake: Fake, review: Revi
     assert len(bodies) >= 2
     for body in bodies:
         assert_harmless(body)
+
+
+def test_every_suggestion_that_is_taken_mends_what_fix_mends(fake: Fake, review: Review, cli: Cli) -> None:
+    shop = Path(__file__).parent.parent.parent / "fixtures" / "boutique"
+    fake.head = {
+        path.relative_to(shop).as_posix(): path.read_text() for path in sorted(shop.rglob("Dockerfile*"))
+    } | {"x/Dockerfile": SAFE}
+    assert review().code == 0
+    taken = 0
+    for path, text in fake.head.items():
+        lines = text.splitlines(keepends=True)
+        comments = [comment for comment in fake.comments if comment.path == path]
+        for comment in sorted(comments, key=lambda one: -one.line):
+            if match := re.search(r"^(`{3,})suggestion\n(.*?)^\1$", comment.body, re.M | re.S):
+                lines[comment.start - 1 : comment.line] = [match[2]]
+                taken += 1
+        Path(path).write_text("".join(lines))
+    assert taken
+    mended = {path: Path(path).read_bytes() for path in fake.head}
+    review("--dry-run")  # checks the head out again
+    cli("fix", "--exit-zero")
+    assert {path: Path(path).read_bytes() for path in fake.head} == mended
