@@ -113,7 +113,7 @@ TEXTS = [
     ("urllib.error.HTTPError: HTTP Error 404: Not Found", "download", State.WRONG),
     ("sha256sum: WARNING: 1 computed checksum did NOT match", "checksum", State.WRONG),
     ("digest mismatch sha256:a: sha256:b", "checksum", State.WRONG),
-    ("Temporary failure resolving 'deb.debian.org'", "network", State.UNKNOWN),
+    ("Temporary failure resolving 'packages.example.org'", "network", State.UNKNOWN),
     ("curl: (6) Could not resolve host: github.com", "network", State.UNKNOWN),
     ("write /x: no space left on device", "no-space", State.UNKNOWN),
     ("failed to resolve source metadata for a/b: dial tcp: lookup r on 1.1.1.1:53: no such host", "base-unreachable", State.UNKNOWN),

@@ -21,7 +21,7 @@ _HAVE_ARM64 = (
     "cli.github.com/packages", "pkgs.k8s.io/", "dl.yarnpkg.com/", "nginx.org/packages/", "packages.grafana.com/",
     "apt.grafana.com", "artifacts.elastic.co/packages/7", "artifacts.elastic.co/packages/8",
     "packages.adoptium.net/", "apt.corretto.aws", "packages.microsoft.com/repos/vscode",
-    "packages.microsoft.com/repos/code", "deb.debian.org/", "ports.ubuntu.com/",
+    "packages.microsoft.com/repos/code", "ports.ubuntu.com/",
 )  # fmt: skip
 _LACK_ARM64 = (
     "storage.googleapis.com/bazel-apt", "packages.microsoft.com/repos/edge", "repo.mongodb.org/apt/debian",

@@ -8,8 +8,11 @@ from archpatch.facts import Facts, Install, Package
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix
+from archpatch.text import Applicability, Edit, Fix, regex
 from archpatch_rules.package.which import is_fine, names_it, packages
+
+# Where an index keeps its files: folders named by the first digits of a hash.
+_FROM_AN_INDEX = regex(r"://[^/]+/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]+/")
 
 
 class PipWheelLiteral(Rule):
@@ -30,7 +33,7 @@ class PipWheelLiteral(Rule):
     examples = (
         Example(
             "FROM python:3.12\nRUN pip install "
-            "https://files.pythonhosted.org/packages/ab/cd/lxml-5.2.1-cp312-cp312-manylinux_2_28_x86_64.whl\n",
+            "https://files.example.org/packages/ab/cd/0123/lxml-5.2.1-cp312-cp312-manylinux_2_28_x86_64.whl\n",
             "FROM python:3.12\nRUN pip install lxml==5.2.1\n",
             applicability="unsafe",
         ),
@@ -83,7 +86,7 @@ def _is_downloaded(facts: Facts, name: str) -> bool:
 
 def _fix(install: Install, package: Package) -> Fix | None:
     path = package.word.literal or ""
-    if "://files.pythonhosted.org/" not in path or not names_it(install, package):
+    if not _FROM_AN_INDEX.search(path) or not names_it(install, package):
         return None
     name, version = path.rsplit("/", 1)[-1].split("-")[:2]
     edit = Edit.replace(package.word.span, f"{name}=={version}")
