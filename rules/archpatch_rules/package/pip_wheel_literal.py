@@ -23,7 +23,7 @@ class PipWheelLiteral(Rule):
     It is fine in a branch that asks for the architecture, beside the wheel for the other one, and for wheels without an
     architecture (`-any.whl`). A wheel that the same stage downloads is the download's matter.
 
-    A wheel of PyPI's own file server becomes `name==version`, which lets pip take the one that fits; it is unsafe, for
+    A wheel from an index's file server becomes `name==version`, which lets pip take the one that fits; it is unsafe, for
     the package may have none for arm64. For other wheels there is none.
     """
 
