@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
+from archpatch.checking import Settings
 from archpatch.cli.app import FAILED, OK, USAGE, complain
 from archpatch.cli.options import flat, looking_options
 from archpatch.cli.output import emit
@@ -38,6 +39,7 @@ from archpatch.rule import Style
 from archpatch.session import BadOption, Options, run
 
 _SHOWN = 10
+_CODE = re.compile(r"^\*\*\w+\*\* \[(\w+)\]", re.M)  # as our comments begin
 
 
 class Checked(Struct, frozen=True):
@@ -209,18 +211,27 @@ def _checked(host: GitHub | GitLab, commit: str, asked: Asked) -> Checked:
         complain(f"{error.path}: {error.message}")
     return Checked(
         tuple(remarks(result)),
-        _gone(result, whole=not asked.paths),
+        _gone(result, asked),
         tuple(_notes(result, configs.differing if configs else ())),
         result,
     )
 
 
-def _gone(result: Result, *, whole: bool) -> Callable[[Thread], bool]:
+def _gone(result: Result, asked: Asked) -> Callable[[Thread], bool]:
     """Whether a finding that is not there was looked for, and not just not seen."""
+    settings = Settings(
+        select=flat(asked.select), ignore=flat(asked.ignore), extend_select=flat(asked.extend_select)
+    )
+
+    def is_asked(thread: Thread) -> bool:
+        match = _CODE.search(thread.body)
+        rule = by_code().get(match[1]) if match else None
+        return rule is None or settings.asks(rule)
+
     trouble = {repository_path(file.path) for file in result.files if file.errors or file.unknown}
     fine = {repository_path(file.path) for file in result.files} - trouble
-    every = whole and not trouble and not result.all_errors
-    return lambda thread: thread.path in fine or every
+    every = not asked.paths and not trouble and not result.all_errors
+    return lambda thread: (thread.path in fine or every) and is_asked(thread)
 
 
 def _notes(result: Result, differing: Sequence[str]) -> list[str]:

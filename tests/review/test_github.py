@@ -106,6 +106,15 @@ def test_a_finding_is_not_taken_for_mended_when_its_file_could_not_be_read(
     assert fake.comments[0].resolved_by is None
 
 
+def test_a_finding_of_a_rule_that_was_not_asked_is_not_taken_for_mended(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    review()
+    assert "0 resolved" in review("--select", "AP8").err
+    assert "0 resolved" in review("--ignore", "AP1").err
+    fake.push({"Dockerfile": CLEAN})
+    assert "1 resolved" in review("--select", "AP1").err
+
+
 def test_a_thread_of_a_deleted_file_is_resolved(fake: Fake, review: Review) -> None:
     fake.head = {"Dockerfile": SAFE, "other/Dockerfile": CLEAN}
     review()
