@@ -108,11 +108,10 @@ class Reader(CommandReader):
     def _problem(self, root: Raw) -> tuple[str, Span]:
         node = root
         while not (node.type == "ERROR" or node.is_missing):
-            node = (
-                next((child for child in node.children if child.has_error or child.is_missing), None) or node
-            )
-            if not node.has_error and not node.is_missing:
+            inner = next((child for child in node.children if child.has_error or child.is_missing), None)
+            if inner is None:  # an error that the grammar mended without a trace
                 break
+            node = inner
         span = self.words.span(node.start_byte, node.end_byte)
         if node.is_missing:
             return f"expected {node.type!r}", span
