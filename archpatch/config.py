@@ -68,10 +68,13 @@ class Config(Struct, frozen=True):
 
 def find(folder: Path) -> Config:
     """The nearest config of a folder, searched upwards to the repository's root. Raises ConfigError."""
-    for parent in walk_up(folder):
+    parents = tuple(walk_up(folder))
+    for parent in parents:
         for name in NAMES:
             path = parent / name
             if path.is_file():
+                if path.is_symlink() and not path.resolve().is_relative_to(parents[-1].resolve()):
+                    raise ConfigError(f"{path}: the link leads out of the repository; name it with --config")
                 table = _table(path)
                 if table is not None:
                     return _config(path, table)
