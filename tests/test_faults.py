@@ -1,0 +1,112 @@
+"""`archpatch fix` that is killed, run many times at once, interrupted, or out of space: every file is the old or the
+new one. ARCHPATCH_KILLS=500 runs the long form over 500 files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+KILLS = int(os.environ.get("ARCHPATCH_KILLS", "6"))
+FILES = 500 if KILLS > 50 else 40
+OLD = b'FROM --platform=$BUILDPLATFORM alpine AS base\r\nFROM base\nCMD ["sh"] # \xff'
+NEW = b'FROM alpine AS base\r\nFROM base\nCMD ["sh"] # \xff'
+FIX = (sys.executable, "-m", "archpatch", "fix", "--exit-zero", "--no-cache", "--isolated")
+
+
+def put_files(tree: Path, count: int = FILES) -> list[Path]:
+    paths = [tree / f"service{number}" / "Dockerfile" for number in range(count)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(OLD)
+    return paths
+
+
+def start(tree: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = (*FIX, *options, str(tree))
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def leftovers(tree: Path) -> list[str]:
+    return [path.name for path in tree.rglob("*") if path.is_file() and path.name != "Dockerfile"]
+
+
+def test_a_fix_that_is_killed_leaves_old_or_new_files_and_the_next_run_tidies_up(tmp_path: Path) -> None:
+    random = Random(1)  # as long as it may take, and then some
+    began = time.monotonic()
+    put_files(tmp_path)
+    start(tmp_path).communicate()
+    lasts = time.monotonic() - began
+    for _ in range(KILLS):
+        paths = put_files(tmp_path)
+        child = start(tmp_path, "--jobs", "2")
+        time.sleep(random.uniform(0.1, lasts))
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        assert {path.read_bytes() for path in paths} <= {OLD, NEW}
+    put_files(tmp_path)
+    assert start(tmp_path).wait() == 0
+    assert {path.read_bytes() for path in paths} == {NEW}
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_fix_that_is_interrupted_ends_its_file_and_says_so_by_its_code(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    paths = put_files(tmp_path, 400)
+    child = start(tmp_path, "--jobs", "1")
+    while not any(path.read_bytes() == NEW for path in paths) and child.poll() is None:
+        time.sleep(0.002)
+    child.send_signal(number)
+    _, told = child.communicate(timeout=30)
+    assert {path.read_bytes() for path in paths} <= {OLD, NEW}
+    assert leftovers(tmp_path) == []
+    assert child.returncode in (128 + number, 0)  # 0: it was done before
+    assert b"Traceback" not in told
+
+
+@pytest.mark.parametrize("processes", [2, 8])
+def test_runs_at_the_same_time_give_what_one_run_gives(tmp_path: Path, processes: int) -> None:
+    paths = put_files(tmp_path, 30)
+    children = [start(tmp_path) for _ in range(processes)]
+    told = [child.communicate(timeout=60)[1] for child in children]
+    assert {path.read_bytes() for path in paths} == {NEW}
+    assert leftovers(tmp_path) == []
+    for child, text in zip(children, told, strict=True):
+        assert child.returncode == 0 or b"changed on disk" in text or b"another process" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounts a small file system")
+def test_a_full_disk_leaves_every_file_whole_and_is_said_in_one_line(tmp_path: Path) -> None:
+    tree = tmp_path / "small"
+    tree.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "archpatch-test", str(tree)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        paths = put_files(tree, 8)
+        with (tree / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                try:
+                    ballast.write(bytes(4096))
+                except OSError:
+                    break
+        child = start(tree)
+        _, told = child.communicate(timeout=60)
+        assert child.returncode == 4
+        assert {path.read_bytes() for path in paths} == {OLD}
+        assert leftovers(tree) == ["ballast"]
+        assert told.count(b"No space left on device") == len(paths)
+        assert b"Traceback" not in told
+        (tree / "ballast").unlink()
+        assert start(tree).wait() == 0
+        assert {path.read_bytes() for path in paths} == {NEW}
+    finally:
+        subprocess.run(["umount", str(tree)], check=True)
