@@ -201,11 +201,8 @@ def test_the_watcher_sees_what_it_looks_for(tmp_path: Path) -> None:
     assert ["open", str(tmp_path / "other")] in bad
 
 
-def test_checking_real_files_opens_nothing_else(tmp_path: Path) -> None:
-    corpus = os.environ.get("ARCHPATCH_CORPUS")
-    if not corpus:
-        pytest.skip("ARCHPATCH_CORPUS is not set")
-    folder = sorted((Path(corpus) / "real").iterdir())[0]
+def test_checking_real_files_opens_nothing_else(tmp_path: Path, corpus: Path) -> None:
+    folder = sorted((corpus / "real").iterdir())[0]
     code, bad, _ = watched(
         folder, tmp_path / "log.json", "check", "--isolated", "--no-cache", "--jobs", "1", "."
     )
