@@ -337,9 +337,10 @@ def _nested(
     if not script.readable:
         return words, redirects
     inner = dict(state.outer)
-    hidden = {name: value for name, value in state.inner.items() if value != state.outer.get(name)}
-    for name, value in hidden.items():  # exported or not: known only to who reads on
-        inner[name] = Word((symbol("inherited", (name, value)),))
+    held = {**state.inner, **dict(_given(command, script, state))}
+    for name, value in held.items():
+        if value != state.outer.get(name):  # exported or not: known only to who reads on
+            inner[name] = Word((symbol("inherited", (name, value)),))
     done = Word((Sym("script", actions(script, inner, state.machine)),))
     index = next((at for at, word in enumerate(command.words) if script.span in word.span), None)
     if index is not None:
@@ -351,3 +352,15 @@ def _nested(
         Node("redirect", ("<<", None, done)) if body is not None and script.span in body else redirect
         for body, redirect in zip(bodies, redirects, strict=True)
     )
+
+
+def _given(command: ShellCommand, script: Script, state: State) -> Iterator[tuple[str, Word]]:
+    """What is put into the environment of one command: `A=1 sh -c '...'`, `env A=1 sh -c '...'`."""
+    for assign in command.assigns:
+        yield assign.name, _assigned_value(assign, state)
+    for word in command.words:
+        name, equals, _ = word.raw.partition("=")
+        if script.span in word.span:
+            return
+        if equals and NAME.fullmatch(name):
+            yield name, value_of(word, state)
