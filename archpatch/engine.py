@@ -181,7 +181,7 @@ def _span(edit: Edit) -> Span:
 def _meets(edit: Edit, taken: Sequence[Edit]) -> bool:
     """Whether an edit clashes with one of `taken`, which are in order and clash with none of each other."""
     at = bisect_left(taken, edit.span, key=_span)
-    if taken[at : at + 1] == (edit,) or taken[at : at + 1] == [edit]:
+    if edit in taken[at : at + 1]:
         return False
     return any(edit.clashes(other) for other in taken[max(at - 1, 0) : at + 1])
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REQUIRED = os.environ.get("ARCHPATCH_REQUIRE_ENGINE") == "1"
@@ -24,6 +25,9 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # How long one example takes says something of the machine and nothing of the law.
+    hypothesis.settings.register_profile("steady", deadline=None)
+    hypothesis.settings.load_profile("steady")
     config.addinivalue_line("markers", "corpus: needs the real files that ARCHPATCH_CORPUS names")
     config.addinivalue_line("markers", "slow: takes more than five seconds")
 

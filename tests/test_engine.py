@@ -64,7 +64,10 @@ class TestRounds:
         with pytest.raises(Unstable) as caught:
             mend("FROM a\nRUN b x\n", Toy("b", "c"), Toy("c", "b", code="XX102"), Toy("x", "y", code="XX103"))
         assert caught.value.codes == ("XX101", "XX102")
-        assert "the file is as it was" in str(caught.value)
+        assert str(caught.value) == (
+            "Dockerfile: the fixes of XX101, XX102 do not settle; the file is as it was. "
+            "Please report it with this Dockerfile."
+        )
 
     def test_a_fix_that_never_ends_is_stopped(self) -> None:
         with pytest.raises(Unstable) as caught:
@@ -75,6 +78,11 @@ class TestRounds:
         outcome = mend("FROM a\nRUN b c\n", Toy("b", ""), Toy("c", "d", MANUAL, code="XX102"))
         assert outcome.source == b"FROM a\nRUN  c\n"
         assert [finding.span for finding in outcome.report.findings] == [Span(12, 13)]
+
+    def test_a_fix_behind_one_that_waits_goes_in(self) -> None:
+        rules = (Toy("b c", "x"), Toy("c", "y", code="XX102"), Toy("d", "z", code="XX103"))
+        outcome = mend("FROM a\nRUN b c d\n", *rules)
+        assert [finding.code for finding in outcome.applied] == ["XX101", "XX103"]
 
     def test_a_finding_may_be_refused(self) -> None:
         document = parse(b"FROM a\nRUN b\nRUN b\n")
@@ -93,6 +101,18 @@ class TestTrust:
     def test_a_demoted_fix_is_written_where_unsafe_ones_are(self) -> None:
         outcome = mend("FROM a\nRUN b\n", Toy("b", "c", SAFE), level=UNSAFE)
         assert outcome.source == b"FROM a\nRUN c\n"
+
+    def test_what_was_demoted_in_an_earlier_round_is_told_too(self) -> None:
+        rules = (Toy("b", "c", SAFE), Toy("d", "e", code="XX102"))
+        outcome = mend("FROM a\nRUN b d\n", *rules)
+        assert outcome.source == b"FROM a\nRUN c e\n"
+        assert [finding.code for finding in outcome.demoted] == ["XX101"]
+        assert not outcome.report.demoted
+
+    def test_of_two_safe_fixes_that_meet_each_is_judged(self) -> None:
+        rules = (Toy("b x86_64", "b $(uname -m)", SAFE), Toy("x86_64", "arm64", SAFE, code="XX102"))
+        report = look("FROM a\nRUN curl b x86_64\n", *rules)
+        assert [finding.code for finding in report.demoted] == ["XX102"]
 
     def test_only_the_culprit_is_demoted(self) -> None:
         rules = (Toy("b", "c", SAFE), Toy("x86_64", "$(uname -m)", SAFE, code="XX102"))
@@ -119,11 +139,15 @@ class TestTrust:
 
 class TestNeverWorse:
     def test_a_fix_that_breaks_the_file_is_refused_and_named(self) -> None:
-        with pytest.raises(InternalError, match=r"the fixes of XX101 break the file .*it is as it was"):
-            mend("FROM a\nRUN b\n", Toy("RUN", "RUM"))
+        with pytest.raises(InternalError) as caught:
+            mend("FROM a\nRUN b\nRUN c\n", Toy("RUN b", "RUM b"), Toy("RUN c", "RUM c", code="XX102"))
+        assert str(caught.value) == (
+            "Dockerfile: the fixes of XX101, XX102 break the file (unknown instruction: RUM); it is as it was. "
+            "Please report it with this Dockerfile."
+        )
 
     def test_a_fix_that_swallows_the_next_instruction_is_refused(self) -> None:
-        with pytest.raises(InternalError, match="XX101"):
+        with pytest.raises(InternalError, match=r"XX101 break the file \((?!None)"):
             mend("FROM a\nRUN b\nRUN c\n", Toy("b", "b \\"))
 
     def test_a_rule_that_raises_stops_the_run_and_is_named(self) -> None:
@@ -135,7 +159,7 @@ class TestNeverWorse:
             def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
                 yield self.found(Span(5, 9_000))
 
-        with pytest.raises(InternalError, match="XX101"):
+        with pytest.raises(InternalError, match=r"XX101 break the file \(edit at 5\.\.9000 "):
             mend("FROM a\n", Outside("a", "b"))
 
     def test_a_file_that_does_not_parse_has_findings_and_no_fixes(self) -> None:
@@ -148,6 +172,8 @@ class TestNeverWorse:
         outcome = mend("FROM a\nRUN <<EOF\nx\nEOF\nRUN b\n", Toy("b", "c"))
         assert outcome.source.endswith(b"RUN c\n")
         assert outcome.abstained == 1
+        again = mend("FROM a\nRUN <<EOF\nx\nEOF\nRUN b\n", Toy("b", "c"), Toy("c", "d", code="XX102"))
+        assert again.abstained == 2
 
 
 class TestSeveralFiles:
@@ -165,6 +191,82 @@ class TestSeveralFiles:
         )
         assert outcome.files == {Path("setup.py"): b""}
         assert outcome.source == b"FROM a\nRUN mended\nRUN mended\n"
+
+    def test_the_next_round_asks_for_the_mended_bytes_and_leaves_the_rest_to_the_context(self) -> None:
+        seen: list[tuple[object, ...]] = []
+
+        class Spy(InContext):
+            def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+                assert facts.context is not None
+                one, other = Path("setup.py"), Path("other.py")
+                seen.append(
+                    (
+                        [facts.context.read(path) for path in (one, other)],
+                        [facts.context.head(path) for path in (one, other, Path("gone"))],
+                        facts.context.root,
+                        facts.context.complete,
+                        facts.context.siblings,
+                    )
+                )
+                yield from super().check(document, facts)
+
+        context = MemoryContext({"setup.py": "-m64", "other.py": "x" * 80})
+        context.root, context.complete = Path("root"), False
+        outcome = mend("FROM a\n", Spy("-m64", "-g"), context=context)
+        assert outcome.files == {Path("setup.py"): b"-g"}
+        same = (Path("root"), False, ("other.py", "setup.py"))
+        assert seen[0] == ([b"-m64", b"x" * 80], [b"-m64", b"x" * 64, None], *same)
+        assert seen[-1] == ([b"-g", b"x" * 80], [b"-g", b"x" * 64, None], *same)
+
+    def test_a_file_that_was_mended_stays_so_while_others_are_at_work(self) -> None:
+        context = MemoryContext({"setup.py": "-m64"})
+        rules = (InContext("-m64", "-g"), Toy("mended", "done", code="XX102"))
+        outcome = mend("FROM a\n", *rules, context=context)
+        assert outcome.source == b"FROM a\nRUN done\n"
+        assert outcome.files == {Path("setup.py"): b"-g"}
+
+    def test_edits_at_one_place_of_two_files_do_not_meet(self) -> None:
+        context = MemoryContext({"setup.py": "FROM a"})
+        outcome = mend("FROM a\n", Toy("FROM a", "FROM b"), InContext("FROM a", "x"), context=context)
+        assert len(outcome.applied) == 2
+        assert outcome.source == b"FROM b\nRUN mended\n"
+        assert outcome.files == {Path("setup.py"): b"x"}
+
+    def test_edits_that_meet_in_another_file_wait_a_round(self) -> None:
+        context = MemoryContext({"setup.py": "a b c"})
+        rules = (InContext("a b", "x"), InContext("b c", "y", code="XX102"))
+        outcome = mend("FROM a\n", *rules, context=context)
+        assert outcome.files == {Path("setup.py"): b"x c"}
+        assert [finding.code for finding in outcome.applied] == ["XX101"]
+
+    @pytest.mark.parametrize(
+        ("span", "name", "reason"),
+        [
+            (Span(0, 1), "gone.py", "gone.py is not in the build context"),
+            (Span(2, 90), "setup.py", r"setup.py: edit at 2\.\.90 clashes or lies outside the text"),
+        ],
+        ids=["a file that is not there", "an edit outside of it"],
+    )
+    def test_another_file_that_cannot_be_mended_is_refused_and_the_rule_named(
+        self, span: Span, name: str, reason: str
+    ) -> None:
+        class Elsewhere(Toy):
+            def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+                yield self.found(span, Path(name))
+
+        expected = (
+            rf"^Dockerfile: the fixes of XX101 break the file \({reason}\); it is as it was\. Please report"
+        )
+        with pytest.raises(InternalError, match=expected):
+            mend("FROM a\n", Elsewhere("a", "b"), context=MemoryContext({"setup.py": "-m64"}))
+
+    def test_without_a_context_no_other_file_is_mended(self) -> None:
+        class Elsewhere(Toy):
+            def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+                yield self.found(Span(0, 1), Path("setup.py"))
+
+        with pytest.raises(InternalError, match=r"setup.py is not in the build context"):
+            mend("FROM a\n", Elsewhere("a", "b"))
 
     def test_a_comment_in_the_file_suppresses(self) -> None:
         context = MemoryContext({"setup.py": "# archpatch: ignore[XX101] on purpose\n-m64\n"})
