@@ -140,6 +140,10 @@ class Tables(Struct, frozen=True, dict=True):
             for row in table.get(name)
         )
 
+    def debian_ever_lacks_arm64(self, package: str) -> bool:
+        """Whether that is so in some release of Debian."""
+        return any(True for table in self.named("debian-without-arm64") for _ in table.get(package))
+
     def debian_lacks_arm64(self, package: str, release: str | None = None) -> bool:
         """Whether Debian builds a package for amd64 and not for arm64.
 

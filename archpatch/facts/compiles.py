@@ -58,7 +58,7 @@ def _has_compiler(stage: StageFacts) -> bool:
     image = stage.root.image
     if image is not None and image.repository.rsplit("/", 1)[-1] in _IMAGES:
         return True
-    return any(not _PACKAGES.isdisjoint(install.names) for install in stage.all_installs)
+    return any(not _PACKAGES.isdisjoint(install.names) for install in stage.all_installs())
 
 
 def taken_into_target(facts: Facts, stage: StageFacts) -> tuple[CopyOut, ...]:

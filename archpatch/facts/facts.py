@@ -56,9 +56,16 @@ class Facts:
         self._roots: dict[Platform | None, tuple[int, ...]] = {}
         self._reached: dict[Platform, frozenset[int]] = {}
         self._scripts: dict[int, Script] = {}
+        self._commands: dict[int, tuple[Command, ...]] = {}
+        self._installs: dict[int, tuple[Install, ...]] = {}
         self._settings: dict[int, Settings] = {}
         self._shells: dict[tuple[int, Platform | None], Shell] = {}
         self._uses: dict[tuple[int, frozenset[str]], tuple[Use, ...]] = {}
+
+    @cached_property
+    def lowered(self) -> bytes:
+        """The Dockerfile in lower case, as far as ASCII goes."""
+        return self.document.source.lower()
 
     # Scopes
 
@@ -280,6 +287,11 @@ class Facts:
         for one in self.stages if stage is None else (stage,):
             yield from one.commands
 
+    def commands_with(self, *texts: str) -> Iterator[Command]:
+        """Those of the RUNs in which one of these texts stands: the scripts of the others need not be read."""
+        for stage in self.stages:
+            yield from stage.commands_with(*texts)
+
     def value(self, command: Command, word: ShellWord, target: Platform | None = None) -> Value:
         """What a word of a command comes to: variables of the Dockerfile and of the script, and `$(uname -m)` and
         its like as the stage's platform answers."""
@@ -299,12 +311,24 @@ class Facts:
             self._shells[key] = Shell(self.document.source, scope, self._settings[key[0]], target, host)
         return self._shells[key]
 
-    def installs_of(self, stage: StageFacts) -> Iterator[Install]:
-        """The installations of a stage, with variables that are the same for all targets put in."""
-        for command in stage.commands:
-            install = install_of(command, partial(self._rendered, command))
-            if install is not None:
-                yield install
+    def commands_of(self, run: Run, stage: StageFacts) -> tuple[Command, ...]:
+        """Every simple command of a RUN of that stage."""
+        key = run.span.start
+        if key not in self._commands:
+            script = self.shell(run)
+            self._commands[key] = tuple(Command(command, run, stage, script) for command in script.commands)
+        return self._commands[key]
+
+    def installs_of(self, run: Run, stage: StageFacts) -> tuple[Install, ...]:
+        """The installations of a RUN, with variables that are the same for all targets put in."""
+        key = run.span.start
+        if key not in self._installs:
+            found = (
+                install_of(command, partial(self._rendered, command))
+                for command in self.commands_of(run, stage)
+            )
+            self._installs[key] = tuple(install for install in found if install is not None)
+        return self._installs[key]
 
     def _rendered(self, command: Command, word: ShellWord) -> str:
         literal = word.literal

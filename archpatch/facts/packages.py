@@ -113,6 +113,11 @@ _PYTHON = regex(r"(?:python|pypy)[\d.]*$")
 _PIP = regex(r"pip[\d.]*$")
 
 
+def calls(*managers: str) -> tuple[str, ...]:
+    """The texts one of which stands in every command that calls one of these managers."""
+    return ("install_packages", *managers) if "apt" in managers else managers
+
+
 def _manager(name: str, words: list[ShellWord]) -> Manager | None:
     """The manager that `name` with these arguments calls; what only leads to it is taken off `words`."""
     if _PIP.match(name):

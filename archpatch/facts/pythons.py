@@ -67,9 +67,11 @@ def _bodies(facts: Facts, stage: StageFacts, run: Run) -> Iterator[tuple[Span, s
         if first.startswith(b"#!") and b"python" in first and run.body == run.heredocs[0].marker:
             yield content, ""
             return
-    for command in facts.commands(stage):
+    if b"python" not in run.span.of(source):
+        return
+    for command in facts.commands_of(run, stage):
         shell = command.shell
-        if command.run is not run or not shell.name.startswith("python"):
+        if not shell.name.startswith("python"):
             continue
         code = shell.option("-c")
         if code is not None and len(code.parts) == 1 and isinstance(code.parts[0], Literal):
@@ -118,13 +120,12 @@ def _setups(facts: Facts, wanted: tuple[bytes, ...]) -> Iterator[PythonText]:
 
 def _built(facts: Facts, stage: StageFacts) -> Iterator[tuple[Run, str]]:
     """The folders of the context whose setup.py a stage runs. An absolute path is taken for the context itself."""
-    for install in stage.installs:
-        if install.manager == "pip":
-            for package in install.packages:
-                text = package.name.partition("[")[0]
-                if package.local and "://" not in text and not text.endswith((".whl", ".gz", ".zip")):
-                    yield install.run, _folder(text)
-    for command in stage.commands:
+    for install in stage.installs_by("pip"):
+        for package in install.packages:
+            text = package.name.partition("[")[0]
+            if package.local and "://" not in text and not text.endswith((".whl", ".gz", ".zip")):
+                yield install.run, _folder(text)
+    for command in stage.commands_with("setup.py"):
         if command.shell.name.startswith("python"):
             script = _script(command)
             if script is not None:

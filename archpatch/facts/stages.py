@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from archpatch.facts.graph import (
     classify,
 )
 from archpatch.facts.images import ImageRef, parse_image
-from archpatch.facts.packages import Install
+from archpatch.facts.packages import Install, calls
 from archpatch.facts.shells import Command
 from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 
 _NAME = regex(rb"[A-Za-z_]\w*")
 _WIDE_NAME = regex(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
+
+
+_PACKAGE = regex(rb"[A-Za-z0-9][\w.+-]*")
+
+
+def _may_name(text: bytes, known: Callable[[str], bool]) -> bool:
+    return b"$" in text or any(known(word.decode()) for word in set(_PACKAGE.findall(text)))
 
 
 class StageFacts:
@@ -347,12 +354,31 @@ class StageFacts:
     @cached_property
     def commands(self) -> tuple[Command, ...]:
         """Every simple command of its RUNs."""
-        return tuple(
-            Command(command, run, self, script)
-            for run in self.runs
-            for script in (self.facts.shell(run),)
-            for command in script.commands
-        )
+        return tuple(command for run in self.runs for command in self.facts.commands_of(run, self))
+
+    def runs_with(self, *texts: str) -> Iterator[Run]:
+        """Its RUNs in which one of these texts (in lower case) stands in any case: a quick look, as `Rule.hints` is for
+        files, that spares reading the scripts of the others."""
+        wanted = tuple(map(encode, texts))
+        for run in self.runs:
+            body = run.span.of(self.facts.lowered)
+            if any(text in body for text in wanted):
+                yield run
+
+    def commands_with(self, *texts: str) -> Iterator[Command]:
+        """The simple commands of its RUNs in which one of these texts stands."""
+        for run in self.runs_with(*texts):
+            yield from self.facts.commands_of(run, self)
+
+    def installs_by(self, *managers: str, known: Callable[[str], bool] | None = None) -> Iterator[Install]:
+        """The installations by these package managers, by default all; with `known`, those of the RUNs in which a word
+        stands for which it is true, or a variable."""
+        for run in self.runs_with(*calls(*managers)) if managers else self.runs:
+            if known is not None and not _may_name(run.span.of(self.facts.document.source), known):
+                continue
+            for install in self.facts.installs_of(run, self):
+                if not managers or install.manager in managers:
+                    yield install
 
     @cached_property
     def sums(self) -> tuple[Sums, ...]:
@@ -362,12 +388,12 @@ class StageFacts:
     @cached_property
     def installs(self) -> tuple[Install, ...]:
         """Every installation of packages in it, in the order of the file; parents are left out."""
-        return tuple(self.facts.installs_of(self))
+        return tuple(install for run in self.runs for install in self.facts.installs_of(run, self))
 
-    @property
-    def all_installs(self) -> tuple[Install, ...]:
-        """Those of its parents (for the first target) and its own."""
-        return tuple(install for stage in reversed(self.chain) for install in stage.installs)
+    def all_installs(self, *managers: str) -> Iterator[Install]:
+        """Those of its parents (for the first target) and its own by these package managers."""
+        for stage in reversed(self.chain):
+            yield from stage.installs_by(*managers)
 
     @cached_property
     def image_distro(self) -> Distro:

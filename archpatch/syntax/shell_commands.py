@@ -65,6 +65,7 @@ class CommandReader(ABC):
         self, source: bytes, text: Text, aliases: Mapping[str, str], outer: CommandReader | None = None
     ) -> None:
         self.source = source
+        self.outer = outer
         self.aliases = aliases
         self.data, self.heredocs = readable(text.data)
         self.text = text

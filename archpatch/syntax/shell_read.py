@@ -19,6 +19,7 @@ from archpatch.syntax.shell_tree import (
     Assign,
     Case,
     CaseArm,
+    Content,
     Function,
     Group,
     If,
@@ -32,7 +33,7 @@ from archpatch.syntax.shell_tree import (
     ShellCommand,
 )
 from archpatch.syntax.shell_words import ShellWord
-from archpatch.text import Span, decode
+from archpatch.text import Span, decode, regex
 
 if TYPE_CHECKING:
     from tree_sitter import Node as Raw
@@ -47,6 +48,19 @@ def _parser() -> Parser:
     from tree_sitter import Language, Parser
 
     return Parser(Language(tree_sitter_bash.language()))
+
+
+# A shell among the words, which may get a script of its own: whether that can be read must be known at once.
+_SHELL = regex(rb"(?<![\w.-])(?:sh|[bdk]?ash|[kz]sh|mksh|busybox)(?![\w.-])")
+_DEEP = (b"(", b"{", b"`", b"if", b"do", b"case")
+_SHALLOW = 100  # so many of these cannot nest too deeply to be read
+
+
+def _may_be_lazy(data: bytes) -> bool:
+    """Whether it is known before its content is that a script the grammar can read is readable."""
+    if len(data) > _SHALLOW and sum(map(data.count, _DEEP)) > _SHALLOW:
+        return False
+    return not _SHELL.search(data)
 
 
 def read_text(source: bytes, text: Text, span: Span, aliases: Mapping[str, str] | None = None) -> Script:
@@ -76,13 +90,14 @@ class Reader(CommandReader):
                 data[at : at + 1] = b";"
             self.data = bytes(data)
             root = _parser().parse(self.data).root_node
-        problem, place = "", None
-        if root.has_error:
-            problem, place = self._problem(root)
+        problem, place = self._problem(root) if root.has_error else ("", None)
+        if self.outer is None and _may_be_lazy(self.data):
+            asks = self.arms is not None
+            return Script(span, not problem, problem, lambda: self._content(span, root.children), place, asks)
         try:
             script = self.nested_script(span, root.children, problem, place)
         except RecursionError:
-            return Script(span, False, "nested too deeply", Sequence(span, ()), problem_span=span)
+            return Script(span, False, "nested too deeply", lambda: Content(Sequence(span, ())), span)
         if script.readable and (broken := self.broken):
             return replace(script, readable=False, problem=broken.problem, problem_span=broken.problem_span)
         return script
@@ -91,19 +106,11 @@ class Reader(CommandReader):
         """A script of one command that no grammar read."""
         self.commands.append(None)
         node = self.keep(0, command)
+        content = self._since((0, 0, 0), Sequence(span, (Item(node, ""),)))
         inner = node.script
-        commands = tuple(one for one in self.commands if one is not None)
-        switches = tuple(one for one in self.switches if one is not None)
-        return Script(
-            span,
-            inner is None or inner.readable,
-            inner.problem if inner else "",
-            Sequence(span, (Item(node, ""),)),
-            commands,
-            tuple(self.assigns),
-            switches,
-            inner.problem_span if inner else None,
-        )
+        if inner is None:
+            return Script(span, True, "", lambda: content)
+        return Script(span, inner.readable, inner.problem, lambda: content, inner.problem_span)
 
     def _problem(self, root: Raw) -> tuple[str, Span]:
         node = root
@@ -121,13 +128,18 @@ class Reader(CommandReader):
     def nested_script(
         self, span: Span, children: list[Raw], problem: str = "", place: Span | None = None
     ) -> Script:
+        content = self._content(span, children)
+        return Script(span, not problem, problem, lambda: content, place)
+
+    def _content(self, span: Span, children: list[Raw]) -> Content:
         marks = len(self.commands), len(self.assigns), len(self.switches)
-        body = self._sequence(children, span)
+        return self._since(marks, self._sequence(children, span))
+
+    def _since(self, marks: tuple[int, int, int], body: Sequence) -> Content:
+        """The content of a script, whose commands, assignments and switches begin at `marks` of the lists."""
         commands = tuple(one for one in self.commands[marks[0] :] if one is not None)
         switches = tuple(one for one in self.switches[marks[2] :] if one is not None)
-        return Script(
-            span, not problem, problem, body, commands, tuple(self.assigns[marks[1] :]), switches, place
-        )
+        return Content(body, commands, tuple(self.assigns[marks[1] :]), switches)
 
     def _sequence(self, children: list[Raw], empty: Span) -> Sequence:
         """The statements among `children`; `empty` is the span when there are none."""

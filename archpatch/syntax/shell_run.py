@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from archpatch.syntax.shell_commands import SHELLS
 from archpatch.syntax.shell_read import Reader, read_text
 from archpatch.syntax.shell_text import Text, joined, json_string, plain, text_of
-from archpatch.syntax.shell_tree import Script, ShellCommand
+from archpatch.syntax.shell_tree import Content, Script, ShellCommand
 from archpatch.syntax.shell_tree import Sequence as Nodes
 from archpatch.syntax.shell_words import Literal, Opaque, Quote, ShellWord
 from archpatch.syntax.tree import Document, Instruction, Word
@@ -110,4 +110,4 @@ def _reads(shell: str) -> bool:
 
 
 def _unreadable(span: Span, problem: str) -> Script:
-    return Script(span, False, problem, Nodes(span, ()), problem_span=span)
+    return Script(span, False, problem, lambda: Content(Nodes(span, ())), span)

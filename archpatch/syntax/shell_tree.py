@@ -18,6 +18,7 @@ A `Sequence` or `AndOr` of one item does not occur below a `Script`, an arm, a b
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from functools import cached_property
 
 from msgspec import Struct
@@ -355,19 +356,60 @@ class ArchSwitch(Struct, frozen=True, gc=False):
         return None if self.translated else self.selector.convention
 
 
-class Script(Struct, frozen=True, gc=False):
+class Content(Struct, frozen=True, gc=False):
+    """What a script holds; see `Script`."""
+
+    body: Sequence
+    commands: tuple[ShellCommand, ...] = ()
+    assigns: tuple[Assign, ...] = ()
+    switches: tuple[ArchSwitch, ...] = ()
+
+
+class Script(Struct, frozen=True, dict=True, eq=False):
     """A shell script. `readable` is False when the parser met an error or the shell is none we read; `problem`
     then says why, at `problem_span`; commands may still be there, for findings without a fix.
 
-    `commands` is every simple command in the order of the file, those in `$(...)`, `sh -c` and heredocs too;
-    `assigns` every assignment, `switches` every question for the architecture, likewise.
+    `load` gives the content when it is first asked for: most scripts of most files never are.
     """
 
     span: Span
     readable: bool
     problem: str
-    body: Sequence
-    commands: tuple[ShellCommand, ...] = ()
-    assigns: tuple[Assign, ...] = ()
-    switches: tuple[ArchSwitch, ...] = ()
+    load: Callable[[], Content]
     problem_span: Span | None = None
+    asks: bool = True
+
+    @cached_property
+    def content(self) -> Content:
+        """All of it."""
+        return self.load()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Script)
+            and (self.span, self.readable, self.problem) == (other.span, other.readable, other.problem)
+            and self.content == other.content
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.span)
+
+    @property
+    def body(self) -> Sequence:
+        """Its statements."""
+        return self.content.body
+
+    @property
+    def commands(self) -> tuple[ShellCommand, ...]:
+        """Every simple command in the order of the file, those in `$(...)`, `sh -c` and heredocs too."""
+        return self.content.commands
+
+    @property
+    def assigns(self) -> tuple[Assign, ...]:
+        """Every assignment, likewise."""
+        return self.content.assigns
+
+    @property
+    def switches(self) -> tuple[ArchSwitch, ...]:
+        """Every question for the architecture, likewise. `asks` is False where there can be none."""
+        return self.content.switches if self.asks else ()

@@ -183,4 +183,4 @@ def test_the_word_of_a_package_stands_where_it_is_written() -> None:
 
 def test_parents_come_first_in_all_installs() -> None:
     stage = last("FROM a AS x\nRUN apk add one\nFROM x\nRUN apk add two\nONBUILD RUN apk add three\n")
-    assert [install.packages[0].name for install in stage.all_installs] == ["one", "two"]
+    assert [install.packages[0].name for install in stage.all_installs("apk")] == ["one", "two"]

@@ -55,7 +55,9 @@ def grpc_builds(facts: Facts) -> Iterator[GrpcBuild]:
         if stage.index in done or not stage.reached:
             continue
         upon = [stage, *(one for one in facts.stages if stage in one.chain[1:])]
-        commands = [command for one in upon for command in one.commands if _runs_protoc(command)]
+        commands = [
+            command for one in upon for command in one.commands_with("dotnet") if _runs_protoc(command)
+        ]
         if not commands or commands[0].stage is not stage:
             continue
         done |= {one.index for one in upon}

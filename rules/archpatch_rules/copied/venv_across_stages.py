@@ -103,7 +103,7 @@ def _reason(copy: CopyOut) -> str | None:
 
 
 def _installs(stage: StageFacts) -> bool:
-    return any(one.manager in ("pip", "gem", "bundle") for one in stage.all_installs) or any(
+    return any(True for _ in stage.all_installs("pip", "gem", "bundle")) or any(
         command.shell.name.startswith(("pip", "python", "poetry", "uv", "virtualenv", "bundle"))
         for one in stage.chain
         for command in one.commands

@@ -49,7 +49,7 @@ class InstallerArchOption(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each option."""
-        for command in facts.commands():
+        for command in facts.commands_with(*self.hints):
             if not _installs(command) or command.stage.kind is PlatformKind.CONSTANT:
                 continue
             for word, span, text in _arches(command):

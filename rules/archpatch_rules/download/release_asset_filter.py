@@ -67,7 +67,7 @@ class ReleaseAssetFilter(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each filter."""
-        for command in facts.commands():
+        for command in facts.commands_with(*self.hints):
             if command.stage.kind is PlatformKind.CONSTANT or command.shell.only_on is not None:
                 continue
             if not _picks(document, command):

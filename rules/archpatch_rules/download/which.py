@@ -69,7 +69,7 @@ def lacking(facts: Facts, download: Download) -> tuple[str, ...]:
 def _pitfall(facts: Facts, download: Download) -> Pitfall | None:
     if download.kind in _PACKAGE_MANAGERS or not others(facts):
         return None
-    if download.stage.kind is PlatformKind.CONSTANT or download.stage.distro.family is Family.WINDOWS:
+    if download.stage.kind is PlatformKind.CONSTANT or download.stage.image_distro.family is Family.WINDOWS:
         return None  # the file fits the stage; what comes of the stage is another rule's matter
     if not download.hard_coded and not download.varies:
         return _named_nowhere(facts, download)

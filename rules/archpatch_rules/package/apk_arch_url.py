@@ -48,7 +48,7 @@ class ApkArchUrl(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each word."""
         for stage in stages(facts):
-            for command in stage.commands:
+            for command in stage.commands_with("apk"):
                 if command.shell.name != "apk" or command.shell.option("--root", "-p") is not None:
                     continue
                 for word, span, text, arch in _words(command):

@@ -61,10 +61,10 @@ class ApkGccWithoutMuslDev(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage that installs the compiler."""
         for stage in stages(facts):
-            add = next(
-                (one for one in stage.installs if one.manager == "apk" and one.has("gcc", "clang")), None
-            )
-            if add is None or add.command.shell.only_on is not None or not is_plain_alpine(stage):
+            if not is_plain_alpine(stage):
+                continue
+            add = next((one for one in stage.installs_by("apk") if one.has("gcc", "clang")), None)
+            if add is None or add.command.shell.only_on is not None:
                 continue
             present = installed(stage)
             users = list(_compile(stage, add.run.span.start))
@@ -87,10 +87,8 @@ class ApkGccWithoutMuslDev(Rule):
 def _compile(stage: StageFacts, after: int) -> Iterator[Install]:
     """Installations, in this stage or those built on it, that compile what has no finished binary."""
     for one in (stage, *stage.children):
-        for install in one.installs:
-            if (
-                install.manager in _COMPILING
-                and install.run.span.start >= after
-                and not any(word.raw.startswith("--only-binary") for word in install.options)
+        for install in one.installs_by(*_COMPILING):
+            if install.run.span.start >= after and not any(
+                word.raw.startswith("--only-binary") for word in install.options
             ):
                 yield install

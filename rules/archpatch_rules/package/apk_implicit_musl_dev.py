@@ -42,14 +42,12 @@ class ApkImplicitMuslDev(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage."""
         for stage in stages(facts):
-            names = {
-                name for install in stage.all_installs if install.manager == "apk" for name in install.names
-            }
+            names = {name for install in stage.all_installs("apk") for name in install.names}
             if "g++" not in names or names & {"musl-dev", "libc-dev", "build-base", "alpine-sdk"}:
                 continue
-            for install in stage.installs:
+            for install in stage.installs_by("apk"):
                 package = next((one for one in install.packages if one.name == "g++"), None)
-                if install.manager == "apk" and package is not None and install.command.shell.only_on is None:
+                if package is not None and install.command.shell.only_on is None:
                     words = [one.word for one in install.packages]
                     yield self.finding(
                         package.word.span,

@@ -44,7 +44,7 @@ class ApkRedundantUpdate(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each `apk update`."""
-        for command in facts.commands():
+        for command in facts.commands_with("apk"):
             if not _is_apk(command.shell, "update"):
                 continue
             adds = [one for one in command.script.commands if _is_apk(one, "add")]

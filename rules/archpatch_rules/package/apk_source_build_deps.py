@@ -62,8 +62,8 @@ class ApkSourceBuildDeps(Rule):
         if "arm64" not in others(facts):
             return
         for stage in stages(facts):
-            pips = [one for one in stage.installs if one.manager == "pip"]
-            present = installed(stage) if pips and is_plain_alpine(stage) else None
+            pips = list(stage.installs_by("pip")) if is_plain_alpine(stage) else []
+            present = installed(stage) if pips else None
             if present is None:
                 continue
             for install in pips:

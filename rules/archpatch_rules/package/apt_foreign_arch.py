@@ -116,14 +116,14 @@ def _added(stage: StageFacts) -> frozenset[str]:
     values = (
         command.shell.option("--add-architecture")
         for one in stage.chain
-        for command in one.commands
+        for command in one.commands_with("--add-architecture")
         if command.shell.name == "dpkg"
     )
     return frozenset(value.literal for value in values if value is not None and value.literal)
 
 
 def _adds_i386(facts: Facts, stage: StageFacts) -> Command | None:
-    for command in stage.commands:
+    for command in stage.commands_with("--add-architecture"):
         if (
             command.shell.name == "dpkg"
             and (value := command.shell.option("--add-architecture")) is not None

@@ -49,7 +49,7 @@ class BrowserDownload(Rule):
             return
         skips = any(name.encode() in document.source for name in _SKIPS)
         for stage in stages(facts):
-            for command in stage.commands:
+            for command in stage.commands_with(*self.hints):
                 span = _branded(command)
                 if span is not None and why_fine(facts, command.run, span, command) is None:
                     yield self.finding(
@@ -61,7 +61,7 @@ class BrowserDownload(Rule):
                 yield from self._puppeteer(facts, stage)
 
     def _puppeteer(self, facts: Facts, stage: StageFacts) -> Iterator[Finding]:
-        for install in stage.installs:
+        for install in stage.installs_by(known="puppeteer".__eq__):
             for package in install.packages:
                 if (
                     install.manager in ("npm", "yarn", "pnpm")

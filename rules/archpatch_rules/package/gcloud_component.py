@@ -68,7 +68,7 @@ class GcloudComponent(Rule):
                     Fix("Install it on amd64 alone", (edit,), Applicability.UNSAFE) if edit else None,
                 )
         for stage in stages(facts):
-            for command in stage.commands:
+            for command in stage.commands_with("gcloud"):
                 texts = [word.literal for word in command.shell.arguments]
                 if command.shell.name != "gcloud" or "components" not in texts or "install" not in texts:
                     continue

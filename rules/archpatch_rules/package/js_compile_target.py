@@ -69,7 +69,7 @@ class JsCompileTarget(Rule):
         """One finding for each target."""
         if not others(facts):
             return
-        for command in facts.commands():
+        for command in facts.commands_with(*self.hints):
             if command.stage.kind is PlatformKind.CONSTANT:
                 continue
             for word, found, span in _targets(command):

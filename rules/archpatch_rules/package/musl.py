@@ -69,11 +69,10 @@ def is_plain_alpine(stage: StageFacts) -> bool:
 def installed(stage: StageFacts) -> frozenset[str] | None:
     """The names of what a stage and those below it install with apk, what they bring included; None: not known."""
     found: set[str] = set()
-    for install in stage.all_installs:
-        if install.manager == "apk":
-            if not install.complete:
-                return None
-            found |= install.names
+    for install in stage.all_installs("apk"):
+        if not install.complete:
+            return None
+        found |= install.names
     for name in tuple(found):
         found |= _BRINGS.get(
             "php-dev" if name.startswith("php") and name.endswith("-dev") else name, frozenset()
@@ -85,7 +84,7 @@ def last_add(stage: StageFacts) -> Install | None:
     """The last `apk add` of a stage that lists packages: the one to add to."""
     adds = [
         install
-        for install in stage.installs
-        if install.manager == "apk" and install.packages and install.command.shell.only_on is None
+        for install in stage.installs_by("apk")
+        if install.packages and install.command.shell.only_on is None
     ]
     return adds[-1] if adds else None

@@ -79,7 +79,7 @@ class NpmArchPin(Rule):
                         and arch != facts.named_arch
                     ):
                         yield self.finding(declaration.span, _message(declaration.value))
-            for command in stage.commands:
+            for command in stage.commands_with(*self.hints):
                 for word in _words(command):
                     arch = Convention.NODE.read(word.literal or "")
                     if (

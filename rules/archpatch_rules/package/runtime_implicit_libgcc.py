@@ -43,14 +43,12 @@ class RuntimeImplicitLibgcc(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage."""
         for stage in stages(facts):
-            names = {
-                name for install in stage.all_installs if install.manager == "apk" for name in install.names
-            }
+            names = {name for install in stage.all_installs("apk") for name in install.names}
             if "libstdc++" not in names or names & _SAY_IT:
                 continue
-            for install in stage.installs:
+            for install in stage.installs_by("apk"):
                 package = next((one for one in install.packages if one.name == "libstdc++"), None)
-                if install.manager == "apk" and package is not None and install.command.shell.only_on is None:
+                if package is not None and install.command.shell.only_on is None:
                     words = [one.word for one in install.packages]
                     yield self.finding(
                         package.word.span,

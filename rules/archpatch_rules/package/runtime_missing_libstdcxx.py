@@ -123,11 +123,10 @@ def _compiled(facts: Facts, copy: CopyOut) -> Requirement | None:
     """A package in C++ that is among what is taken and is compiled on arm64."""
     if not any(mark in source.value for source in copy.sources for mark in _SITE):
         return None
-    for install in copy.source.all_installs:
-        if install.manager == "pip":
-            for requirement, build in built_from_source(facts, install):
-                if build.cxx:
-                    return requirement
+    for install in copy.source.all_installs("pip"):
+        for requirement, build in built_from_source(facts, install):
+            if build.cxx:
+                return requirement
     return None
 
 

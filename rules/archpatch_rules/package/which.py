@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
@@ -29,17 +29,20 @@ def stages(facts: Facts) -> Iterator[StageFacts]:
         )
 
 
-def installs(facts: Facts, *managers: str) -> Iterator[Install]:
-    """The installations by these managers that every target does."""
+def installs(facts: Facts, *managers: str, known: Callable[[str], bool] | None = None) -> Iterator[Install]:
+    """The installations by these managers that every target does; `known` as in packages()."""
     for stage in stages(facts):
-        for install in stage.installs:
-            if install.manager in managers and install.command.shell.only_on is None:
+        for install in stage.installs_by(*managers, known=known):
+            if install.command.shell.only_on is None:
                 yield install
 
 
-def packages(facts: Facts, *managers: str) -> Iterator[tuple[Install, Package]]:
-    """The packages that these managers install for every target."""
-    for install in installs(facts, *managers):
+def packages(
+    facts: Facts, *managers: str, known: Callable[[str], bool] | None = None
+) -> Iterator[tuple[Install, Package]]:
+    """The packages that these managers install for every target; with `known`, those of the RUNs that may name one of
+    which it is true."""
+    for install in installs(facts, *managers, known=known):
         for package in install.packages:
             yield install, package
 

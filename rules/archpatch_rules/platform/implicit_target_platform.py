@@ -93,5 +93,7 @@ def _declared(document: Document) -> bool:
 
 
 def _compiles(stage: StageFacts) -> bool:
-    names = {name for install in stage.installs for name in install.names}
-    return not names.isdisjoint(_COMPILERS) or any(_compiles(child) for child in stage.children)
+    installs = stage.installs_by(known=_COMPILERS.__contains__)
+    return any(not install.names.isdisjoint(_COMPILERS) for install in installs) or any(
+        _compiles(child) for child in stage.children
+    )

@@ -56,7 +56,7 @@ class MavenNativeClassifier(Rule):
         """Every such property."""
         if all(target == AMD64 for target in facts.targets):
             return
-        for command in facts.commands():
+        for command in facts.commands_with(*self.hints):
             if command.shell.name not in _TOOLS or not command.stage.reached:
                 continue
             for word in command.shell.arguments:
