@@ -254,6 +254,108 @@ def test_files_of_one_fix_go_in_together_or_not_at_all(
     assert sorted(os.listdir(tmp_path)) == ["Dockerfile", "app.csproj", "setup.py"]
 
 
+def test_a_file_that_cannot_be_put_back_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / name for name in ("Dockerfile", "setup.py")]
+    for path in paths:
+        path.write_bytes(OLD)
+    real_replace, calls = os.replace, []
+
+    def only_the_first(source: str, target: str) -> None:
+        calls.append(target)
+        if len(calls) > 1:
+            raise OSError(errno.EIO, "injected")
+        real_replace(source, target)
+
+    monkeypatch.setattr(write.os, "replace", only_the_first)
+    with pytest.raises(WriteError) as caught:
+        write.replace([Change(path, OLD, NEW) for path in paths])
+    assert caught.value.path == paths[1]
+    assert (
+        str(caught.value)
+        == f"could not be written: Input/output error (and {paths[0]} could not be put back)"
+    )
+    assert [path.read_bytes() for path in paths] == [NEW, OLD]
+
+
+def test_a_file_system_without_extended_attributes_is_no_reason_to_refuse(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write.os, "listxattr", failing(errno.ENOTSUP, os.listxattr, always))
+    write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("call", ["listxattr", "setxattr"])
+def test_extended_attributes_that_cannot_be_kept_refuse_the_write(
+    file: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    try:
+        os.setxattr(file, "user.note", b"kept")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    monkeypatch.setattr(write.os, call, failing(errno.EACCES, getattr(os, call), always))
+    with pytest.raises(WriteError, match="Permission denied"):
+        write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == OLD
+    assert os.listdir(file.parent) == ["Dockerfile"]
+
+
+def test_a_folder_that_another_run_holds_is_left_after_a_while(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "_LOCK_PATIENCE", 0.05)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        write.fcntl.flock(folder, write.fcntl.LOCK_EX)
+        with pytest.raises(WriteError, match="another process is writing in its folder; not written"):
+            write.replace([Change(file, OLD, NEW)])
+        assert file.read_bytes() == OLD
+        write.fcntl.flock(folder, write.fcntl.LOCK_UN)
+        write.replace([Change(file, OLD, NEW)])
+    finally:
+        os.close(folder)
+    assert file.read_bytes() == NEW
+
+
+def test_a_file_system_without_locks_is_written_all_the_same(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write.fcntl, "flock", failing(errno.ENOLCK, write.fcntl.flock, always))
+    write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == NEW
+
+
+def test_a_folder_that_cannot_be_opened_refuses_the_write(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = lambda path, *_: str(path) == str(file.parent)  # noqa: E731  (a table's row elsewhere)
+    monkeypatch.setattr(write.os, "open", failing(errno.EMFILE, os.open, on))
+    with pytest.raises(WriteError, match="Too many open files"):
+        write.replace([Change(file, OLD, NEW)])
+    monkeypatch.undo()
+    assert file.read_bytes() == OLD
+    assert os.listdir(file.parent) == ["Dockerfile"]
+
+
+def test_a_folder_whose_file_system_cannot_sync_folders_is_fine(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = lambda fd: stat.S_ISDIR(os.fstat(fd).st_mode)  # noqa: E731  (a table's row elsewhere)
+    monkeypatch.setattr(write.os, "fsync", failing(errno.EINVAL, os.fsync, on))
+    write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == NEW
+
+
+def test_a_process_that_is_not_ours_to_ask_is_taken_for_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stray = tmp_path / temp_name(dead_pid())
+    stray.write_bytes(b"half")
+    monkeypatch.setattr(write.os, "kill", failing(errno.EPERM, os.kill, always))
+    write.sweep(tmp_path)
+    assert stray.exists()
+
+
 def test_one_refused_file_keeps_all_of_its_fix_out(tmp_path: Path) -> None:
     good, bad = tmp_path / "Dockerfile", tmp_path / "app.csproj"
     good.write_bytes(OLD)
