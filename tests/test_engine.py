@@ -82,7 +82,10 @@ class TestRounds:
     def test_a_fix_behind_one_that_waits_goes_in(self) -> None:
         rules = (Toy("b c", "x"), Toy("c", "y", code="XX102"), Toy("d", "z", code="XX103"))
         outcome = mend("FROM a\nRUN b c d\n", *rules)
-        assert [finding.code for finding in outcome.applied] == ["XX101", "XX103"]
+        assert [(finding.code, finding.span.start) for finding in outcome.applied] == [
+            ("XX101", 11),
+            ("XX103", 15),
+        ]
 
     def test_a_finding_may_be_refused(self) -> None:
         document = parse(b"FROM a\nRUN b\nRUN b\n")
@@ -224,6 +227,12 @@ class TestSeveralFiles:
         outcome = mend("FROM a\n", *rules, context=context)
         assert outcome.source == b"FROM a\nRUN done\n"
         assert outcome.files == {Path("setup.py"): b"-g"}
+
+    def test_a_file_that_was_mended_is_mended_further(self) -> None:
+        context = MemoryContext({"setup.py": "a -m64"})
+        rules = (InContext("a", "longer"), InContext("-m64", "-g", code="XX102"))
+        outcome = mend("FROM x\n", *rules, context=context)
+        assert outcome.files == {Path("setup.py"): b"longer -g"}
 
     def test_edits_at_one_place_of_two_files_do_not_meet(self) -> None:
         context = MemoryContext({"setup.py": "FROM a"})
