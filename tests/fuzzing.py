@@ -238,27 +238,54 @@ def _token(random: Random, text: bytes, files: Sequence[bytes]) -> bytes:
 _MUTATIONS = (_flip, _cut, _insert, _insert, _swap, _swap, _line, _line, _whole, _token, _token)
 
 
+def small(random: Random, files: Sequence[bytes]) -> bytes:
+    """A few neighbouring lines of a file, mutated: dozens of these take the time of one whole file."""
+    lines = random.choice(files).splitlines(keepends=True)
+    at = random.randrange(len(lines) + 1)
+    text = b"".join(lines[at : at + random.randint(1, 10)])
+    if random.random() < 0.7:
+        text = b"FROM debian:12\n" + text
+    for _ in range(random.choice((1, 1, 2, 3))):
+        text = random.choice(_MUTATIONS)(random, text, files)
+    return text[:4_000]
+
+
 def assert_lawful(source: bytes) -> bool:
     """Raise Broken unless the file is read, checked and fixed as promised. Whether anything could be fixed."""
-    with _within("parse"):
-        document = parse(source)
-    ends = [0, *(piece.span.end for piece in document.pieces)]
-    if [piece.span.start for piece in document.pieces] != ends[:-1] or ends[-1] != len(source):
-        raise Broken("the pieces of the tree are not the file")
+    document = _read(source)
     worked = False
     for style in Style:
         settings = engine.Settings(style=style)
-        with _within(f"check {style.value}"):
-            report = engine.check(document, RULES, settings, MemoryContext(FILES))
-        for finding in report.findings:
-            if finding.path is None and finding.span.end > len(source):
-                raise Broken(f"{finding.code}: a finding outside of the file")
-        offered = {one.fix.applicability for one in report.findings if one.fix and one.fix.edits}
+        offered = _checked(document, settings)
         for level in (Applicability.SAFE, Applicability.UNSAFE):
             if any(one >= level for one in offered):
                 worked = True
                 _settles(document, settings, level)
     return worked
+
+
+def assert_checked(source: bytes, style: Style) -> bool:
+    """Raise Broken unless the file is read and checked as promised, in one style. Whether anything could be fixed."""
+    return bool(_checked(_read(source), engine.Settings(style=style)))
+
+
+def _read(source: bytes) -> Document:
+    with _within("parse"):
+        document = parse(source)
+    ends = [0, *(piece.span.end for piece in document.pieces)]
+    if [piece.span.start for piece in document.pieces] != ends[:-1] or ends[-1] != len(source):
+        raise Broken("the pieces of the tree are not the file")
+    return document
+
+
+def _checked(document: Document, settings: engine.Settings) -> set[Applicability]:
+    """How far the fixes that are offered may be trusted."""
+    with _within(f"check {settings.style.value}"):
+        report = engine.check(document, RULES, settings, MemoryContext(FILES))
+    for finding in report.findings:
+        if finding.path is None and finding.span.end > len(document.source):
+            raise Broken(f"{finding.code}: a finding outside of the file")
+    return {one.fix.applicability for one in report.findings if one.fix and one.fix.edits}
 
 
 def _settles(document: Document, settings: engine.Settings, level: Applicability) -> None:
