@@ -6,6 +6,7 @@ No rule is known here by its name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -139,13 +140,18 @@ def _needed(
 ) -> Iterator[Rule]:
     """The rules that must be asked: those wanted, and those that a suppression names, to judge it."""
     text = decode(document.source.lower())
-    hinted = {hint for hint in {hint for rule in rules for hint in rule.hints} if hint in text}
-    judging = comments.entries if settings.asks(suppress.UNUSED) else ()
+    hinted = {hint for hint in _hints(tuple(rules)) if hint in text}
+    judging = [entry for entry in comments.entries if entry.judged] if settings.asks(suppress.UNUSED) else ()
     for rule in rules:
         if rule.hints and hinted.isdisjoint(rule.hints):
             continue
-        if settings.asks(rule) or any(entry.judged and entry.names(rule) for entry in judging):
+        if settings.asks(rule) or any(entry.names(rule) for entry in judging):
             yield rule
+
+
+@lru_cache(maxsize=8)
+def _hints(rules: tuple[Rule, ...]) -> frozenset[str]:
+    return frozenset(hint for rule in rules for hint in rule.hints)
 
 
 def _ask(rules: Iterable[Rule], document: Document, facts: Facts) -> Iterator[tuple[Rule, Finding]]:

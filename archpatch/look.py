@@ -201,7 +201,6 @@ class _Look(Struct, frozen=True):
             for path in _named_files((*report.findings, *report.suppressed))
             if path != document.path
         }
-        lines = lines_of(document.source)
         told = FileResult(
             path=document.path,
             source=document.source,
@@ -210,7 +209,12 @@ class _Look(Struct, frozen=True):
             suppressed=entries(document, report.suppressed, others, suppressed=True),
             unknown=report.unknown,
             errors=tuple(
-                Error(document.path, Kind.PARSE, problem.message, lines.number(problem.span.start))
+                Error(
+                    document.path,
+                    Kind.PARSE,
+                    problem.message,
+                    lines_of(document.source).number(problem.span.start),
+                )
                 for problem in report.errors
             ),
             states=assess(report),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Self
 
 from msgspec import Struct
@@ -147,4 +148,15 @@ def arch_of(word: str) -> str | None:
         return word
     if known := _ARCH_OF.get(word):
         return known
-    return next((arch for convention in Convention if (arch := convention.read(word))), None)
+    return _spelled().get(word)
+
+
+@cache
+def _spelled() -> Mapping[str, str]:
+    """What the words of all conventions mean; where two disagree, the first counts."""
+    found: dict[str, str] = {}
+    for convention in Convention:
+        for arch, word in zip(_COLUMNS, convention.value.split(), strict=True):
+            if word != "-":
+                found.setdefault(word, arch)
+    return found

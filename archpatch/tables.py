@@ -140,9 +140,16 @@ class Tables(Struct, frozen=True, dict=True):
             for row in table.get(name)
         )
 
-    def debian_ever_lacks_arm64(self, package: str) -> bool:
-        """Whether that is so in some release of Debian."""
-        return any(True for table in self.named("debian-without-arm64") for _ in table.get(package))
+    @cached_property
+    def deb_names(self) -> frozenset[str]:
+        """The names of packages that apt does not find for arm64, in some release at least."""
+        own = (
+            row["package"]
+            for t in self.named("packages-without-arm64")
+            for row in t
+            if row["manager"] == "apt"
+        )
+        return frozenset(own) | {row["package"] for t in self.named("debian-without-arm64") for row in t}
 
     def debian_lacks_arm64(self, package: str, release: str | None = None) -> bool:
         """Whether Debian builds a package for amd64 and not for arm64.

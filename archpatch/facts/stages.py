@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
 from archpatch.syntax.tree import Copy, Flag, From, Instruction, Run, Stage, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
-from archpatch.text import encode, regex
+from archpatch.text import decode, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -37,11 +37,11 @@ _NAME = regex(rb"[A-Za-z_]\w*")
 _WIDE_NAME = regex(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
 
 
-_PACKAGE = regex(rb"[A-Za-z0-9][\w.+-]*")
+_PACKAGE = regex(r"[A-Za-z0-9][\w.+-]*")
 
 
-def _may_name(text: bytes, known: Callable[[str], bool]) -> bool:
-    return b"$" in text or any(known(word.decode()) for word in set(_PACKAGE.findall(text)))
+def _may_name(text: bytes, known: frozenset[str]) -> bool:
+    return b"$" in text or not known.isdisjoint(_PACKAGE.findall(decode(text)))
 
 
 class StageFacts:
@@ -360,19 +360,22 @@ class StageFacts:
         """Its RUNs in which one of these texts (in lower case) stands in any case: a quick look, as `Rule.hints` is for
         files, that spares reading the scripts of the others."""
         wanted = tuple(map(encode, texts))
+        find = self.facts.lowered.find
         for run in self.runs:
-            body = run.span.of(self.facts.lowered)
-            if any(text in body for text in wanted):
-                yield run
+            start, end = run.span.start, run.span.end
+            for text in wanted:
+                if find(text, start, end) >= 0:
+                    yield run
+                    break
 
     def commands_with(self, *texts: str) -> Iterator[Command]:
         """The simple commands of its RUNs in which one of these texts stands."""
         for run in self.runs_with(*texts):
             yield from self.facts.commands_of(run, self)
 
-    def installs_by(self, *managers: str, known: Callable[[str], bool] | None = None) -> Iterator[Install]:
-        """The installations by these package managers, by default all; with `known`, those of the RUNs in which a word
-        stands for which it is true, or a variable."""
+    def installs_by(self, *managers: str, known: frozenset[str] | None = None) -> Iterator[Install]:
+        """The installations by these package managers, by default all; with `known`, those of the RUNs in which one
+        of these words stands, or a variable."""
         for run in self.runs_with(*calls(*managers)) if managers else self.runs:
             if known is not None and not _may_name(run.span.of(self.facts.document.source), known):
                 continue

@@ -41,7 +41,10 @@ _SURROGATE = regex("[\ud800-\udfff]")
 
 def strip(line: LogicalLine, start: int, end: int) -> tuple[int, int]:
     """The range without blanks at both ends."""
-    text = mask(line.text)
+    text = line.text
+    if start < end and 0x20 < text[start] < 0x80 and 0x20 < text[end - 1] < 0x80:
+        return start, end
+    text = mask(text)
     while start < end and text[start] in BLANKS:
         start += 1
     while start < end and text[end - 1] in BLANKS:

@@ -138,12 +138,14 @@ class Scanner:
 
     def _logical(self, code: bytes) -> LogicalLine:
         """The logical line that begins at the cursor with `code`."""
+        token = self.escape.encode()
+        if not code.endswith((token, b" ", b"\t")):
+            return self._single(code)
         texts: list[bytes] = []
         starts: list[int] = []
         places: list[int] = []
         length = 0
         lines, layout, total = self._lines, self.layout, len(self.source)
-        token = self.escape.encode()
         first_comment = len(self.comments)
         while True:
             place = self.at
@@ -173,6 +175,16 @@ class Scanner:
                 break
         comments = tuple(self.comments[first_comment:])
         return LogicalLine(self.source, b"".join(texts), tuple(starts), tuple(places), end, comments)
+
+    def _single(self, code: bytes) -> LogicalLine:
+        """The line at the cursor, which the next one does not continue."""
+        place = self.at
+        end = place + len(code)
+        self._step()
+        self.layout.append((_CODE, end))
+        if end < self.at:
+            self.layout.append((_NEWLINE, self.at))
+        return LogicalLine(self.source, code, (0,), (place,), end, ())
 
     def _read_directives(self) -> None:
         """The block of directives at the top.

@@ -69,13 +69,14 @@ class AptPackageAmd64Only(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each package."""
-
-        def known(name: str) -> bool:
-            tables = facts.tables
-            return tables.debian_ever_lacks_arm64(name) or bool(tables.package_lacks_arm64("apt", name))
-
-        for install, package in packages(facts, "apt", known=known):
-            if package.local or package.arch is not None or package.name.startswith(_OTHER_RULES):
+        names = facts.tables.deb_names
+        for install, package in packages(facts, "apt", known=names):
+            if (
+                package.name not in names
+                or package.local
+                or package.arch is not None
+                or package.name.startswith(_OTHER_RULES)
+            ):
                 continue
             row = facts.tables.package_lacks_arm64("apt", package.name)
             if (row is None and not _debian_lacks(facts, install, package)) or is_fine(
@@ -96,8 +97,6 @@ class AptPackageAmd64Only(Rule):
 
 
 def _debian_lacks(facts: Facts, install: Install, package: Package) -> bool:
-    if not facts.tables.debian_ever_lacks_arm64(package.name):
-        return False
     distro = install.command.stage.distro
     return distro.name == "debian" and facts.tables.debian_lacks_arm64(package.name, distro.release)
 

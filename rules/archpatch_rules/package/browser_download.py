@@ -61,7 +61,7 @@ class BrowserDownload(Rule):
                 yield from self._puppeteer(facts, stage)
 
     def _puppeteer(self, facts: Facts, stage: StageFacts) -> Iterator[Finding]:
-        for install in stage.installs_by(known="puppeteer".__eq__):
+        for install in stage.installs_by(known=_PUPPETEER):
             for package in install.packages:
                 if (
                     install.manager in ("npm", "yarn", "pnpm")
@@ -73,6 +73,9 @@ class BrowserDownload(Rule):
                         "puppeteer downloads Chrome for x86_64 on every platform. Set PUPPETEER_SKIP_DOWNLOAD=1, install the "
                         "distribution's chromium, and name it in PUPPETEER_EXECUTABLE_PATH.",
                     )
+
+
+_PUPPETEER = frozenset({"puppeteer"})
 
 
 def _branded(command: Command) -> Span | None:

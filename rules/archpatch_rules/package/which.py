@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
@@ -29,7 +29,7 @@ def stages(facts: Facts) -> Iterator[StageFacts]:
         )
 
 
-def installs(facts: Facts, *managers: str, known: Callable[[str], bool] | None = None) -> Iterator[Install]:
+def installs(facts: Facts, *managers: str, known: frozenset[str] | None = None) -> Iterator[Install]:
     """The installations by these managers that every target does; `known` as in packages()."""
     for stage in stages(facts):
         for install in stage.installs_by(*managers, known=known):
@@ -38,10 +38,10 @@ def installs(facts: Facts, *managers: str, known: Callable[[str], bool] | None =
 
 
 def packages(
-    facts: Facts, *managers: str, known: Callable[[str], bool] | None = None
+    facts: Facts, *managers: str, known: frozenset[str] | None = None
 ) -> Iterator[tuple[Install, Package]]:
     """The packages that these managers install for every target; with `known`, those of the RUNs that may name one of
-    which it is true."""
+    these."""
     for install in installs(facts, *managers, known=known):
         for package in install.packages:
             yield install, package

@@ -93,7 +93,7 @@ def _declared(document: Document) -> bool:
 
 
 def _compiles(stage: StageFacts) -> bool:
-    installs = stage.installs_by(known=_COMPILERS.__contains__)
+    installs = stage.installs_by(known=_COMPILERS)
     return any(not install.names.isdisjoint(_COMPILERS) for install in installs) or any(
         _compiles(child) for child in stage.children
     )

@@ -117,14 +117,5 @@ def _names_amd64(word: ShellWord) -> bool:
 
 def _installs_cross(facts: Facts) -> bool:
     """Whether a cross compiler to amd64 is installed, which is there on arm64 too."""
-    names = {
-        name
-        for stage in facts.stages
-        for install in stage.installs_by(known=_is_cross)
-        for name in install.names
-    }
-    return any(map(_is_cross, names))
-
-
-def _is_cross(name: str) -> bool:
-    return "x86-64-linux" in name
+    names = {name for stage in facts.stages for install in stage.installs for name in install.names}
+    return any("x86-64-linux" in name for name in names)
