@@ -1,5 +1,5 @@
-"""`archpatch fix` that is killed, run many times at once, interrupted, or out of space: every file is the old or the
-new one. ARCHPATCH_KILLS=500 runs the long form over 500 files."""
+"""`archpatch fix` that is killed, run many times at once, beside an editor, interrupted, or out of space: every file
+is the old or the new one, and no edit is lost. ARCHPATCH_KILLS=500 and ARCHPATCH_ROUNDS=200 run the long forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -15,6 +19,7 @@ import pytest
 
 KILLS = int(os.environ.get("ARCHPATCH_KILLS", "6"))
 FILES = 500 if KILLS > 50 else 40
+ROUNDS = int(os.environ.get("ARCHPATCH_ROUNDS", "4"))
 OLD = b'FROM --platform=$BUILDPLATFORM alpine AS base\r\nFROM base\nCMD ["sh"] # \xff'
 NEW = b'FROM alpine AS base\r\nFROM base\nCMD ["sh"] # \xff'
 FIX = (sys.executable, "-m", "archpatch", "fix", "--exit-zero", "--no-cache", "--isolated")
@@ -43,13 +48,17 @@ def test_a_fix_that_is_killed_leaves_old_or_new_files_and_the_next_run_tidies_up
     put_files(tmp_path)
     start(tmp_path).communicate()
     lasts = time.monotonic() - began
+    middle = 0
     for _ in range(KILLS):
         paths = put_files(tmp_path)
         child = start(tmp_path, "--jobs", "2")
         time.sleep(random.uniform(0.1, lasts))
         os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
-        assert {path.read_bytes() for path in paths} <= {OLD, NEW}
+        texts = {path.read_bytes() for path in paths}
+        assert texts <= {OLD, NEW}
+        middle += len(texts) == 2
+    print(f"{KILLS} kills over {FILES} files, {middle} of them in the middle of the tree")
     put_files(tmp_path)
     assert start(tmp_path).wait() == 0
     assert {path.read_bytes() for path in paths} == {NEW}
@@ -81,6 +90,69 @@ def test_runs_at_the_same_time_give_what_one_run_gives(tmp_path: Path, processes
     assert leftovers(tmp_path) == []
     for child, text in zip(children, told, strict=True):
         assert child.returncode == 0 or b"changed on disk" in text or b"another process" in text
+
+
+def write_in_place(path: Path, line: bytes) -> None:
+    with path.open("ab", buffering=0) as file:
+        file.write(line)
+
+
+def write_anew(path: Path, line: bytes) -> None:
+    fresh = path.with_name("fresh")
+    fresh.write_bytes(path.read_bytes() + line)
+    fresh.rename(path)
+
+
+EDITORS = {"in place": write_in_place, "a file that takes the name": write_anew}
+
+
+def edit(paths: Sequence[Path], how: str, random: Random, done: threading.Event) -> dict[Path, list[bytes]]:
+    """Add lines to files, one after the other, until told to stop; what was added."""
+    added: dict[Path, list[bytes]] = {path: [] for path in paths}
+    while not done.is_set():
+        path = random.choice(paths)
+        if len(added[path]) < 40:
+            line = b"# edit %d\n" % len(added[path])
+            EDITORS[how](path, line)
+            added[path].append(line)
+        time.sleep(random.uniform(0, 0.004))
+    return added
+
+
+@pytest.mark.parametrize("how", EDITORS)
+def test_no_edit_is_lost_beside_an_editor(tmp_path: Path, how: str) -> None:
+    random = Random(how)
+    seen: Counter[bytes] = Counter()
+    edits = 0
+    for _ in range(ROUNDS):
+        paths = put_files(tmp_path, 6)
+        for path in paths:
+            path.write_bytes(OLD + b"\n")
+        done = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            editor = pool.submit(edit, paths, how, random, done)
+            children = [start(tmp_path) for _ in range(random.randint(2, 8))]
+            told = b"".join(child.communicate(timeout=120)[1] for child in children)
+            done.set()
+            added = editor.result()
+        for path in paths:
+            text, lines = path.read_bytes(), b"".join(added[path])
+            assert text in (OLD + b"\n" + lines, NEW + b"\n" + lines)
+            if (
+                how == "in place"
+            ):  # one that was left was left with a reason; the other editor undoes a fix at times
+                assert text.startswith(NEW) or os.path.relpath(path).encode() in told
+            seen[NEW if text.startswith(NEW) else OLD] += 1
+            edits += len(added[path])
+        assert b"Traceback" not in told
+        seen[b"changed"] += told.count(b"changed on disk")
+        assert leftovers(tmp_path) == []
+    print(
+        f"{ROUNDS} rounds, {edits} edits {how}, none lost: {seen[NEW]} files mended, {seen[OLD]} left; "
+        f"'changed on disk' was said {seen[b'changed']} times"
+    )
+    assert start(tmp_path).wait() == 0
+    assert all(path.read_bytes().startswith(NEW) for path in paths)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounts a small file system")
