@@ -62,6 +62,8 @@ def suggestion(file: FileResult, fix: Fix) -> Region | None:
     found = list(regions(file, fix, gap=_APART))
     if len(found) != 1 or (found[0].new and _line_end(found[0].old) != _line_end(found[0].new)):
         return None
+    if found[0].new == _line_end(found[0].new) * 2:  # `_text` tells two empty lines as it tells one
+        return None
     try:
         found[0].new.decode("utf-8")
     except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archpatch import look, session
@@ -128,6 +128,7 @@ def test_the_fix_of_a_sarif_report_gives_the_bytes_of_the_fix(by: str, case: tup
 
 
 @given(mended())
+@example((b"FROM a\n\n\nCMD d\n", Fix("Mend it", (Edit.insert(8, b"\n"),), Applicability.SAFE)))
 def test_the_suggestion_of_an_rdjson_report_gives_the_bytes_of_the_fix(case: tuple[bytes, Fix]) -> None:
     source, fix = case
     (one,) = json.loads(render("rdjson", of(source, fix), Look()))["diagnostics"]
