@@ -141,7 +141,7 @@ def test_no_edit_is_lost_beside_an_editor(tmp_path: Path, how: str) -> None:
             if (
                 how == "in place"
             ):  # one that was left was left with a reason; the other editor undoes a fix at times
-                assert text.startswith(NEW) or os.path.relpath(path).encode() in told
+                assert text.startswith(NEW) or f"/{path.parent.name}/Dockerfile:".encode() in told
             seen[NEW if text.startswith(NEW) else OLD] += 1
             edits += len(added[path])
         assert b"Traceback" not in told
