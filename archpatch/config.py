@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -151,6 +150,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     Equal beginnings count more: codes of one family share theirs.
     """
+
+    from difflib import SequenceMatcher  # for a misspelt word alone
 
     def likeness(other: str) -> float:
         return SequenceMatcher(None, word, other).ratio() + 0.1 * len(os.path.commonprefix([word, other]))  # noqa: RUF071  (of words, not of paths)

@@ -10,7 +10,6 @@ the rules that name them in `also`. Inside a heredoc all of these are data.
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -154,6 +153,8 @@ class Suppressions(Struct, frozen=True):
                 yield self._idle(entry, idle)
 
     def _unknown(self, entry: Suppression, code: str, rules: Sequence[Rule | Notice]) -> Finding:
+        import difflib  # for a misspelt code alone
+
         known = [rule.code for rule in rules] + [rule.name for rule in rules]
         near = difflib.get_close_matches(code.upper(), known, 1) or difflib.get_close_matches(code, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""

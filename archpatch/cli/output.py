@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -43,11 +42,17 @@ def show(request: Request, result: Result) -> None:
         if text is not None and not request.outputs and request.verb is Verb.DIFF:
             continue  # the patch is the report
         color = output.format in HUMAN and wants_color(request.color, stream)
-        width = shutil.get_terminal_size().columns if is_terminal(stream) else 0
+        width = _columns() if is_terminal(stream) else 0
         report = render(output.format, result, Look(color, request.quiet, request.statistics, width))
         emit(report, stream, guarded=output.format in HUMAN)
         if output.format == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
             _append(Path(summary), render("markdown", result, Look()))
+
+
+def _columns() -> int:
+    import shutil  # with its compressors 2 ms; pipes and hooks have no width
+
+    return shutil.get_terminal_size().columns
 
 
 def _text(request: Request, result: Result) -> bytes | None:

@@ -6,7 +6,6 @@ Source: moby/buildkit frontend/dockerfile/parser/split_command.go and line_parse
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -158,7 +157,11 @@ def json_strings(line: LogicalLine, start: int, end: int) -> tuple[Word, ...] | 
 
 
 def _json_value(raw: bytes) -> str:
-    value = json.loads(decode(raw)) if b"\\" in raw else decode(raw[1:-1])
+    if b"\\" not in raw:
+        return decode(raw[1:-1])
+    import json  # few JSON strings have an escape
+
+    value = json.loads(decode(raw))
     assert isinstance(value, str), "the pattern lets strings through only"
     return _SURROGATE.sub("\ufffd", value) if b"\\u" in raw else value
 
@@ -167,6 +170,8 @@ def is_list_of_others(line: LogicalLine, start: int, end: int) -> bool:
     """Whether the range is a JSON list that holds more than strings, which BuildKit rejects."""
     if line.text[start : start + 1] != b"[":
         return False
+    import json  # an error of the file, rare
+
     try:
         # int() refuses NaN and Infinity, which Python's reader knows and JSON does not.
         return isinstance(json.loads(decode(line.text[start:end]), parse_constant=int), list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -44,10 +44,27 @@ _SEPARATORS = frozenset({";", "&", "\n", ";;"})
 
 @cache
 def _parser() -> Parser:
-    import tree_sitter_bash
     from tree_sitter import Language, Parser
 
-    return Parser(Language(tree_sitter_bash.language()))
+    return Parser(Language(_grammar().language()))
+
+
+def _grammar() -> Any:
+    """The compiled grammar. Its package, which exports it, loads importlib.resources with it: 6 ms of each start."""
+    from importlib.machinery import PathFinder
+    from importlib.util import find_spec, module_from_spec
+
+    package = find_spec("tree_sitter_bash")  # finds the package without running it
+    binding = package and PathFinder.find_spec(
+        "tree_sitter_bash._binding", package.submodule_search_locations
+    )
+    if not binding or not binding.loader:
+        import tree_sitter_bash
+
+        return tree_sitter_bash
+    module = module_from_spec(binding)
+    binding.loader.exec_module(module)
+    return module
 
 
 # A shell among the words, which may get a script of its own: whether that can be read must be known at once.

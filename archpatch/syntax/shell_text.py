@@ -6,7 +6,6 @@ BuildKit takes line continuations, comment lines and blank lines out before a sh
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -129,6 +128,8 @@ def json_string(verbatim: str, start: int) -> Text | None:
         end = at + len(encode(piece))
         if piece[0] == "\\":
             try:
+                import json  # few JSON strings have an escape
+
                 value = encode(json.loads(f'"{piece}"'))
             except (ValueError, UnicodeEncodeError):
                 return None

@@ -7,9 +7,8 @@ declares its children inherit. The environment of a base image is not known; its
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from archpatch.facts import Facts, StageFacts
 from archpatch.platforms import AMD64
@@ -38,15 +37,27 @@ _EXPANDED = frozenset({"WORKDIR", "USER", "EXPOSE", "VOLUME", "STOPSIGNAL", "LAB
 _LIBRARIES = ("/usr/lib/x86_64-linux-gnu/", "/lib/x86_64-linux-gnu/")
 
 
-@dataclass(frozen=True, slots=True)
-class StageView:
+class StageView(Struct, frozen=True, eq=False):
     """One stage. `base` is a StageRef, or the image as a Word; `platform` the one it is resolved for."""
 
     name: str | None
     base: Hashable
     platform: str
     steps: tuple[Hashable, ...]
-    facts: StageFacts | None = field(default=None, compare=False, repr=False)
+    facts: StageFacts | None = None  # where it comes from; no part of what it is
+
+    @property
+    def _told(self) -> tuple[Hashable, ...]:
+        return (self.name, self.base, self.platform, self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StageView) and self._told == other._told
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    def __repr__(self) -> str:
+        return f"StageView{self._told}"
 
     @property
     def musl(self) -> bool | None:
@@ -204,8 +215,7 @@ def _declare(
     return tuple(steps)
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """Reads stages in order; `ends` are the variables that children inherit."""
 
     facts: Facts

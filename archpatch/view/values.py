@@ -5,8 +5,10 @@ All are frozen and hashable, so that two views are compared with `==` where no e
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from msgspec import Struct
@@ -108,8 +110,17 @@ def symbol(kind: str, content: Hashable, quoted: bool = True) -> Sym:
     """A symbol whose size is bounded: a value that is built up step by step would double with each of them."""
     text = repr(content)
     if len(text) > (_LARGEST * 10 if "Hole(" in text else _LARGEST):
-        content = hashlib.sha256(encode(text)).hexdigest()
+        content = _sha256()(encode(text)).hexdigest()
     return Sym(kind, content, quoted)
+
+
+@cache
+def _sha256() -> Any:
+    """SHA-256 without OpenSSL where Python has it so, as its `random` does: hashlib costs a start 3 ms."""
+    for name in ("_sha2", "_sha256"):  # since 3.12, before
+        with suppress(ImportError):
+            return import_module(name).sha256
+    return import_module("hashlib").sha256
 
 
 def bounded(word: Word) -> Word:
