@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
-from archpatch.facts import Facts, PlatformKind
+from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.platforms import AMD64, ARM64, Convention, arch_words
 from archpatch.syntax.shell import Literal, Quote, ShellCommand, ShellWord
 from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
@@ -93,18 +93,41 @@ def insert_before(document: Document, instruction: Instruction, line: str) -> Ed
     return Edit.insert(attached_start(document, instruction), text)
 
 
-def substitute(word: ShellWord, span: Span, expression: str) -> Edit | None:
+def substitute(word: ShellWord, span: Span, expression: str, command: Command | None = None) -> Edit | None:
     """Put a shell expression (`${TARGETARCH}`) in place of `span`, which lies in a literal part of `word`.
 
-    Quotes are re-done: in single quotes nothing expands, so they are closed and opened again. None where the
-    place is no literal of this word (a variable, a nested script).
+    Quotes are re-done: in single quotes nothing expands, so they are closed and opened again. With the `command`
+    that the word belongs to, a `$(...)` outside of quotes gets its own. None where the place is no literal of this
+    word (a variable, a nested script).
     """
     for part in word.parts:
         if isinstance(part, Literal) and span in part.span:
             if part.quote is Quote.SINGLE:
                 return Edit.replace(span, f"'\"{expression}\"'")
+            if part.quote is Quote.NONE and command is not None:
+                return Edit.replace(span, guarded(expression, span, command))
             return Edit.replace(span, expression)
     return None
+
+
+def in_place(holder: object, span: Span, expression: str, command: Command | None) -> Edit:
+    """Put an expression in place of a variable or `$(...)` of a word, which stands at `span`."""
+    parts = holder.parts if isinstance(holder, ShellWord) else ()
+    bare = any(part.span == span and part.quote is Quote.NONE for part in parts)
+    return Edit.replace(span, guarded(expression, span, command) if bare and command else expression)
+
+
+def guarded(expression: str, span: Span, command: Command) -> str:
+    """An expression for a place outside of quotes: `"$(...)"`, whose output the shell does not split into words.
+
+    As it is where quotes would end those around it: in `sh -c "..."`, in JSON, within backquotes.
+    """
+    if not expression.startswith("$(") or command.run.json:
+        return expression
+    if any(other.script is not None and span in other.script.span for other in command.script.commands):
+        return expression
+    source = command.stage.facts.document.source
+    return expression if b"`" in command.run.span.of(source) else f'"{expression}"'
 
 
 def substitute_word(word: Word, span: Span, expression: str) -> Edit | None:

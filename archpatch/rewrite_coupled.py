@@ -11,7 +11,7 @@ from archpatch.facts import Command, Download, Facts, StageFacts
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.suppressors import command_at
 from archpatch.platforms import AMD64, arch_words
-from archpatch.rewrite import declare_arg, substitute, substitute_word
+from archpatch.rewrite import declare_arg, in_place, substitute, substitute_word
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Document, Env, Instruction, Run
 from archpatch.text import Edit, Span, decode, encode, regex
@@ -45,10 +45,10 @@ def _in_script(
                 continue  # changed in its own place
             if span is None:
                 if piece.use and piece.text == text and download.varies:
-                    edits.append(Edit.replace(piece.use, expressions[places[text]]))
+                    edits.append(in_place(word, piece.use, expressions[places[text]], command))
                 continue
             if piece.holder is word:
-                edit = substitute(word, span, expressions[places[text]])
+                edit = substitute(word, span, expressions[places[text]], command)
                 if edit is None or (b"'" in edit.text and any(span in outer for outer in inner)):
                     return None
                 edits.append(edit)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.platforms import AMD64, ARM64, Convention
-from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
+from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
 from archpatch.rewrite_coupled import clusters, coupled, elsewhere, others_of
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import ShellCommand, ShellWord
@@ -93,7 +93,7 @@ def respell(
     if sum("_arch" in expression for expression in expressions.values()) > 1:
         return None  # two variables of one `case`
     for token in download.tokens:
-        made = _replaced(document, facts, token, expressions[token.place], argument, download.command)
+        made = _replaced(document, facts, token, expressions[token.place], argument, download)
         if made is None:
             return None
         edits += made
@@ -197,18 +197,21 @@ def _replaced(
     token: UrlToken,
     expression: str,
     argument: str,
-    command: Command | None,
+    download: Download,
 ) -> tuple[Edit, ...] | None:
     """The edits at the place of a token: in the URL, or in the assignment or ENV that holds it."""
-    piece = token.piece
+    piece, command = token.piece, download.command
     if piece is None or piece.instruction is None:
         return None
     span = token.span
     if span is None:  # `$ARCH` or `$(uname -m)` in the URL, spelled as nobody publishes
         span = piece.use or piece.source
-        return (Edit.replace(span, expression),) if span and piece.text == token.text else None
+        if span is None or piece.text != token.text:
+            return None
+        holder = download.word if span == piece.use else piece.holder
+        return (in_place(holder, span, expression, command),)
     if isinstance(piece.holder, ShellWord):
-        edit = substitute(piece.holder, span, expression)
+        edit = substitute(piece.holder, span, expression, command)
         nested = command is not None and any(_outer(command))
         # Within `sh -c '...'` quotes cannot be closed and opened again.
         return None if edit is None or (nested and b"'" in edit.text) else (edit,)

@@ -21,7 +21,7 @@ def substitute_written(written: Written, span: Span, expression: str) -> Edit | 
     """
     word, command = written.word, written.command
     if command is not None and isinstance(word, ShellWord):
-        return substitute(word, span, expression) if command.script.readable else None
+        return substitute(word, span, expression, command) if command.script.readable else None
     if isinstance(word, Word) and written.instruction.keyword in _EXPANDED:
         return substitute_word(word, span, expression)
     return None

@@ -10,7 +10,7 @@ from archpatch.engine import Settings, check, fix
 from archpatch.platforms import AMD64, Platform
 from archpatch.syntax.parse import parse
 from archpatch.text import Applicability
-from archpatch_rules import codegen, download
+from archpatch_rules import codegen, download, path
 
 RULES = (*download.RULES, *codegen.RULES)
 HELM = "https://get.helm.sh/helm-v3.9.1-linux-amd64.tar.gz"
@@ -192,3 +192,37 @@ def test_a_platform_of_which_the_table_says_nothing_makes_the_fix_unsafe() -> No
 
 def test_only_amd64_wants_nothing_else() -> None:
     assert codes(f"FROM debian\nRUN wget {HELM}\n", Settings(targets=(AMD64,))) == []
+
+
+@pytest.mark.parametrize(
+    ("run", "mended"),
+    [
+        pytest.param("cp /lib/x86_64-linux-gnu/a /b", 'cp /lib/"$(uname -m)"-linux-gnu/a /b', id="bare"),
+        pytest.param('cp "/lib/x86_64-linux-gnu/a" /b', 'cp "/lib/$(uname -m)-linux-gnu/a" /b', id="double"),
+        pytest.param(
+            "cp '/lib/x86_64-linux-gnu/a' /b", "cp '/lib/'\"$(uname -m)\"'-linux-gnu/a' /b", id="single"
+        ),
+        pytest.param(
+            'sh -c "cp /lib/x86_64-linux-gnu/a /b"', 'sh -c "cp /lib/$(uname -m)-linux-gnu/a /b"', id="sh -c"
+        ),
+        pytest.param(
+            'echo "`cat /lib/x86_64-linux-gnu/a`"',
+            'echo "`cat /lib/$(uname -m)-linux-gnu/a`"',
+            id="backquotes",
+        ),
+        pytest.param(
+            'echo "$(cat /lib/x86_64-linux-gnu/a)"',
+            'echo "$(cat /lib/"$(uname -m)"-linux-gnu/a)"',
+            id="a substitution has quotes of its own",
+        ),
+        pytest.param(
+            "<<EOF\ncp /lib/x86_64-linux-gnu/a /b\nEOF",
+            '<<EOF\ncp /lib/"$(uname -m)"-linux-gnu/a /b\nEOF',
+            id="heredoc",
+        ),
+    ],
+)
+def test_what_is_asked_of_the_machine_is_quoted_where_quotes_can_stand(run: str, mended: str) -> None:
+    document = parse(f"FROM debian\nRUN {run}\n".encode())
+    outcome = fix(document, path.RULES, level=Applicability.UNSAFE)
+    assert outcome.source.decode() == f"FROM debian\nRUN {mended}\n"

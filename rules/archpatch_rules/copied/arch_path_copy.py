@@ -75,7 +75,7 @@ class ArchPathCopy(Rule):
         Example(
             "FROM rockylinux:9\nADD tool-x86_64.rpm /\nRUN rpm -i /tool-x86_64.rpm\n",
             "FROM rockylinux:9\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ADD tool-${TARGET_ARCH/arm64/aarch64}.rpm /\nRUN rpm -i /tool-$(uname -m).rpm\n",
+            'ADD tool-${TARGET_ARCH/arm64/aarch64}.rpm /\nRUN rpm -i /tool-"$(uname -m)".rpm\n',
             "The kernel's word, and a command that uses the file",
             applicability="unsafe",
         ),

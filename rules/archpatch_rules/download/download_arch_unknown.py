@@ -41,8 +41,8 @@ class DownloadArchUnknown(Rule):
             "RUN wget https://example.com/tool-1.0-x86_64.tar.gz \\\n"
             "    && tar xf tool-1.0-x86_64.tar.gz --strip-components=1 tool-1.0-x86_64/bin\n",
             "FROM debian\n"
-            "RUN wget https://example.com/tool-1.0-$(uname -m).tar.gz \\\n"
-            "    && tar xf tool-1.0-$(uname -m).tar.gz --strip-components=1 tool-1.0-$(uname -m)/bin\n",
+            'RUN wget https://example.com/tool-1.0-"$(uname -m)".tar.gz \\\n'
+            '    && tar xf tool-1.0-"$(uname -m)".tar.gz --strip-components=1 tool-1.0-"$(uname -m)"/bin\n',
             applicability="unsafe",
         ),
         Example(

@@ -124,7 +124,7 @@ def _fix(
     expression = _EXPRESSIONS.get(found.text)
     if expression is None or command.stage.kind is not PlatformKind.TARGET or command.run.json:
         return None
-    edit = substitute(word, span, expression)
+    edit = substitute(word, span, expression, command)
     if edit is None or not command.script.readable:
         return None
     declared = declare_arg(document, facts, command.run, "TARGETARCH") if "TARGETARCH" in expression else ()

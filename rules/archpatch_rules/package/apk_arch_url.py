@@ -33,12 +33,12 @@ class ApkArchUrl(Rule):
     examples = (
         Example(
             "FROM alpine\nRUN apk add https://dl-cdn.alpinelinux.org/alpine/v3.20/main/x86_64/zlib-1.3.1-r1.apk\n",
-            "FROM alpine\nRUN apk add https://dl-cdn.alpinelinux.org/alpine/v3.20/main/$(apk --print-arch)/zlib-1.3.1-r1.apk\n",
+            'FROM alpine\nRUN apk add https://dl-cdn.alpinelinux.org/alpine/v3.20/main/"$(apk --print-arch)"/zlib-1.3.1-r1.apk\n',
             applicability="safe",
         ),
         Example(
             "FROM alpine\nRUN apk add --arch x86_64 jq\n",
-            "FROM alpine\nRUN apk add --arch $(apk --print-arch) jq\n",
+            'FROM alpine\nRUN apk add --arch "$(apk --print-arch)" jq\n',
             applicability="unsafe",
         ),
         Example("FROM alpine\nRUN apk add --repository https://dl-cdn.alpinelinux.org/alpine/edge/main jq\n"),
@@ -76,7 +76,7 @@ def _words(command: Command) -> Iterator[tuple[ShellWord, Span, str, str]]:
 def _fix(command: Command, word: ShellWord, span: Span, text: str) -> Fix | None:
     if text not in ("x86_64", "aarch64") or not command.script.readable or command.run.json:
         return None
-    edit: Edit | None = substitute(word, span, "$(apk --print-arch)")
+    edit: Edit | None = substitute(word, span, "$(apk --print-arch)", command)
     own = "alpinelinux.org/" in word.raw and text == "x86_64"
     applicability = Applicability.SAFE if own else Applicability.UNSAFE
     return Fix("Ask apk for the architecture", (edit,), applicability) if edit else None

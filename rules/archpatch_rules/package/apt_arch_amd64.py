@@ -160,7 +160,7 @@ def _edits(document: Document, facts: Facts, source: AptSource) -> tuple[Edit, .
     text, asks = source.text, "$(dpkg --print-architecture)"
     if text.body is None:
         word = text.word(source.span)
-        edit = substitute(word, source.span, asks) if word else None
+        edit = substitute(word, source.span, asks, text.command) if word else None
         return (edit,) if edit else ()
     if not text.expands:
         return (Edit.delete(source.option),) if source.option else ()

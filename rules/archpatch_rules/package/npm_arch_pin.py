@@ -40,7 +40,7 @@ class NpmArchPin(Rule):
     examples = (
         Example(
             "FROM node:22\nCOPY package*.json ./\nRUN npm ci --cpu=x64\n",
-            "FROM node:22\nCOPY package*.json ./\nRUN npm ci --cpu=$(node -p process.arch)\n",
+            'FROM node:22\nCOPY package*.json ./\nRUN npm ci --cpu="$(node -p process.arch)"\n',
             applicability="unsafe",
         ),
         Example(
@@ -131,5 +131,5 @@ def _has_both(command: Command) -> bool:
 def _fix(command: Command, word: ShellWord, span: Span) -> Fix | None:
     if command.stage.kind is not PlatformKind.TARGET or not command.script.readable or command.run.json:
         return None
-    edit = substitute(word, span, "$(node -p process.arch)")
+    edit = substitute(word, span, "$(node -p process.arch)", command)
     return Fix("Ask node for the architecture", (edit,), Applicability.UNSAFE) if edit else None

@@ -34,7 +34,7 @@ class PipPlatform(Rule):
     examples = (
         Example(
             "FROM python:3.12\nRUN pip install --platform manylinux2014_x86_64 --only-binary=:all: --target /opt numpy\n",
-            "FROM python:3.12\nRUN pip install --platform manylinux2014_$(uname -m) --only-binary=:all: --target /opt numpy\n",
+            'FROM python:3.12\nRUN pip install --platform manylinux2014_"$(uname -m)" --only-binary=:all: --target /opt numpy\n',
             applicability="unsafe",
         ),
         Example(
@@ -95,7 +95,7 @@ def _fix(install: Install, word: ShellWord, span: Span, text: str) -> Fix | None
     ):
         return None
     edit = (
-        substitute(word, span, "$(uname -m)")
+        substitute(word, span, "$(uname -m)", install.command)
         if install.command.script.readable and not install.run.json
         else None
     )

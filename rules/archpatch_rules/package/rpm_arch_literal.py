@@ -44,7 +44,7 @@ class RpmArchLiteral(Rule):
         ),
         Example(
             "FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0.x86_64.rpm\n",
-            "FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0.$(uname -m).rpm\n",
+            'FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0."$(uname -m)".rpm\n',
             applicability="unsafe",
         ),
         Example(

@@ -50,7 +50,7 @@ class JavaHomeArch(Rule):
         ),
         Example(
             "FROM ubuntu:22.04\nRUN ln -s java-8-openjdk-amd64 /usr/lib/jvm/default-jvm\n",
-            "FROM ubuntu:22.04\nRUN ln -s java-8-openjdk-$(dpkg --print-architecture) /usr/lib/jvm/default-jvm\n",
+            'FROM ubuntu:22.04\nRUN ln -s java-8-openjdk-"$(dpkg --print-architecture)" /usr/lib/jvm/default-jvm\n',
             "In a RUN",
             applicability="safe",
         ),

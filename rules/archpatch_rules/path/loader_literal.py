@@ -54,14 +54,14 @@ class LoaderLiteral(Rule):
         ),
         Example(
             "FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-x86_64.path\n",
-            "FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-$(uname -m).path\n",
+            'FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-"$(uname -m)".path\n',
             "musl's names end with that of the machine",
             applicability="safe",
         ),
         Example(
             "FROM rockylinux:9 AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n", title="Red Hat's"
         ),
-        Example("FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-$(uname -m).path\n"),
+        Example('FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-"$(uname -m)".path\n'),
         Example(
             "FROM debian\nARG TARGETARCH\n"
             'RUN if [ "$TARGETARCH" = amd64 ]; then ls /lib64/ld-linux-x86-64.so.2; else ls /lib; fi\n'

@@ -60,7 +60,7 @@ class MultiarchDirLiteral(Rule):
     examples = (
         Example(
             "FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/x86_64-linux-gnu\n",
-            "FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/$(uname -m)-linux-gnu\n",
+            'FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/"$(uname -m)"-linux-gnu\n',
             applicability="safe",
         ),
         Example(

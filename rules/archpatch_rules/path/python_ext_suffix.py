@@ -40,7 +40,7 @@ class PythonExtSuffix(Rule):
         Example(
             "FROM python:3.12\nRUN cp build/lib.linux-x86_64-3.12/fast.cpython-312-x86_64-linux-gnu.so /opt/fast.so\n",
             "FROM python:3.12\n"
-            "RUN cp build/lib.linux-$(uname -m)-3.12/fast.cpython-312-$(uname -m)-linux-gnu.so /opt/fast.so\n",
+            'RUN cp build/lib.linux-"$(uname -m)"-3.12/fast.cpython-312-"$(uname -m)"-linux-gnu.so /opt/fast.so\n',
             applicability="safe",
         ),
         Example(
