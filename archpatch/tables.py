@@ -18,7 +18,13 @@ from archpatch.assets import Asset, Match, keys, match
 
 _PACK = "archpatch_rules"
 _HEADER = "# archpatch table: "
-NAMES = ("downloads", "images-without-arm64", "debian-without-arm64", "packages-without-arm64")
+NAMES = (
+    "downloads",
+    "images-without-arm64",
+    "debian-without-arm64",
+    "packages-without-arm64",
+    "apt-repositories",
+)
 
 
 class BadTable(ValueError):
@@ -165,6 +171,17 @@ class Tables(Struct, frozen=True, dict=True):
         """The row of a package (columns `package manager instead note`) that has no build for arm64."""
         rows = (row for table in self.named("packages-without-arm64") for row in table.get(package))
         return next((row for row in rows if row["manager"] == manager), None)
+
+    def repository_has_arm64(self, uri: str) -> bool | None:
+        """Whether the apt repository at an address has packages for arm64; None: nobody knows.
+
+        The longest address of a table counts, and the user's tables before the built-in one.
+        """
+        for table in self.named("apt-repositories"):
+            known = [row for row in table if f"/{row['address']}" in uri or f".{row['address']}" in uri]
+            if known:
+                return max(known, key=lambda row: len(row["address"]))["arm64"] == "yes"
+        return None
 
     def asset(self, url: str) -> Match | None:
         """What is known of the file at a URL; UNKNOWN stands for characters that nobody knows."""

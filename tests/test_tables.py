@@ -28,11 +28,29 @@ def test_a_table_is_sorted_and_states_source_and_licence(name: str) -> None:
     table = builtin(name)
     table.check()
     assert table.name == name
-    assert len(table) > 40
+    assert len(table) > 20
     assert table.about["source"]
     assert table.about["licence"]
     firsts = [line.cells for line in table]
     assert len(set(firsts)) == len(firsts)
+
+
+def test_a_repository_says_yes_or_no_and_is_known_by_the_longest_address(tmp_path: Path) -> None:
+    assert {row["arm64"] for row in builtin("apt-repositories")} == {"yes", "no"}
+    tables = Tables()
+    assert tables.repository_has_arm64("https://download.docker.com/linux/debian") is True
+    assert tables.repository_has_arm64("http://us.archive.ubuntu.com/ubuntu") is False
+    assert tables.repository_has_arm64("https://repo.mongodb.org/apt/ubuntu") is None
+    own = tmp_path / "own.tsv"
+    own.write_text(
+        "# archpatch table: apt-repositories\n# columns: address arm64 note\n"
+        "apt.example.com\tno\napt.example.com/new\tyes\ndownload.docker.com/linux\tno\n"
+    )
+    tables = Tables((own,))
+    assert tables.repository_has_arm64("https://apt.example.com/old") is False
+    assert tables.repository_has_arm64("https://apt.example.com/new/main") is True
+    assert tables.repository_has_arm64("https://download.docker.com/linux/debian") is False
+    assert tables.repository_has_arm64("https://notapt.example.com.org/x") is None
 
 
 def test_a_row_of_downloads_says_what_stands_for_every_place() -> None:

@@ -15,19 +15,6 @@ from archpatch.text import Edit, Fix
 from archpatch_rules.package.google_chrome import is_chrome
 from archpatch_rules.package.which import others, safe_if, stages
 
-# Repositories that publish arm64 beside amd64, and those that do not: their own package lists.
-_HAVE_ARM64 = (
-    "download.docker.com/linux/", "deb.nodesource.com/", "apt.postgresql.org/", "apt.releases.hashicorp.com",
-    "cli.github.com/packages", "pkgs.k8s.io/", "dl.yarnpkg.com/", "nginx.org/packages/", "packages.grafana.com/",
-    "apt.grafana.com", "artifacts.elastic.co/packages/7", "artifacts.elastic.co/packages/8",
-    "packages.adoptium.net/", "apt.corretto.aws", "packages.microsoft.com/repos/vscode",
-    "packages.microsoft.com/repos/code", "ports.ubuntu.com/",
-)  # fmt: skip
-_LACK_ARM64 = (
-    "storage.googleapis.com/bazel-apt", "packages.microsoft.com/repos/edge", "repo.mongodb.org/apt/debian",
-    "apt.repos.intel.com", "updates.signal.org", "repository.spotify.com", "dl.winehq.org", "repo.radeon.com",
-    "repo.steampowered.com", "archive.ubuntu.com", "security.ubuntu.com", "download.virtualbox.org", "apt.z.cash",
-)  # fmt: skip
 # Releases for which many of these had no arm64 yet.
 _OLD = ("precise", "trusty", "xenial", "wheezy", "jessie", "stretch", "12.04", "14.04", "16.04")
 
@@ -114,7 +101,9 @@ class AptArchAmd64(Rule):
             if not missing or source.text.stage not in concerned or is_chrome(source.uri):
                 continue
             if why_fine(facts, source.text.instruction, source.span, source.text.command) is None:
-                yield self.finding(source.span, _message(source, missing), _fix(document, facts, source))
+                yield self.finding(
+                    source.span, _message(facts, source, missing), _fix(document, facts, source)
+                )
 
 
 def _missing(facts: Facts, source: AptSource) -> list[str]:
@@ -127,9 +116,9 @@ def _missing(facts: Facts, source: AptSource) -> list[str]:
     return [word for word in wanted if word and word not in source.architectures]
 
 
-def _message(source: AptSource, missing: list[str]) -> str:
+def _message(facts: Facts, source: AptSource, missing: list[str]) -> str:
     here, there = " and ".join(source.architectures), " and ".join(missing)
-    if _is_one_of(source, _LACK_ARM64):
+    if facts.tables.repository_has_arm64(source.uri) is False:
         return (
             f"apt reads this repository for {here} alone, and it has no packages for {there}: what is installed from it "
             "has to be left out there, or to come from somewhere else."
@@ -137,13 +126,9 @@ def _message(source: AptSource, missing: list[str]) -> str:
     return f"apt reads this repository for {here} alone: on {there} its packages cannot be found."
 
 
-def _is_one_of(source: AptSource, addresses: tuple[str, ...]) -> bool:
-    return any(f"/{address}" in source.uri or f".{address}" in source.uri for address in addresses)
-
-
 def _fix(document: Document, facts: Facts, source: AptSource) -> Fix | None:
-    text = source.text
-    if len(source.architectures) > 1 or _is_one_of(source, _LACK_ARM64):
+    text, published = source.text, facts.tables.repository_has_arm64(source.uri)
+    if len(source.architectures) > 1 or published is False:
         return None
     if text.command is not None and (text.instruction.json or not text.command.script.readable):
         return None
@@ -152,7 +137,7 @@ def _fix(document: Document, facts: Facts, source: AptSource) -> Fix | None:
         return None
     dynamic = text.body is None and source.architectures == ("amd64",)
     old = text.stage.distro.release in _OLD or any(release in text.value for release in _OLD)
-    safe = dynamic and not old and _is_one_of(source, _HAVE_ARM64)
+    safe = dynamic and not old and published is True
     return Fix(title, edits, safe_if(facts, safe))
 
 

@@ -36,7 +36,7 @@ class CrossToolchainPackage(Rule):
         Example(
             "FROM debian:bookworm\nRUN apt-get update && apt-get install -y g++-aarch64-linux-gnu make\n",
             "FROM debian:bookworm\nRUN apt-get update && apt-get install -y "
-            '$([ "$(dpkg --print-architecture)" = amd64 ] && echo g++-aarch64-linux-gnu || echo g++) make\n',
+            '"$([ "$(dpkg --print-architecture)" = amd64 ] && echo g++-aarch64-linux-gnu || echo g++)" make\n',
             applicability="unsafe",
         ),
         Example(

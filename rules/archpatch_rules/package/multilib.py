@@ -35,7 +35,7 @@ class Multilib(Rule):
         Example(
             "FROM debian\nRUN apt-get update && apt-get install -y gcc-multilib make\n",
             "FROM debian\nRUN apt-get update && apt-get install -y "
-            '$([ "$(dpkg --print-architecture)" = amd64 ] && echo gcc-multilib || echo gcc) make\n',
+            '"$([ "$(dpkg --print-architecture)" = amd64 ] && echo gcc-multilib || echo gcc)" make\n',
             applicability="unsafe",
         ),
         Example(

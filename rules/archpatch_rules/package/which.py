@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64
+from archpatch.rewrite import guarded
 from archpatch.syntax.shell import Literal, Param, Quote
 from archpatch.text import Applicability, Edit
 
@@ -67,6 +68,9 @@ def on_amd64_alone(install: Install, package: Package, instead: str = "") -> Edi
         return None
     otherwise = f" || echo {instead}" if instead else ""
     name = package.word.raw
-    return Edit.replace(
-        package.word.span, f'$([ "$(dpkg --print-architecture)" = amd64 ] && echo {name}{otherwise})'
-    )
+    asked = f'$([ "$(dpkg --print-architecture)" = amd64 ] && echo {name}{otherwise})'
+    if (
+        instead and package.word.literal is not None
+    ):  # one word either way; else none is wanted on other platforms
+        asked = guarded(asked, package.word.span, install.command)
+    return Edit.replace(package.word.span, asked)
