@@ -113,6 +113,17 @@ _PYTHON = regex(r"(?:python|pypy)[\d.]*$")
 _PIP = regex(r"pip[\d.]*$")
 
 
+_TOKEN = regex(r"[A-Za-z0-9][\w.+-]*")
+
+
+def may_install(text: str, known: frozenset[str]) -> bool:
+    """Whether a RUN calls a package manager and names one of these packages, or has a variable that may; a quick look."""
+    words = _TOKEN.findall(text)
+    if "$" not in text and known.isdisjoint(words):
+        return False
+    return not _CALLED.isdisjoint(words) or "pip" in text
+
+
 def calls(*managers: str) -> tuple[str, ...]:
     """The texts one of which stands in every command that calls one of these managers."""
     return ("install_packages", *managers) if "apt" in managers else managers

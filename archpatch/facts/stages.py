@@ -21,7 +21,7 @@ from archpatch.facts.graph import (
     classify,
 )
 from archpatch.facts.images import ImageRef, parse_image
-from archpatch.facts.packages import Install, calls
+from archpatch.facts.packages import Install, calls, may_install
 from archpatch.facts.shells import Command
 from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
@@ -35,13 +35,6 @@ if TYPE_CHECKING:
 
 _NAME = regex(rb"[A-Za-z_]\w*")
 _WIDE_NAME = regex(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
-
-
-_PACKAGE = regex(r"[A-Za-z0-9][\w.+-]*")
-
-
-def _may_name(text: bytes, known: frozenset[str]) -> bool:
-    return b"$" in text or not known.isdisjoint(_PACKAGE.findall(decode(text)))
 
 
 class StageFacts:
@@ -377,7 +370,7 @@ class StageFacts:
         """The installations by these package managers, by default all; with `known`, those of the RUNs in which one
         of these words stands, or a variable."""
         for run in self.runs_with(*calls(*managers)) if managers else self.runs:
-            if known is not None and not _may_name(run.span.of(self.facts.document.source), known):
+            if known is not None and not may_install(decode(run.span.of(self.facts.document.source)), known):
                 continue
             for install in self.facts.installs_of(run, self):
                 if not managers or install.manager in managers:

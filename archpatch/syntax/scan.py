@@ -20,6 +20,7 @@ _WIDE_BLANK = regex(rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xa
 _DIRECTIVE = regex(rb"[ \t\v\f\r]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _SLASHES = regex(rb"//\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _HASH = ord("#")
+_USUAL = regex(rb"[ \t]*+[!-\"$-~]")  # neither a comment nor blank, whatever follows
 # An enum's members are looked up slowly, and there is a piece for each line.
 _CODE, _CONTINUATION, _NEWLINE = PieceKind.CODE, PieceKind.CONTINUATION, PieceKind.NEWLINE
 _KNOWN = frozenset({"syntax", "escape", "check"})
@@ -159,7 +160,8 @@ class Scanner:
             starts.append(length)
             places.append(place)
             length += len(code)
-            self._step()
+            self.at = min(place + len(lines[self._number]) + 1, total)
+            self._number += 1
             if code:
                 layout.append((_CODE, place + len(code)))
             if place + len(code) < self.at:
@@ -169,7 +171,7 @@ class Scanner:
             while self.at < total:
                 code = lines[self._number].rstrip(b"\r")
                 end = self.at + len(code)
-                if not self._passed_over(code):
+                if _USUAL.match(code) or not self._passed_over(code):
                     break
             else:
                 break

@@ -241,23 +241,29 @@ class CommandReader(ABC):
     def redirect(self, raw: Raw, found: list[Redirect]) -> list[Raw]:
         """Puts a redirect into `found`; returns nodes that the grammar took for more targets, but are words."""
         fd, operator, targets = None, "", []
+        words: list[Raw] = []
         for child in raw.children:
             if child.type == "file_descriptor":
-                fd = int(self.data[child.start_byte : child.end_byte])
+                digits = self.data[child.start_byte : child.end_byte]
+                if digits.isdigit():
+                    fd = int(digits)
+                else:  # `-o2>&1`, where the grammar takes the whole word for a number
+                    words.append(child)
             elif not operator:
                 operator = child.type
             else:
                 targets.append(child)
-        start, end = raw.start_byte, targets[0].end_byte if targets else raw.end_byte
+        start = words[0].end_byte if words else raw.start_byte
+        end = targets[0].end_byte if targets else raw.end_byte
         while len(targets) > 1 and targets[1].start_byte == end:
             end = targets.pop(1).end_byte
         target = self.word(targets[0].start_byte, end, raw.children) if targets else None
-        body = self.heredocs.get(start if fd is None else raw.children[1].start_byte)
+        body = self.heredocs.get(raw.children[1].start_byte if fd is not None else start)
         if body is not None:
             operator = "<<" if self.text.data[body.at + 2 : body.at + 3] != b"-" else "<<-"
         place = self.words.span(body.start, body.end) if body else None
         found.append(Redirect(self.words.span(start, end), operator, fd, target, place))
-        return targets[1:]
+        return words + targets[1:]
 
     # Lists
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from archpatch.syntax.shell_commands import SHELLS
 from archpatch.syntax.shell_read import Reader, read_text
+from archpatch.syntax.shell_select import mentions_arch
 from archpatch.syntax.shell_text import Text, joined, json_string, plain, text_of
 from archpatch.syntax.shell_tree import Content, Script, ShellCommand
 from archpatch.syntax.shell_tree import Sequence as Nodes
 from archpatch.syntax.shell_words import Literal, Opaque, Quote, ShellWord
 from archpatch.syntax.tree import Document, Instruction, Word
-from archpatch.text import Span, decode
+from archpatch.text import Span, decode, regex
 
 
 def read(
@@ -48,13 +50,31 @@ def read_run(
         return _unreadable(run.body, f"the shell is {_base(shell[0]) if shell else 'not known'}")
     if len(run.heredocs) == 1 and run.heredocs[0].marker == run.body:
         return _only_heredoc(source, run, aliases)
-    text = joined(source, run.body, document.escape)
     span = run.body
+    if not run.heredocs and _PLAIN[document.escape].fullmatch(source, span.start, span.end):
+        asks = mentions_arch(span.of(source), aliases or ())
+        return Script(span, True, "", lambda: _joined(document, span, aliases).content, asks=asks)
+    text = joined(source, span, document.escape)
     if run.heredocs:
         bodies = Span(run.heredocs[0].content.start, run.heredocs[-1].closing.end)
         text = _with_bodies(text, plain(source, bodies))
         span = span.cover(bodies)
     return read_text(source, text, span, aliases)
+
+
+# A list of simple commands without a quote, a variable or a bracket: every shell can read it.
+_GAP = rb"(?:[ \t]|%s[ \t]*+\r?\n)"
+_WORD = rb"[\w./:@,+-][\w./:=@%%+,~^-]*+"
+_KEYWORD = rb"(?!(?:if|then|else|elif|fi|do|done|case|esac|while|until|for|select|function|time|coproc|in)\b)"
+_COMMAND = _KEYWORD + _WORD + rb"(?:" + _GAP + rb"++" + _WORD + rb")*+"
+_LIST = _COMMAND + rb"(?:" + _GAP + rb"*+(?:&&|\|\|?|;)" + _GAP + rb"*+" + _COMMAND + rb")*+"
+_PLAIN = {
+    escape: regex(_LIST.replace(b"%s", re.escape(escape.encode())).replace(b"%%", b"%")) for escape in "\\`"
+}
+
+
+def _joined(document: Document, span: Span, aliases: Mapping[str, str] | None) -> Script:
+    return read_text(document.source, joined(document.source, span, document.escape), span, aliases)
 
 
 def _only_heredoc(source: bytes, run: Instruction, aliases: Mapping[str, str] | None) -> Script:

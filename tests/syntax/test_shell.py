@@ -104,6 +104,15 @@ def test_commands_come_in_the_order_of_the_file_and_from_everywhere() -> None:
     assert [command.name for command in found.commands] == ["a", "b", "c", "sh", "d", "e", "f", "g", "", "h"]
 
 
+def test_a_number_at_the_end_of_a_word_is_no_file_descriptor() -> None:
+    source = b"RUN cc -o2>&1 x"
+    (command,) = read(source, Span(4, len(source))).commands
+    assert [word.raw for word in command.words] == ["cc", "-o2", "x"]
+    assert [(one.operator, one.fd, one.span.of(source)) for one in command.redirects] == [
+        (">&", None, b">&1")
+    ]
+
+
 def test_a_redirect_belongs_to_the_last_command_of_a_list() -> None:
     first, second = script("a && b 2>&1 >x").commands
     assert first.redirects == ()
