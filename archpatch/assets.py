@@ -46,7 +46,8 @@ class Asset(Struct, frozen=True):
     """A published file, one row of the table `downloads`.
 
     `words`: what stands for {A}, {B} on each architecture; no entry, no such file. `since`: `>=1.2` or
-    `>1.2`, the first version with arm64; `?` where it is not known, empty where none is known without.
+    `>1.2`, the first version with arm64, with `~` in front where no source says so; `?` where it is not known,
+    empty where none is known without.
     `libc`: that of amd64 and of arm64 where they differ.
     """
 
@@ -109,10 +110,11 @@ class Match(Struct, frozen=True):
             return True
         if self.asset.since == "?" or UNKNOWN in (self.version or ""):
             return None
-        have, least = _numbers(self.version or ""), _numbers(self.asset.since)
+        since = self.asset.since.removeprefix("~")
+        have, least = _numbers(self.version or ""), _numbers(since)
         if have is None or least is None:
             return None
-        return have >= least if self.asset.since.startswith(">=") else have > least
+        return have >= least if since.startswith(">=") else have > least
 
 
 def keys(url: str) -> tuple[str, ...]:

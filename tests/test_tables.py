@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from archpatch.assets import UNKNOWN, Asset, fits, keys
+from archpatch.engine import check
 from archpatch.platforms import ARCHES
+from archpatch.syntax.parse import parse
 from archpatch.tables import NAMES, BadTable, Table, Tables, builtin
+from archpatch_rules import download
 
 _DOWNLOADS = [Asset.read(row.cells) for row in builtin("downloads")]
 _FILLED = {"V": "v1.2.3", "v": "1.2.3", "*": "x1"}
@@ -61,7 +64,7 @@ def test_a_row_of_downloads_says_what_stands_for_every_place() -> None:
         assert {arch for arch, _ in asset.words} <= set(ARCHES), asset
         for _, words in asset.words:
             assert len(words) == max(1, len(places)), asset
-        assert re.fullmatch(r"(>=?[0-9][\w.+-]*|\?)?", asset.since), asset
+        assert re.fullmatch(r"(~?>=?[0-9][\w.+-]*|\?)?", asset.since), asset
         assert asset.libc in {(), ("musl", "gnu")}, asset
         if not places:
             assert asset.spell("arm64") is None, asset
@@ -189,3 +192,11 @@ def test_a_table_is_found_by_bisection_whatever_the_letter_case() -> None:
     assert [row["b"] for row in table.get("a")] == ["1", "2"]
     assert [row["b"] for row in table.get("b")] == ["3"]
     assert not list(table.get("c"))
+
+
+def test_a_first_version_that_no_source_backs_is_not_told_as_a_fact() -> None:
+    url = "https://github.com/golang/dep/releases/download/v0.5.0/dep-linux-amd64"
+    document = parse(f"FROM debian\nRUN curl -fsSLo /d {url}\n".encode())
+    messages = [one.message for one in check(document, download.RULES).findings if one.code == "AP404"]
+    assert len(messages) == 1
+    assert "not known for sure" in messages[0]

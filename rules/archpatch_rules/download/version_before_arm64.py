@@ -55,10 +55,19 @@ class VersionBeforeArm64(Rule):
         for download in downloads(facts, Pitfall.TOO_OLD):
             assert download.match is not None
             asset = download.match.asset
-            first = asset.since.removeprefix(">=").replace(">", "after ")
             yield self.finding(
                 download.span,
-                f"{asset.tool} {download.match.version} has no build for arm64; the first one is {first}."
+                _message(asset.tool, asset.since, download.match.version)
                 + (f" {asset.note[:1].upper()}{asset.note[1:]}." if asset.note else ""),
                 Fix(f"Take a version of {asset.tool} that is built for arm64", (), Applicability.MANUAL),
             )
+
+
+def _message(tool: str, since: str, version: str | None) -> str:
+    first = since.removeprefix("~").removeprefix(">=").replace(">", "after ")
+    if since.startswith("~"):
+        return (
+            f"{tool} {version} is older than the versions that are known to have a build for arm64, "
+            f"{first} and newer; which one was the first is not known for sure."
+        )
+    return f"{tool} {version} has no build for arm64; the first one is {first}."
