@@ -16,7 +16,7 @@ from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.lines import Lines, Place, lines_of
 from archpatch.rule import Finding, Severity, Style
 from archpatch.syntax.tree import Document, Problem
-from archpatch.text import Applicability, Edit, Fix, Span, decode
+from archpatch.text import Applicability, Edit, Fix, Span, decode, encode, sha256
 
 
 class State(enum.Enum):
@@ -214,8 +214,6 @@ def entries(
     """
     if not findings:
         return ()
-    import hashlib  # here, since OpenSSL takes 5 ms and most files have no finding
-
     seen: Counter[tuple[str, ...]] = Counter()
     result = []
     for finding in findings:
@@ -223,8 +221,8 @@ def entries(
         stage, text = _surroundings(document, finding, others)
         key = (finding.code, repository_path(path), stage, text)
         seen[key] += 1
-        hashed = hashlib.sha256("\0".join((*key, str(seen[key]))).encode("utf-8", "surrogateescape"))
-        result.append(Entry(finding, path, hashed.hexdigest(), writes(finding), suppressed))
+        fingerprint = sha256(encode("\0".join((*key, str(seen[key])))))
+        result.append(Entry(finding, path, fingerprint, writes(finding), suppressed))
     return tuple(result)
 
 

@@ -6,15 +6,12 @@ All are frozen and hashable, so that two views are compared with `==` where no e
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from archpatch.text import encode, regex
+from archpatch.text import encode, regex, sha256
 
 # What BuildKit sets for a linux/amd64 build on an amd64 host. TARGETSTAGE depends on the command line.
 AUTOMATIC: Mapping[str, str] = {
@@ -110,17 +107,8 @@ def symbol(kind: str, content: Hashable, quoted: bool = True) -> Sym:
     """A symbol whose size is bounded: a value that is built up step by step would double with each of them."""
     text = repr(content)
     if len(text) > (_LARGEST * 10 if "Hole(" in text else _LARGEST):
-        content = _sha256()(encode(text)).hexdigest()
+        content = sha256(encode(text))
     return Sym(kind, content, quoted)
-
-
-@cache
-def _sha256() -> Any:
-    """SHA-256 without OpenSSL where Python has it so, as its `random` does: hashlib costs a start 3 ms."""
-    for name in ("_sha2", "_sha256"):  # since 3.12, before
-        with suppress(ImportError):
-            return import_module(name).sha256
-    return import_module("hashlib").sha256
 
 
 def bounded(word: Word) -> Word:

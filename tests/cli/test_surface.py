@@ -179,19 +179,37 @@ def test_version_starts_neither_click_nor_the_engine() -> None:
     assert re.fullmatch(r"archpatch \d+\.\d+\.\d+\n\[\]\n", ran.stdout)
 
 
-def test_a_check_of_one_file_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_bytes(b"FROM alpine\n")
+_DEAR = (
+    *("rich", "jinja2", "libcst", "pathspec", "dockerfile_parse", "multiprocessing", "elftools"),
+    *("_hashlib", "dataclasses", "difflib", "importlib.resources", "json", "shutil", "tempfile", "tomllib"),
+)
+_FIXABLE = b'FROM --platform=$BUILDPLATFORM alpine\nRUN apk add gcc && gcc -o /a a.c\nENTRYPOINT ["/a"]\n'
+
+
+@pytest.mark.parametrize(
+    ("source", "dear"),
+    [
+        (b"FROM alpine\n", (*_DEAR, "tree_sitter", "archpatch.view", "archpatch.review", "archpatch.narrow")),
+        (_FIXABLE, _DEAR),
+    ],
+    ids=["no RUN", "a fix that is proved"],
+)
+def test_a_check_of_one_file_loads_nothing_that_it_does_not_need(
+    source: bytes, dear: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_bytes(source)
     code = (
         "import sys; sys.argv = ['archpatch', 'check', 'Dockerfile']\n"
+        "there = set(sys.modules)\n"
         "from archpatch.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "dear = ('rich', 'jinja2', 'libcst', 'pathspec', 'dockerfile_parse', 'tree_sitter', 'multiprocessing', 'elftools')\n"
-        "print([name for name in dear if name in sys.modules], file=sys.stderr)"
+        f"print([name for name in {dear} if name in sys.modules.keys() - there], file=sys.stderr)\n"
+        "print('archpatch.view' in sys.modules, file=sys.stderr)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert ran.stderr == "[]\n"
+    assert ran.stderr == f"[]\n{source == _FIXABLE}\n"
 
 
 def test_nothing_of_the_scanned_tree_is_run_or_imported(tmp_path: Path) -> None:
