@@ -78,7 +78,7 @@ def _packs() -> Iterator[_Pack]:
         yield from points
 
 
-def _metadata_folders() -> Iterator[Path]:
+def _metadata_folders() -> Iterator[str]:
     for entry in _trusted_path():
         try:
             names = sorted(os.listdir(entry))
@@ -86,13 +86,16 @@ def _metadata_folders() -> Iterator[Path]:
             continue  # a zip file, or a folder that is not there
         for name in names:
             if name.endswith((".dist-info", ".egg-info")):
-                yield Path(entry, name)
+                yield os.path.join(entry, name)
 
 
-def _entry_points(metadata: Path) -> Iterator[_Pack]:
+def _entry_points(metadata: str) -> Iterator[_Pack]:
     try:
-        text = (metadata / "entry_points.txt").read_text(encoding="utf-8")
+        with open(os.path.join(metadata, "entry_points.txt"), "rb") as file:
+            text = file.read().decode()
     except (OSError, UnicodeDecodeError):
+        return
+    if GROUP not in text:  # all but one or two of them
         return
     section = ""
     for line in map(str.strip, text.splitlines()):
@@ -100,7 +103,7 @@ def _entry_points(metadata: Path) -> Iterator[_Pack]:
             section = line.strip("[] ")
         elif section == GROUP and not line.startswith(("#", ";")) and "=" in line:
             name, _, value = line.partition("=")
-            yield _Pack(name.strip(), value.strip(), metadata)
+            yield _Pack(name.strip(), value.strip(), Path(metadata))
 
 
 def _trusted_path() -> list[str]:
