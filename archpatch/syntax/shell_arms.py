@@ -30,6 +30,8 @@ from archpatch.syntax.shell_words import ShellWord
 from archpatch.text import Span
 
 _USUAL = frozenset({"amd64", "arm64"})
+# Values that a variable is followed through; each one more is a copy of all before.
+_MOST_VALUES = 256
 
 
 class Arms:
@@ -40,6 +42,7 @@ class Arms:
 
     def __init__(self, aliases: Mapping[str, str]) -> None:
         self.variables: dict[str, Origin | None] = variables_of(aliases)
+        self.lost: set[str] = set()  # variables with more values than are followed
         self.only: frozenset[str] | None = None
         self.left: frozenset[str] = frozenset()
         self.origin: Origin | None = None  # of the innermost arm
@@ -79,6 +82,7 @@ class Arms:
         name, value = assign.name, assign.value
         origin = origin_of_word(value, self.variables) if value else None
         if origin is not None:
+            self.lost.discard(name)
             self.variables[name] = replace(
                 origin, before="", translated=origin.translated or bool(origin.before)
             )
@@ -86,10 +90,16 @@ class Arms:
         text = value.literal if value else ""
         if self.now is not None and self.origin is not None and text:
             known = self.variables.get(name)
+            if known and len(known.values) >= _MOST_VALUES:
+                self.lost.add(name)
+            if name in self.lost:
+                self.variables[name] = None
+                return
             values = dict(known.values) if known else {}
             values[text] = values.get(text, frozenset()) | self.now
             self.variables[name] = Origin(self.origin.selector, True, values)
         elif self.only is None and self.certain:
+            self.lost.discard(name)
             self.variables[name] = None
 
     def split(self, node: Node) -> Split | None:

@@ -232,3 +232,11 @@ def test_a_switch_has_its_bodies(text: str, bodies: list[str | None], default: s
 
 def test_the_condition_of_an_if_is_no_switch_of_its_own() -> None:
     assert len(script("if [ $TARGETARCH = a64 ] && [ $TARGETARCH = arm64 ]; then a; fi").switches) == 1
+
+
+@pytest.mark.parametrize(("arms", "expected"), [(200, "arm64"), (400, "-")], ids=["followed", "too many"])
+def test_a_variable_of_very_many_values_is_not_followed(arms: int, expected: str) -> None:
+    many = "; ".join(f"case $TARGETARCH in arm64) X=v{number};; esac" for number in range(arms))
+    text = f"{many}; if [ $X = v7 ]; then a; fi"
+    assert only(text) == {"a": expected}
+    assert only(text + "; X=$TARGETARCH; if [ $X = arm64 ]; then b; fi") == {"a": expected, "b": "arm64"}
