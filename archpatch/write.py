@@ -307,15 +307,25 @@ def _renameat2() -> Callable[[bytes, bytes], int] | None:
 
 
 def _put_back(done: Sequence[tuple[_Staged, bool]]) -> str:
-    """Undo the renames of the same fix; what could not be undone, as the end of a message."""
-    stuck = []
+    """Undo the renames of the same fix; what is left to say of that, as the end of a message."""
+    stuck, saved = [], []
     for item, swapped in reversed(done):
         try:
             if not (swapped and _exchange(item.temp, item.real)):
                 os.replace(item.undo, item.real)
+            elif _bytes_of(item.temp) != item.change.after:  # somebody wrote to the new file too
+                saved.append(_save(item))
         except OSError:
             stuck.append(str(item.change.path))
-    return f" (and {', '.join(stuck)} could not be put back)" if stuck else ""
+    told = f" (and {', '.join(stuck)} could not be put back)" if stuck else ""
+    return told + (f" (and what was written meanwhile is in {', '.join(saved)})" if saved else "")
+
+
+def _save(item: _Staged) -> str:
+    """Keep a second text that somebody wrote, under a name that no search takes for a Dockerfile."""
+    name = f".archpatch-saved-{os.urandom(4).hex()}-{os.path.basename(item.real)}"
+    os.rename(item.temp, os.path.join(os.path.dirname(item.real), name))
+    return name
 
 
 def _sync_folder(descriptor: int, path: Path) -> None:

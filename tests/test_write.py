@@ -367,6 +367,27 @@ def test_an_edit_of_a_file_that_was_opened_before_is_kept(
     assert file.read_bytes() == OLD + b"# edited\n# and on\n"
 
 
+def test_of_two_edits_at_once_both_are_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if write._renameat2() is None:
+        pytest.skip("this system cannot swap two names")
+    real = write._sync_folder
+
+    with file.open("ab", buffering=0) as stream:
+
+        def sync(*arguments: object) -> None:
+            stream.write(b"# to the old\n")
+            in_place(file)  # which is the new one now
+            real(*arguments)  # type: ignore[arg-type]  # handed on
+
+        monkeypatch.setattr(write, "_sync_folder", sync)
+        with pytest.raises(ChangedOnDisk, match="what was written meanwhile is in") as caught:
+            write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == OLD + b"# to the old\n"
+    (saved,) = set(os.listdir(file.parent)) - {"Dockerfile"}
+    assert saved in str(caught.value)
+    assert (file.parent / saved).read_bytes() == NEW + b"# edited\n"
+
+
 def test_a_file_that_goes_in_the_last_instant_stays_gone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if write._renameat2() is None:
         pytest.skip("this system cannot swap two names")

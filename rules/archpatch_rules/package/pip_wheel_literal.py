@@ -88,6 +88,9 @@ def _fix(install: Install, package: Package) -> Fix | None:
     path = package.word.literal or ""
     if not _FROM_AN_INDEX.search(path) or not names_it(install, package):
         return None
-    name, version = path.rsplit("/", 1)[-1].split("-")[:2]
+    parts = path.rsplit("/", 1)[-1].split("-")
+    if len(parts) < 5:  # a wheel is name-version-python-abi-platform
+        return None
+    name, version = parts[:2]
     edit = Edit.replace(package.word.span, f"{name}=={version}")
     return Fix("Let pip choose the wheel", (edit,), Applicability.UNSAFE)
