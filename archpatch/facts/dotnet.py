@@ -107,5 +107,13 @@ def told_nothing(command: Command) -> bool:
         return False
     if shell.has("--self-contained=false") or "false" in {word.literal for word in shell.arguments}:
         return False
-    named = shell.has(*_RUNTIME, *_ARCH)
-    return not named and not any("RuntimeIdentifier" in word.raw for word in shell.arguments)
+    return not names_runtime(command)
+
+
+def names_runtime(command: Command) -> bool:
+    """Whether a `dotnet` command is told a runtime or an architecture, by an option or a property."""
+    shell = command.shell
+    return shell.has(*_RUNTIME, *_ARCH) or any(
+        word.raw.startswith(("--runtime=", "--arch=", "--os")) or "RuntimeIdentifier" in word.raw
+        for word in shell.arguments
+    )

@@ -3,6 +3,7 @@
 from archpatch.rule import Rule
 from archpatch_rules.toolchain.bazel_cpu_literal import BazelCpuLiteral
 from archpatch_rules.toolchain.cargo_target_literal import CargoTargetLiteral
+from archpatch_rules.toolchain.dotnet_project_rid import DotnetProjectRid
 from archpatch_rules.toolchain.dotnet_rid_literal import DotnetRidLiteral
 from archpatch_rules.toolchain.go_goarch_literal import GoGoarchLiteral
 from archpatch_rules.toolchain.march_native import MarchNative
@@ -23,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     ToolchainTriple(),
     MavenNativeClassifier(),
     BazelCpuLiteral(),
+    DotnetProjectRid(),
     SetupPyX86Flags(),
     PythonMachineSpelling(),
 )
