@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from archpatch.syntax.shell_arms import Arms
@@ -37,25 +36,6 @@ _KEYWORDS = frozenset({"export", "readonly", "declare", "typeset", "local"})
 _NESTS = frozenset({"command_substitution", "process_substitution", "arithmetic_expansion"})
 # Commands that `keep` looks at; most scripts have none.
 _SPECIAL = (b"sh", b"busybox", b"read", b"exit", b"return")
-
-
-def glued(root: Raw, data: bytes) -> list[int]:
-    """The ends of lines that the grammar does not see: after a line of two or more assignments it takes the next
-    command for theirs. Put `;` there and read the text again."""
-    if all(line.count(b"=") < 2 for line in data.split(b"\n")[:-1]):
-        return []
-    found: list[int] = []
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        children = node.children
-        pending += children
-        if node.type in ("command", "declaration_command", "unset_command"):
-            for one, after in pairwise(children):
-                gap = data[one.end_byte : after.start_byte].replace(b"\\\n", b"  ")
-                if one.type == "variable_assignment" and b"\n" in gap:
-                    found.append(one.end_byte + gap.index(b"\n"))
-    return found
 
 
 class CommandReader(ABC):

@@ -1,16 +1,16 @@
-"""From the grammar's tree to ours: the only module that touches tree-sitter."""
+"""From the grammar's tree to ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch.syntax.shell_arms import Branch, Chain, choice
-from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader, glued
+from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader
+from archpatch.syntax.shell_grammar import glued, may_be_lazy, parser
 from archpatch.syntax.shell_select import arches_of
 from archpatch.syntax.shell_text import Text
 from archpatch.syntax.shell_tree import (
@@ -33,51 +33,12 @@ from archpatch.syntax.shell_tree import (
     ShellCommand,
 )
 from archpatch.syntax.shell_words import ShellWord
-from archpatch.text import Span, decode, regex
+from archpatch.text import Span, decode
 
 if TYPE_CHECKING:
     from tree_sitter import Node as Raw
-    from tree_sitter import Parser
 
 _SEPARATORS = frozenset({";", "&", "\n", ";;"})
-
-
-@cache
-def _parser() -> Parser:
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(_grammar().language()))
-
-
-def _grammar() -> Any:
-    """The compiled grammar. Its package, which exports it, loads importlib.resources with it: 6 ms of each start."""
-    from importlib.machinery import PathFinder
-    from importlib.util import find_spec, module_from_spec
-
-    package = find_spec("tree_sitter_bash")  # finds the package without running it
-    binding = package and PathFinder.find_spec(
-        "tree_sitter_bash._binding", package.submodule_search_locations
-    )
-    if not binding or not binding.loader:
-        import tree_sitter_bash
-
-        return tree_sitter_bash
-    module = module_from_spec(binding)
-    binding.loader.exec_module(module)
-    return module
-
-
-# A shell among the words, which may get a script of its own: whether that can be read must be known at once.
-_SHELL = regex(rb"(?<![\w.-])(?:sh|[bdk]?ash|[kz]sh|mksh|busybox)(?![\w.-])")
-_DEEP = (b"(", b"{", b"`", b"if", b"do", b"case")
-_SHALLOW = 100  # so many of these cannot nest too deeply to be read
-
-
-def _may_be_lazy(data: bytes) -> bool:
-    """Whether it is known before its content is that a script the grammar can read is readable."""
-    if len(data) > _SHALLOW and sum(map(data.count, _DEEP)) > _SHALLOW:
-        return False
-    return not _SHELL.search(data)
 
 
 def read_text(source: bytes, text: Text, span: Span, aliases: Mapping[str, str] | None = None) -> Script:
@@ -100,15 +61,15 @@ class Reader(CommandReader):
 
     def script(self, span: Span) -> Script:
         """The whole text as a script."""
-        root = _parser().parse(self.data).root_node
+        root = parser().parse(self.data).root_node
         if ends := glued(root, self.data):
             data = bytearray(self.data)
             for at in ends:
                 data[at : at + 1] = b";"
             self.data = bytes(data)
-            root = _parser().parse(self.data).root_node
+            root = parser().parse(self.data).root_node
         problem, place = self._problem(root) if root.has_error else ("", None)
-        if self.outer is None and _may_be_lazy(self.data):
+        if self.outer is None and may_be_lazy(self.data):
             asks = self.arms is not None
             return Script(span, not problem, problem, lambda: self._content(span, root.children), place, asks)
         try:
