@@ -128,7 +128,10 @@ class Facts:
     def uses(self, *names: str, stage: StageFacts | None = None) -> tuple[Use, ...]:
         """Every use of these variables (none named: of the automatic ones) in a stage or in all of them."""
         source = self.document.source
-        wanted = frozenset(name for name in names or AUTOMATIC if encode(name) in source)
+        # Of other names there may be as many as lines; the stages have an index of them.
+        wanted = frozenset(
+            name for name in names or AUTOMATIC if name not in AUTOMATIC or encode(name) in source
+        )
         if not wanted:
             return ()
         found: list[Use] = []
