@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch import engine, registry, suppress, write
+from archpatch.checking import InternalError
 from archpatch.discover import Unreadable, check_text, read
 from archpatch.engine import Settings
 from archpatch.facts.context import Context, FolderContext
@@ -139,9 +140,9 @@ class _Look(Struct, frozen=True):
         context = None if self.task.source is not None else _Once(path.parent, path.name)
         document = parse(self.source, path)
         if self.task.verb is Verb.CHECK:
-            return self._told(
-                document, engine.check(document, rules(), self.task.settings, context), context, {}
-            )
+            report = engine.check(document, rules(), self.task.settings, context)
+            told = self._told(document, report, context, {})
+            return replace(told, states=self._foreseen(document, report, context, told.states))
         wanted = self._wanted(document, context)
         outcome = engine.fix(document, rules(), self.task.settings, context, self.task.level, wanted)
         changes = dict(self._changes(outcome, context))
@@ -158,6 +159,32 @@ class _Look(Struct, frozen=True):
         return replace(
             told, changes=changes, applied=outcome.applied, demoted=outcome.demoted, failing=failing
         )
+
+    def _foreseen(
+        self,
+        document: Document,
+        report: engine.Report,
+        context: Context | None,
+        states: Mapping[Platform, State],
+    ) -> Mapping[Platform, State]:
+        """The states, seen to the end where a fix changes what a stage stands on.
+
+        On another platform or image there is more to find: "ready after fix" is said of what is clean then.
+        """
+        if not any(_moves_a_stage(document, finding) for finding in report.findings):
+            return states
+        for state, level in _LEVELS.items():
+            if state not in states.values():
+                continue
+            try:
+                left = assess(engine.fix(document, rules(), self.task.settings, context, level).report)
+            except (engine.Unstable, InternalError):
+                left = dict.fromkeys(states, State.UNKNOWN)
+            states = {
+                target: max(one, left[target], key=_ORDER.index) if one is state else one
+                for target, one in states.items()
+            }
+        return states
 
     def _wanted(self, document: Document, context: Context | None) -> Callable[[Finding], bool] | None:
         """What the engine may mend; with a scope, what the scope holds as the file stands."""
@@ -243,6 +270,24 @@ def assess(report: engine.Report) -> Mapping[Platform, State]:
 
 
 _ORDER = list(State)
+
+
+_LEVELS = {State.AFTER_FIX: Applicability.SAFE, State.AFTER_UNSAFE: Applicability.UNSAFE}
+
+
+def _moves_a_stage(document: Document, finding: Finding) -> bool:
+    """Whether a fix edits a FROM, or an ARG above the first one."""
+    if finding.fix is None or not document.stages or finding.severity < Severity.WARNING:
+        return False
+    heads = [stage.head.span for stage in document.stages]
+    return any(
+        edit.path is None
+        and (
+            edit.span.start < heads[0].start
+            or any(edit.span.start < head.end and edit.span.end > head.start for head in heads)
+        )
+        for edit in finding.fix.edits
+    )
 
 
 def _need(finding: Finding) -> State:

@@ -330,3 +330,13 @@ def test_each_command_has_help(cli: Cli, command: str) -> None:
     ran = cli(command, "--help")
     assert ran.code == 0
     assert ran.text.startswith(f"Usage: archpatch {command}")
+
+
+def test_ready_after_a_fix_is_said_of_what_is_clean_once_the_fix_is_in(cli: Cli) -> None:
+    pinned = "FROM --platform=linux/amd64 debian:bookworm\nRUN curl -fsSLO https://github.com/Kitware/CMake/{}\n"
+    too_old = "releases/download/v3.16.2/cmake-3.16.2-Linux-x86_64.sh"
+    built = "releases/download/v3.28.0/cmake-3.28.0-linux-x86_64.sh"
+    put("old/Dockerfile", pinned.format(too_old).encode())
+    put("new/Dockerfile", pinned.format(built).encode())
+    assert "linux/arm64: 1 needs you" in cli("check", "old").text
+    assert "linux/arm64: 1 ready after fix --unsafe" in cli("check", "new").text
