@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from archpatch.platforms import Convention
 from archpatch.syntax.shell_words import ShellWord, tail
+from archpatch.syntax.shell_wrappers import command_at
 from archpatch.text import Span
 
 
@@ -57,28 +58,6 @@ class Redirect(Struct, frozen=True, gc=False):
     body: Span | None = None
 
 
-# Commands that run the command named by their arguments, with those of their options that take a value.
-_WRAPPERS = {
-    "sudo": ("-u", "-g", "--user", "--group", "-C", "-h", "-p"),
-    "env": ("-u", "--unset", "-C", "--chdir", "-S"),
-    "exec": ("-a",),
-    "time": ("-f", "-o"),
-    "command": (),
-    "builtin": (),
-    "nice": ("-n",),
-    "nohup": (),
-    "eatmydata": (),
-    "gosu": (),
-    "su-exec": (),
-    "xargs": ("-n", "-I", "-L", "-P", "-d", "-a", "-s", "-E"),
-    "timeout": ("-k", "-s"),
-    "linux32": (),
-    "linux64": (),
-    "setarch": (),
-}  # fmt: skip
-_TAKES_ONE = ("timeout", "setarch", "gosu", "su-exec")  # an argument of their own before the command
-
-
 class ShellCommand(Struct, frozen=True, dict=True):
     """A simple command. `words` are all words as written, without assignments and redirects.
 
@@ -99,16 +78,7 @@ class ShellCommand(Struct, frozen=True, dict=True):
     @cached_property
     def _start(self) -> int:
         """The index of the word that names the command which really runs."""
-        at = 0
-        while at < len(self.words):
-            wrapper = (self.words[at].literal or "").rsplit("/", 1)[-1]
-            if wrapper not in _WRAPPERS:
-                break
-            following = _after_options(self.words, at + 1, wrapper)
-            if following >= len(self.words):
-                break
-            at = following
-        return at
+        return command_at(self.words)
 
     @cached_property
     def name(self) -> str:
@@ -159,24 +129,6 @@ class ShellCommand(Struct, frozen=True, dict=True):
             if letters and text[:1] == "-" and text[1:].isalpha() and not letters.isdisjoint(text[1:]):
                 return True
         return False
-
-
-def _after_options(words: tuple[ShellWord, ...], at: int, wrapper: str) -> int:
-    """The index of the first word after a wrapper's own options, assignments and argument."""
-    own = 1 if wrapper in _TAKES_ONE else 0
-    while at < len(words):
-        text = words[at].raw
-        if text == "--":
-            return at + 1
-        if text.startswith("-") and len(text) > 1:
-            at += 2 if text in _WRAPPERS[wrapper] else 1
-        elif wrapper in ("env", "sudo") and "=" in text.split("/", 1)[0]:
-            at += 1
-        elif own:
-            own, at = 0, at + 1
-        else:
-            return at
-    return at
 
 
 class Item(Struct, frozen=True, gc=False):
