@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts import AUTOMATIC, Command, Facts, PlatformKind
 from archpatch.facts.assigned import Assigned, assigned, setting
 from archpatch.facts.suppressors import why_fine, why_stage_is_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import declare_arg, put
 from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import Literal, Param, ShellWord
 from archpatch.syntax.tree import Arg, Document
 from archpatch.text import Applicability, Fix, decode
 from archpatch_rules.toolchain.gocross import Cross, cross_compiles
@@ -102,6 +103,14 @@ class GoGoarchLiteral(Rule):
             "FROM golang:1.23\nENV GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc\n",
             title="A cross toolchain",
         ),
+        Example(
+            "FROM golang:1.23\nARG ARCH\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
+            "FROM golang:1.23\nARG ARCH\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
+            "A default of amd64",
+        ),
+        Example(
+            "FROM golang:1.23\nARG TARGETARCH\nARG ARCH=${TARGETARCH}\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
+        ),
         Example("FROM golang:1.23\nRUN GOOS=windows GOARCH=amd64 go build -o /app.exe\n"),
         Example("FROM golang:1.23\nRUN GOOS=js GOARCH=wasm go build -o /app.wasm\n"),
         Example("FROM golang:1.23\nENV GOARCH=amd64\nRUN go build -o /app .\n", name="Dockerfile.amd64"),
@@ -112,6 +121,8 @@ class GoGoarchLiteral(Rule):
         """Every place that sets GOARCH to amd64 or arm64."""
         places = [one for one in assigned(facts, "GOARCH") if one.value in ("amd64", "arm64")]
         values = {one.value for one in places}
+        if not values:
+            yield from self._defaults(facts)
         if len(values) != 1 or facts.named_arch in values:
             return
         wrong = [str(target) for target in facts.targets if target.arch not in values]
@@ -122,6 +133,20 @@ class GoGoarchLiteral(Rule):
                     f"Go builds for {place.value} whatever is asked for: the {wrong[0]} image gets a program for {place.value}, "
                     "which ends in `exec format error` there. Let GOARCH follow TARGETARCH.",
                     self._fix(document, facts, place),
+                )
+
+    def _defaults(self, facts: Facts) -> Iterator[Finding]:
+        """`GOARCH=${ARCH:-amd64}`: what is built where nobody says anything else. Who does is not known: no fix."""
+        for place in assigned(facts, "GOARCH"):
+            default = _default(facts, place)
+            if default not in ("amd64", "arm64") or default == facts.named_arch:
+                continue
+            others = [str(target) for target in facts.targets if target.arch != default]
+            if others and not _is_fine(facts, place):
+                yield self.finding(
+                    place.span,
+                    f"Go builds for {default} unless a build argument says otherwise: the {others[0]} image gets a program for "
+                    f"{default}, which ends in `exec format error` there. Let the default be TARGETARCH.",
                 )
 
     def _fix(self, document: Document, facts: Facts, place: Assigned) -> Fix | None:
@@ -141,6 +166,23 @@ class GoGoarchLiteral(Rule):
             declare_arg(document, facts, place.instruction, "TARGETARCH") if place.stage is not None else ()
         )
         return Fix("Let GOARCH follow TARGETARCH", (*declared, edit), trust)
+
+
+def _default(facts: Facts, place: Assigned) -> str | None:
+    """The constant that GOARCH falls back to; None where there is none, or the script sets the variable itself."""
+    command, word = place.command, place.word
+    if command is None or not isinstance(word, ShellWord) or len(word.parts) != 1:
+        return None
+    part = word.parts[0]
+    if not isinstance(part, Param) or part.operator not in (":-", "-") or len(part.operand) != 1:
+        return None
+    operand = part.operand[0]
+    set_here = any(assign.name == part.name and not assign.prefix for assign in command.script.assigns)
+    if set_here or part.name in AUTOMATIC or not isinstance(operand, Literal):
+        return None
+    variable = facts.scope(command.run).get(part.name)
+    plain = variable is None or variable.declaration is None or variable.declaration.value is None
+    return operand.text if plain else None
 
 
 def _is_fine(facts: Facts, place: Assigned) -> bool:
