@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,37 @@ GO: Tree = {"main.go": "package main\n\nfunc main() { println(1) }\n"}
 C: Tree = {"hello.c": "int main(void) { return 0; }\n"}
 DOCKER: Tree = {f"app-{arch}": program(arch) for arch in ("amd64", "arm64")}
 UNAME: Tree = {"app-x86_64": program("amd64"), "app-aarch64": program("arm64")}
+
+
+def archive(arch: str) -> bytes:
+    """A tar with a program of an architecture in it."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as tar:
+        member = tarfile.TarInfo("app")
+        member.mode, data = 0o755, program(arch)
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return written.getvalue()
+
+
+def wheel(machine: str, arch: str) -> bytes:
+    """A wheel with a program of an architecture in it."""
+    written = io.BytesIO()
+    meta = "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\n"
+    about = f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-manylinux2014_{machine}\n"
+    with zipfile.ZipFile(written, "w") as whole:
+        whole.writestr("tool/app", program(arch))
+        whole.writestr("tool-1.0.dist-info/METADATA", meta)
+        whole.writestr("tool-1.0.dist-info/WHEEL", about)
+        whole.writestr("tool-1.0.dist-info/RECORD", "")
+    return written.getvalue()
+
+
+ROOTS: Tree = {f"rootfs-{arch}.tar.gz": archive(arch) for arch in ("amd64", "arm64")}
+WHEELS: Tree = {
+    f"wheels/tool-1.0-py3-none-manylinux2014_{machine}.whl": wheel(machine, arch)
+    for machine, arch in (("x86_64", "amd64"), ("aarch64", "arm64"))
+}
 
 
 def mended(text: str, code: str, files: Tree) -> str:
@@ -78,6 +112,30 @@ CASES = {
         'shutil.copy("/apps/app-arm64" if arm else "/apps/app-amd64", "/tool")\nEOF\n'
         "FROM scratch\nCOPY --from=pick /tool /tool\n",
         DOCKER,
+    ),
+    "an argument that says amd64": (
+        "AP114",
+        "FROM scratch\nARG ARCH=amd64\nCOPY app-${ARCH} /app\n",
+        DOCKER,
+    ),
+    "a program of a pinned stage": (
+        "AP804",
+        "FROM --platform=linux/amd64 debian:bookworm-slim AS tools\nCOPY app-* /apps/\n"
+        "RUN cp /apps/app-$(dpkg --print-architecture) /usr/bin/tool\n"
+        "FROM scratch\nCOPY --from=tools /usr/bin/tool /tool\n",
+        DOCKER,
+    ),
+    "a root filesystem for amd64": (
+        "AP805",
+        "FROM scratch\nADD rootfs-amd64.tar.gz /\n",
+        ROOTS,
+    ),
+    "wheels of one platform": (
+        "AP320",
+        "FROM python:3.11-slim-bookworm AS build\nCOPY wheels /wheels\n"
+        "RUN pip install --no-index --find-links /wheels --platform manylinux2014_x86_64 --only-binary=:all: --target /opt tool\n"
+        "FROM scratch\nCOPY --from=build /opt/tool/app /app\n",
+        WHEELS,
     ),
 }
 
