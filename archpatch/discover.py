@@ -198,17 +198,17 @@ def _walk(folder: Path, root: str, ignore: IgnoreFiles, search: _Search) -> None
         rules = above.entered(here) if any(entry.name == ".gitignore" for entry in names) else above
         folders = []
         for entry in names:
-            path = _shown(here / entry.name)
             is_folder = entry.is_dir(follow_symlinks=False)
             if not is_folder and not is_dockerfile_name(entry.name):
                 continue
-            if rules.ignores(here / entry.name, is_folder=is_folder):
+            path = here / entry.name
+            if rules.ignores(path, is_folder=is_folder):
                 continue
             if is_folder:
                 if entry.name not in _NEVER:
-                    folders.append((here / entry.name, rules))
+                    folders.append((path, rules))
             else:
-                _sort_in(entry, path, root, search)
+                _sort_in(entry, _shown(path), root, search)
         stack += reversed(folders)
 
 
@@ -244,3 +244,9 @@ def walk_up(folder: Path) -> Iterator[Path]:
         yield parent
         if parent == last:
             return
+
+
+def user_folder() -> Path:
+    """The user's own folder of what archpatch keeps between runs."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base and os.path.isabs(base) else Path.home() / ".cache") / "archpatch"

@@ -78,11 +78,12 @@ def fix(
     context: Context | None = None,
     level: Applicability = Applicability.SAFE,
     wanted: Callable[[Finding], bool] | None = None,
+    twice: bool = True,
 ) -> Outcome:
     """Write the fixes of `level` and above until nothing is left to write.
 
     Whole fixes go in, in the order of their place; one that meets another waits a round. `wanted` may refuse a
-    finding. Raises Unstable when the rounds do not end, InternalError when a rule fails or its fix breaks the
+    finding. `twice`: have the second reader look at each round; not where nothing comes of the text. Raises Unstable when the rounds do not end, InternalError when a rule fails or its fix breaks the
     file: then the file must stay as it was.
     """
     settings = settings or Settings()
@@ -112,7 +113,7 @@ def fix(
                 state.document.source, report, state.files, applied, tuple(demoted.values()), abstained
             )
         rounds.append(chosen)
-        state, agreed = state.after(chosen)
+        state, agreed = state.after(chosen, twice)
         abstained += not agreed
         if state in states:  # the rounds that led from this text back to it are to blame
             del rounds[: states.index(state)]
@@ -285,23 +286,27 @@ class _State(Struct, frozen=True, dict=True):
         after = self._with(findings)
         return not after.document.problems and same(self.view, after.view)
 
-    def after(self, findings: list[Finding]) -> tuple[_State, bool]:
+    def after(self, findings: list[Finding], twice: bool) -> tuple[_State, bool]:
         """The next state, and whether the second reader agreed (False: it had no opinion).
 
         Raises InternalError when the file does not read as it should.
         """
-        from archpatch.syntax import second  # here, since a check needs none
-
         state = self._with(findings)
         if state.document.problems:
             self._refuse(findings, state.document.problems[0].message)
-        verdict = second.compare(self.document, state.document, _edits_of(findings, None))
-        if verdict.opinion is second.Opinion.DISAGREES:
-            self._refuse(findings, verdict.reason)
+        agreed = self._read_twice(state, findings) if twice else True
         others = dict(self._other_files(findings))
         if others:
             state = replace(state, files={**self.files, **others})
-        return state, verdict.opinion is second.Opinion.AGREES
+        return state, agreed
+
+    def _read_twice(self, after: _State, findings: list[Finding]) -> bool:
+        from archpatch.syntax import second  # here, since a check needs none
+
+        verdict = second.compare(self.document, after.document, _edits_of(findings, None))
+        if verdict.opinion is second.Opinion.DISAGREES:
+            self._refuse(findings, verdict.reason)
+        return verdict.opinion is second.Opinion.AGREES
 
     def _written(self, findings: list[Finding]) -> bytes:
         try:

@@ -18,7 +18,7 @@ from archpatch import engine, registry, suppress, write
 from archpatch.checking import InternalError
 from archpatch.discover import Unreadable, check_text, read
 from archpatch.engine import Settings
-from archpatch.facts.context import Context, FolderContext
+from archpatch.facts.context import Asked, Context
 from archpatch.git import GitError
 from archpatch.platforms import AMD64, Platform
 from archpatch.report.lines import lines_of
@@ -71,6 +71,11 @@ def describe(rule: Rule | suppress.Notice) -> RuleInfo:
 
 def look(task: Task) -> FileResult | Error:
     """Look at one file, and mend it where the task says so. Raises nothing."""
+    return look_asking(task)[0]
+
+
+def look_asking(task: Task) -> tuple[FileResult | Error, Asked | None]:
+    """`look`, and the build context that it asked; None where there is none, or where it went wrong."""
     try:
         if task.source is None:
             source = read(task.path)
@@ -78,11 +83,11 @@ def look(task: Task) -> FileResult | Error:
             source = task.source
             check_text(source)
     except Unreadable as error:
-        return Error(task.path, Kind.READ, str(error))
+        return Error(task.path, Kind.READ, str(error)), None
     try:
         return _Look(task, source).result()
     except Exception as error:  # one file's bug must not keep the others from being done
-        return _failed(task, source, _told(task.path, error))
+        return _failed(task, source, _told(task.path, error)), None
 
 
 def _told(path: Path, error: Exception) -> Error:
@@ -106,38 +111,26 @@ def _failed(task: Task, source: bytes, error: Error) -> FileResult:
     return FileResult(task.path, source, task.settings.targets, errors=(error,), states=states)
 
 
-class _Once(FolderContext):
-    """Reads each file once: a fix is later compared with the very bytes that it was made for."""
-
-    def __init__(self, root: Path, dockerfile: str) -> None:
-        super().__init__(root, dockerfile)
-        self._read: dict[str, bytes | None] = {}
-
-    def _content(self, path: str) -> bytes | None:
-        if path not in self._read:
-            self._read[path] = super()._content(path)
-        return self._read[path]
-
-
 class _Look(Struct, frozen=True):
     """The work on one file."""
 
     task: Task
     source: bytes
 
-    def result(self) -> FileResult:
+    def result(self) -> tuple[FileResult, Asked | None]:
         """Check, or mend; retried where another of our own files changed a shared file of the context."""
+        path = self.task.path
         for attempt in range(_RETRIES):
             try:
-                return self._attempt()
+                context = None if self.task.source is not None else Asked(path.parent, path.name)
+                return self._attempt(context), context
             except write.ChangedOnDisk as error:
                 if error.path == self.task.path or attempt == _RETRIES - 1:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _attempt(self) -> FileResult:
+    def _attempt(self, context: Asked | None) -> FileResult:
         path = self.task.path
-        context = None if self.task.source is not None else _Once(path.parent, path.name)
         document = parse(self.source, path)
         if self.task.verb is Verb.CHECK:
             report = engine.check(document, rules(), self.task.settings, context)
@@ -177,7 +170,9 @@ class _Look(Struct, frozen=True):
             if state not in states.values():
                 continue
             try:
-                left = assess(engine.fix(document, rules(), self.task.settings, context, level).report)
+                settings = self.task.settings
+                foreseen = engine.fix(document, rules(), settings, context, level, twice=False)
+                left = assess(foreseen.report)
             except (engine.Unstable, InternalError):
                 left = dict.fromkeys(states, State.UNKNOWN)
             states = {

@@ -29,7 +29,7 @@ class BrokenPack(Exception):
     """A rule pack that cannot be used; str() names the entry point and its distribution."""
 
 
-class _Pack(NamedTuple):
+class Pack(NamedTuple):
     """An entry point, and the folder of metadata that it stands in."""
 
     name: str
@@ -57,20 +57,20 @@ def load() -> tuple[Rule, ...]:
     Raises BrokenPack when a pack cannot be imported, holds something that is no rule, or when two rules share
     a code or a name.
     """
-    found: list[tuple[_Pack, Rule]] = []
-    for pack in _packs():
+    found: list[tuple[Pack, Rule]] = []
+    for pack in packs():
         found += ((pack, rule) for rule in _rules(pack))
     _reject_twins(found)
     return tuple(sorted((rule for _, rule in found), key=lambda rule: rule.code))
 
 
-def _packs() -> Iterator[_Pack]:
+def packs() -> Iterator[Pack]:
     """Every entry point of the group; of two distributions with one name the first on the path counts.
 
     The files are read here: importlib.metadata would cost a check of one file 25 ms, a fifth of its time.
     """
     seen: set[str] = set()
-    for metadata in _metadata_folders():
+    for metadata in distributions():
         points = sorted(_entry_points(metadata))
         if not points or (name := _normal(points[0].distribution[0])) in seen:
             continue
@@ -78,7 +78,8 @@ def _packs() -> Iterator[_Pack]:
         yield from points
 
 
-def _metadata_folders() -> Iterator[str]:
+def distributions() -> Iterator[str]:
+    """The folders of metadata of all that is installed."""
     for entry in _trusted_path():
         try:
             names = sorted(os.listdir(entry))
@@ -89,7 +90,7 @@ def _metadata_folders() -> Iterator[str]:
                 yield os.path.join(entry, name)
 
 
-def _entry_points(metadata: str) -> Iterator[_Pack]:
+def _entry_points(metadata: str) -> Iterator[Pack]:
     try:
         with open(os.path.join(metadata, "entry_points.txt"), "rb") as file:
             text = file.read().decode()
@@ -103,7 +104,7 @@ def _entry_points(metadata: str) -> Iterator[_Pack]:
             section = line.strip("[] ")
         elif section == GROUP and not line.startswith(("#", ";")) and "=" in line:
             name, _, value = line.partition("=")
-            yield _Pack(name.strip(), value.strip(), Path(metadata))
+            yield Pack(name.strip(), value.strip(), Path(metadata))
 
 
 def _trusted_path() -> list[str]:
@@ -116,7 +117,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _rules(pack: _Pack) -> Iterator[Rule]:
+def _rules(pack: Pack) -> Iterator[Rule]:
     try:
         rules = pack.load().RULES
     except Exception as error:  # a pack runs its own code on import: anything may come
@@ -146,9 +147,9 @@ def malformed(rule: Rule) -> str:
     return ""
 
 
-def _reject_twins(found: list[tuple[_Pack, Rule]]) -> None:
+def _reject_twins(found: list[tuple[Pack, Rule]]) -> None:
     for what in ("code", "name"):
-        first: dict[str, tuple[_Pack, Rule]] = {}
+        first: dict[str, tuple[Pack, Rule]] = {}
         for pack, rule in found:
             key = getattr(rule, what)
             if key in first:

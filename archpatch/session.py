@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,13 @@ from archpatch.discover import Found, walk_up
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
 from archpatch.platforms import DEFAULT_TARGETS, Platform
-from archpatch.report.model import Error, FileResult, Kind, Result, Verb
-from archpatch.rule import Rule, Severity, Style
+from archpatch.report.model import Error, FileResult, Kind, Result, RuleInfo, Verb
+from archpatch.rule import Severity, Style
 from archpatch.tables import BadTable, Tables
 from archpatch.text import Applicability
 
 if TYPE_CHECKING:
+    from archpatch.cache import Cache
     from archpatch.narrow import Scope
 
 # Below this a pool of processes costs more than it saves: 30 ms to start, 2.5 ms a file.
@@ -53,6 +54,7 @@ class Options(Struct, frozen=True):
     isolated: bool = False
     jobs: int = 0  # 0: as many as there are processors
     scope: Scope | None = None  # None: every finding is asked for
+    cache: Path | None = None  # the folder of what is kept; None: every file is looked at anew
     configs: Mapping[Path, Config] | None = None  # by folder (absolute), in place of those in the tree
     arguments: tuple[str, ...] = ()  # words of the command line that the next command takes over
     paths: tuple[str, ...] = ()  # those among them that are paths
@@ -62,7 +64,7 @@ class _Configs(Struct):
     """The config of each folder, read once."""
 
     options: Options
-    known: Sequence[Rule | suppress.Notice]
+    known: Sequence[RuleInfo]
     found: dict[Path, Config | ConfigError] = field(default_factory=dict)
 
     def of(self, folder: Path) -> Config:
@@ -96,9 +98,8 @@ class _Configs(Struct):
         return found
 
 
-def _configs(options: Options) -> _Configs:
+def _configs(options: Options, known: Sequence[RuleInfo]) -> _Configs:
     """Raises BadOption, BrokenPack, and ConfigError for a config named by an option."""
-    known = tuple(by_code().values())
     named = (*(options.select or ()), *options.ignore, *options.extend_select)
     if problem := _unknown_code(named, known):
         raise BadOption(problem)
@@ -110,7 +111,7 @@ def _configs(options: Options) -> _Configs:
 
 def tasks(found: Found, options: Options) -> tuple[list[Task], list[Error]]:
     """What run() would look at: each file with the settings in force for it. Raises as run() does."""
-    return _tasks(found, options, _configs(options), None)
+    return _tasks(found, options, _configs(options, tuple(_rules(options).values())), None)
 
 
 def run(
@@ -125,12 +126,12 @@ def run(
     `stdin`: the text of the one file there is. Raises BadOption, BrokenPack, and ConfigError for a config named by an
     option.
     """
-    known = tuple(by_code().values())
-    configs = _configs(options)
+    rules = _rules(options)
+    configs = _configs(options, tuple(rules.values()))
     tasks_, errors = _tasks(found, options, configs, stdin)
     errors += (Error(trouble.path, Kind.READ, trouble.message) for trouble in found.troubles)
     files: list[FileResult] = []
-    for done, item in enumerate(_look_at(tasks_, options.jobs), 1):
+    for done, item in enumerate(_results(tasks_, options), 1):
         progress(done, len(tasks_))
         if isinstance(item, Error):
             errors.append(item)
@@ -140,7 +141,7 @@ def run(
     return Result(
         files=tuple(files),
         errors=tuple(errors),
-        rules={rule.code: describe(rule) for rule in known},
+        rules=rules,
         platforms=options.platforms or here.platforms or DEFAULT_TARGETS,
         style=options.style or here.style or Style.MINIMAL,
         verb=options.verb,
@@ -175,9 +176,45 @@ def _quiet_config(configs: _Configs) -> Config:
         return Config()
 
 
-def _unknown_code(codes: Iterable[str], known: Sequence[Rule | suppress.Notice]) -> str:
+def _rules(options: Options) -> Mapping[str, RuleInfo]:
+    """What is said of each rule. Raises BrokenPack."""
+    kept = _opened(options)
+    rules = kept.rules() if kept else None
+    if rules is None:
+        rules = {rule.code: describe(rule) for rule in by_code().values()}
+        if kept:
+            kept.put_rules(rules)
+    return rules
+
+
+def _opened(options: Options) -> Cache | None:
+    if options.cache is None:
+        return None
+    from archpatch.cache import opened  # as most of what it needs is not needed without it
+
+    return opened(options.cache)
+
+
+def _results(tasks: Sequence[Task], options: Options) -> Iterator[FileResult | Error]:
+    """What is kept of a task, else what a look gives, in the order of the tasks."""
+    kept = _opened(options)
+    if kept is None or options.cache is None:
+        yield from _look_at(tasks, options.jobs, look)
+        return
+    from archpatch.cache import look_and_keep
+
+    known = [kept.find(task) for task in tasks]
+    missing = [task for task, found in zip(tasks, known, strict=True) if found is None]
+    looked = _look_at(missing, options.jobs, partial(look_and_keep, options.cache))
+    for found in known:
+        yield next(looked) if found is None else found
+    if missing:
+        kept.prune()
+
+
+def _unknown_code(codes: Iterable[str], known: Sequence[RuleInfo]) -> str:
     for code in codes:
-        if not any(suppress.means(code, rule) for rule in known):
+        if not any(suppress.stands_for(code, rule.code, rule.name) for rule in known):
             near = nearest(code, [name for rule in known for name in (rule.code, rule.name)])
             return f"no rule is called {code!r}; the nearest is {near}"
     return ""
@@ -225,7 +262,9 @@ def _tables(paths: tuple[Path, ...]) -> Tables:
     return tables
 
 
-def _look_at(tasks: Sequence[Task], jobs: int) -> Iterator[FileResult | Error]:
+def _look_at(
+    tasks: Sequence[Task], jobs: int, look: Callable[[Task], FileResult | Error]
+) -> Iterator[FileResult | Error]:
     """Every task's result, in order; by several processes where that pays."""
     jobs = jobs or os.cpu_count() or 1
     if jobs == 1 or len(tasks) < POOL_FROM:

@@ -111,7 +111,12 @@ class Suppression(Struct, frozen=True):
 
 def means(code: str, rule: Rule | Notice) -> bool:
     """Whether `code` (a code, a prefix of codes, or a name) stands for `rule`."""
-    return bool(code) and (rule.code.startswith(code) or rule.name == code)
+    return stands_for(code, rule.code, rule.name)
+
+
+def stands_for(code: str, known: str, name: str) -> bool:
+    """Whether `code` stands for the rule of that code and name."""
+    return bool(code) and (known.startswith(code) or name == code)
 
 
 class Suppressions(Struct, frozen=True):

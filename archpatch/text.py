@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -30,11 +31,17 @@ def decode(data: bytes) -> str:
 
 
 def sha256(data: bytes) -> str:
-    """The SHA-256 in hexadecimal digits. Without OpenSSL where Python has it so: hashlib costs a start 4 ms."""
+    """The SHA-256 in hexadecimal digits."""
+    return str(_sha256()(data).hexdigest())
+
+
+@cache
+def _sha256() -> Callable[[bytes], Any]:
+    """Without OpenSSL where Python has it so: hashlib costs a start 4 ms."""
     for name in ("_sha2", "_sha256"):  # since 3.12, before; `random` does it so
         with suppress(ImportError):
-            return str(import_module(name).sha256(data).hexdigest())
-    return str(import_module("hashlib").sha256(data).hexdigest())
+            return cast("Callable[[bytes], Any]", import_module(name).sha256)
+    return cast("Callable[[bytes], Any]", import_module("hashlib").sha256)
 
 
 class _Lazy:

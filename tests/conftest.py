@@ -7,11 +7,12 @@ every file of the corpus where a test otherwise takes a sample.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -30,6 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("steady")
     config.addinivalue_line("markers", "corpus: needs the real files that ARCHPATCH_CORPUS names")
     config.addinivalue_line("markers", "slow: takes more than five seconds")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, _caches: Iterator[str]) -> None:
+    """Each test has a cache of its own: none reads what another kept, nor what the user has."""
+    monkeypatch.setenv("XDG_CACHE_HOME", next(_caches))
+
+
+@pytest.fixture(scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    base = tmp_path_factory.mktemp("caches")
+    return (str(base / str(number)) for number in itertools.count())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,7 +22,7 @@ FLOORS = (
     ("rule", "facts", "rewrite"),
     ("registry", "suppress", "view", "checking", "engine"),
     ("report", "verify", "write", "config", "discover", "git", "narrow", "testing"),
-    ("session", "look", "review", "ignoring", "starters"),
+    ("session", "look", "cache", "review", "ignoring", "starters"),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

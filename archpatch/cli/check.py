@@ -17,7 +17,7 @@ from archpatch.cli.engine import engine_options
 from archpatch.cli.options import Output, arguments_for_next, flat, shared_options
 from archpatch.cli.progress import Progress
 from archpatch.config import ConfigError
-from archpatch.discover import MAX_SIZE, Found, Shard, Unreadable, discover, read, read_list
+from archpatch.discover import MAX_SIZE, Found, Shard, Unreadable, discover, read, read_list, user_folder
 from archpatch.git import GitError, fork_point
 from archpatch.platforms import Platform
 from archpatch.registry import BrokenPack
@@ -96,6 +96,7 @@ class Request(Struct, frozen=True):
             isolated=self.isolated,
             jobs=self.jobs or 0,
             scope=self.scope,
+            cache=None if self.no_cache or self.is_stdin else user_folder(),
             arguments=arguments_for_next(),
             paths=tuple(map(str, self.paths)),
         )

@@ -10,15 +10,15 @@ import click
 
 from archpatch import write
 from archpatch.cli.app import FAILED, OK, complain
+from archpatch.discover import user_folder
 from archpatch.report.safe import safe
-from archpatch.verify.cache import default_folder
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 def clean(paths: tuple[Path, ...]) -> int:
     """Remove the cache, and what a killed run left beside the files in PATHS (folders; none: the current one)."""
-    cache = default_folder().parent
+    cache = user_folder()
     code = OK
     if cache.is_dir() and not cache.is_symlink():
         try:

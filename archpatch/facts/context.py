@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from archpatch.facts.ignore import Ignore, matches
+from archpatch.text import sha256
 
 LARGEST = 1 << 20
 """Bytes of the largest file that is read."""
@@ -176,6 +177,50 @@ class FolderContext(Context):
             return None
         finally:
             os.close(descriptor)
+
+
+class Asked(FolderContext):
+    """A folder of which each file is read once, and that knows what it was asked: a fix is compared with the very
+    bytes that it was made for, and a result holds while the answers are the same."""
+
+    def __init__(self, root: Path, dockerfile: str) -> None:
+        super().__init__(root, dockerfile)
+        self._read: dict[str, bytes | None] = {}
+        self._heads: dict[str, bytes | None] = {}
+
+    def _content(self, path: str) -> bytes | None:
+        if path not in self._read:
+            self._read[path] = super()._content(path)
+        return self._read[path]
+
+    def _head(self, path: str) -> bytes | None:
+        if path not in self._heads:
+            self._heads[path] = super()._head(path)
+        return self._heads[path]
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """Every question so far, with a hash of what was said."""
+        found = {f"list {depth}": sha256(_joined(names)) for depth, names in self._listings.items()}
+        found |= {f"read {path}": _told(content) for path, content in self._read.items()}
+        return found | {f"head {path}": _told(content) for path, content in self._heads.items()}
+
+    def answer(self, question: str) -> str:
+        """The answer to a question of `answers`. Raises ValueError for what is none."""
+        kind, _, what = question.partition(" ")
+        if kind == "list":
+            return sha256(_joined(self._listing(int(what))))
+        if kind not in ("read", "head"):
+            raise ValueError(question)
+        return _told(self._content(what) if kind == "read" else self._head(what))
+
+
+def _joined(names: tuple[str, ...]) -> bytes:
+    return "\0".join(names).encode("utf-8", "surrogateescape")
+
+
+def _told(content: bytes | None) -> str:
+    return "" if content is None else sha256(content)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archpatch import __version__
+from archpatch.discover import user_folder
 from archpatch.facts.context import FolderContext
 from archpatch.platforms import Platform
 from archpatch.verify.bases import bases_of
@@ -37,8 +38,7 @@ _MAX_ENTRY = 4 << 20
 
 def default_folder() -> Path:
     """Where verdicts are kept: the user's own cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base and os.path.isabs(base) else Path.home() / ".cache") / "archpatch" / "verify"
+    return user_folder() / "verify"
 
 
 @dataclass(slots=True)
