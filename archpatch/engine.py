@@ -26,7 +26,18 @@ from archpatch.text import Applicability, Edit, Fix, Span, apply
 if TYPE_CHECKING:
     from archpatch.view import View
 
-__all__ = ["ROUNDS", "InternalError", "Outcome", "Report", "Settings", "Unstable", "check", "fix"]
+__all__ = [
+    "ROUNDS",
+    "InternalError",
+    "Outcome",
+    "Report",
+    "Settings",
+    "State",
+    "Unstable",
+    "check",
+    "fix",
+    "mend",
+]
 
 ROUNDS = 20
 
@@ -68,7 +79,7 @@ def check(
 
     Raises InternalError when a rule fails.
     """
-    return _State(document, tuple(rules), settings or Settings(), context).report
+    return State(document, tuple(rules), settings or Settings(), context).report
 
 
 def fix(
@@ -78,18 +89,26 @@ def fix(
     context: Context | None = None,
     level: Applicability = Applicability.SAFE,
     wanted: Callable[[Finding], bool] | None = None,
-    twice: bool = True,
 ) -> Outcome:
     """Write the fixes of `level` and above until nothing is left to write.
 
     Whole fixes go in, in the order of their place; one that meets another waits a round. `wanted` may refuse a
-    finding. `twice`: have the second reader look at each round; not where nothing comes of the text. Raises Unstable when the rounds do not end, InternalError when a rule fails or its fix breaks the
+    finding. Raises Unstable when the rounds do not end, InternalError when a rule fails or its fix breaks the
     file: then the file must stay as it was.
     """
-    settings = settings or Settings()
-    everything: tuple[Rule | Notice, ...] = (*rules, *NOTICES)
-    names = {rule.code: rule for rule in everything}
-    state = _State(document, tuple(rules), settings, context)
+    return mend(State(document, tuple(rules), settings or Settings(), context), level, wanted)
+
+
+def mend(
+    state: State,
+    level: Applicability,
+    wanted: Callable[[Finding], bool] | None = None,
+    *,
+    twice: bool = True,
+) -> Outcome:
+    """`fix`, from a state whose findings may be known already. `twice`: have the second reader look at each round;
+    not where nothing comes of the text."""
+    start = state
     states = [state]
     rounds: list[list[Finding]] = []
     demoted: dict[tuple[str, str], Finding] = {}
@@ -97,16 +116,7 @@ def fix(
     for _ in range(ROUNDS):
         report = state.report
         demoted |= {(finding.code, finding.message): finding for finding in report.demoted}
-        chosen = _choose(
-            state,
-            [
-                finding
-                for finding in report.findings
-                if _mends(finding, level)
-                and settings.writes(names[finding.code], finding)
-                and (wanted is None or wanted(finding))
-            ],
-        )
+        chosen = _choose(state, [one for one in _mendable(state, level) if wanted is None or wanted(one)])
         if not chosen:
             applied = tuple(finding for findings in rounds for finding in findings)
             return Outcome(
@@ -119,7 +129,16 @@ def fix(
             del rounds[: states.index(state)]
             break
         states.append(state)
-    raise Unstable(document.path, (finding.code for findings in rounds for finding in findings))
+    raise Unstable(start.document.path, (finding.code for findings in rounds for finding in findings))
+
+
+def _mendable(state: State, level: Applicability) -> Iterator[Finding]:
+    """The findings whose fixes are trusted enough, of rules that are asked to write."""
+    everything: tuple[Rule | Notice, ...] = (*state.rules, *NOTICES)
+    names = {rule.code: rule for rule in everything}
+    for finding in state.report.findings:
+        if _mends(finding, level) and state.settings.writes(names[finding.code], finding):
+            yield finding
 
 
 def _mends(finding: Finding, level: Applicability) -> bool:
@@ -127,7 +146,7 @@ def _mends(finding: Finding, level: Applicability) -> bool:
     return fix is not None and bool(fix.edits) and fix.applicability >= max(level, Applicability.UNSAFE)
 
 
-def _choose(state: _State, asked: list[Finding]) -> list[Finding]:
+def _choose(state: State, asked: list[Finding]) -> list[Finding]:
     """The findings to mend in this round. Fixes that are safe each, but not together, go in one at a time."""
     chosen = _compatible(asked)
     safe = [finding for finding in chosen if _is_safe(finding)]
@@ -136,7 +155,7 @@ def _choose(state: _State, asked: list[Finding]) -> list[Finding]:
     return _compatible(finding for finding in asked if not _is_safe(finding) or finding is safe[0])
 
 
-def _demoted(state: _State, findings: Iterable[Finding]) -> list[Finding]:
+def _demoted(state: State, findings: Iterable[Finding]) -> list[Finding]:
     """The findings whose SAFE fix does not leave amd64 what it gets."""
     safe = [finding for finding in findings if _is_safe(finding)]
     together = _compatible(safe)
@@ -214,7 +233,7 @@ class _Edited(Context):
         return super()._head(path) if path in self._files else self._base._head(path)
 
 
-class _State(Struct, frozen=True, dict=True):
+class State(Struct, frozen=True, dict=True):
     """A Dockerfile and the mended files of its context, between two rounds. `files` by the paths of edits."""
 
     document: Document
@@ -226,7 +245,7 @@ class _State(Struct, frozen=True, dict=True):
     def __eq__(self, other: object) -> bool:
         """Whether all that was written is the same."""
         return (
-            isinstance(other, _State)
+            isinstance(other, State)
             and self.document.source == other.document.source
             and self.files == other.files
         )
@@ -263,16 +282,16 @@ class _State(Struct, frozen=True, dict=True):
         return view(self.facts)
 
     @cached_property
-    def _tried(self) -> dict[bytes, _State]:
+    def _tried(self) -> dict[bytes, State]:
         """The states that were tried from this one, by text: what was proved is not parsed again."""
         return {}
 
-    def _with(self, findings: list[Finding]) -> _State:
+    def _with(self, findings: list[Finding]) -> State:
         """The state after these fixes, as far as the Dockerfile goes."""
         source = self._written(findings)
         if source not in self._tried:
             document = parse(source, self.document.path)
-            self._tried[source] = _State(document, self.rules, self.settings, self.base, self.files)
+            self._tried[source] = State(document, self.rules, self.settings, self.base, self.files)
         return self._tried[source]
 
     def keeps_view(self, findings: list[Finding]) -> bool:
@@ -286,7 +305,7 @@ class _State(Struct, frozen=True, dict=True):
         after = self._with(findings)
         return not after.document.problems and same(self.view, after.view)
 
-    def after(self, findings: list[Finding], twice: bool) -> tuple[_State, bool]:
+    def after(self, findings: list[Finding], twice: bool) -> tuple[State, bool]:
         """The next state, and whether the second reader agreed (False: it had no opinion).
 
         Raises InternalError when the file does not read as it should.
@@ -300,7 +319,7 @@ class _State(Struct, frozen=True, dict=True):
             state = replace(state, files={**self.files, **others})
         return state, agreed
 
-    def _read_twice(self, after: _State, findings: list[Finding]) -> bool:
+    def _read_twice(self, after: State, findings: list[Finding]) -> bool:
         from archpatch.syntax import second  # here, since a check needs none
 
         verdict = second.compare(self.document, after.document, _edits_of(findings, None))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from archpatch import engine, registry, suppress, write
+from archpatch import HOMEPAGE, engine, registry, suppress, write
 from archpatch.checking import InternalError
 from archpatch.discover import Unreadable, check_text, read
 from archpatch.engine import Settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from archpatch.narrow import Scope
 
 _RETRIES = 3
-_PAGE = "https://github.com/archpatch/archpatch/blob/main/docs/rules/{}.md"
+_PAGE = HOMEPAGE + "/blob/main/docs/rules/{}.md"
 
 
 class Task(Struct, frozen=True):
@@ -133,9 +133,9 @@ class _Look(Struct, frozen=True):
         path = self.task.path
         document = parse(self.source, path)
         if self.task.verb is Verb.CHECK:
-            report = engine.check(document, rules(), self.task.settings, context)
-            told = self._told(document, report, context, {})
-            return replace(told, states=self._foreseen(document, report, context, told.states))
+            state = engine.State(document, rules(), self.task.settings, context)
+            told = self._told(document, state.report, context, {})
+            return replace(told, states=self._foreseen(state, told.states))
         wanted = self._wanted(document, context)
         outcome = engine.fix(document, rules(), self.task.settings, context, self.task.level, wanted)
         changes = dict(self._changes(outcome, context))
@@ -153,26 +153,18 @@ class _Look(Struct, frozen=True):
             told, changes=changes, applied=outcome.applied, demoted=outcome.demoted, failing=failing
         )
 
-    def _foreseen(
-        self,
-        document: Document,
-        report: engine.Report,
-        context: Context | None,
-        states: Mapping[Platform, State],
-    ) -> Mapping[Platform, State]:
+    def _foreseen(self, start: engine.State, states: Mapping[Platform, State]) -> Mapping[Platform, State]:
         """The states, seen to the end where a fix changes what a stage stands on.
 
         On another platform or image there is more to find: "ready after fix" is said of what is clean then.
         """
-        if not any(_moves_a_stage(document, finding) for finding in report.findings):
+        if not any(_moves_a_stage(start.document, finding) for finding in start.report.findings):
             return states
         for state, level in _LEVELS.items():
             if state not in states.values():
                 continue
             try:
-                settings = self.task.settings
-                foreseen = engine.fix(document, rules(), settings, context, level, twice=False)
-                left = assess(foreseen.report)
+                left = assess(engine.mend(start, level, twice=False).report)
             except (engine.Unstable, InternalError):
                 left = dict.fromkeys(states, State.UNKNOWN)
             states = {

@@ -111,7 +111,7 @@ class Applicability(enum.IntEnum):
 class Edit(Struct, frozen=True, gc=False):
     """Put `text` where `span` is. An empty span inserts, an empty text deletes.
 
-    `path` names another file than the finding's (a .csproj, a setup.py), else None.
+    `path` None is always the Dockerfile; else it names another file of the build context (a .csproj, a setup.py).
     """
 
     span: Span

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from archpatch import HOMEPAGE
 from archpatch.report import Look
 from archpatch.report.json import Object, dump
 from archpatch.report.model import Entry, FileResult, Result, repository_path
@@ -19,7 +20,7 @@ from archpatch.text import Applicability, Fix, Span
 
 _APART = 20  # lines between two edits of one suggestion
 _SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
-_SOURCE = {"name": "archpatch", "url": "https://github.com/archpatch/archpatch"}
+_SOURCE = {"name": "archpatch", "url": HOMEPAGE}
 
 
 def render(result: Result, look: Look) -> bytes:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
-from archpatch import __version__
+from archpatch import HOMEPAGE, __version__
 from archpatch.report import Look
 from archpatch.report.json import Object, dump
 from archpatch.report.linehash import line_hashes
@@ -37,7 +37,7 @@ def render(result: Result, look: Look) -> bytes:
             "driver": {
                 "name": "archpatch",
                 "semanticVersion": __version__,
-                "informationUri": "https://github.com/archpatch/archpatch",
+                "informationUri": HOMEPAGE,
                 "rules": [_rule(rule) for rule in rules],
             }
         },

@@ -288,14 +288,14 @@ def test_a_file_that_kills_its_process_is_named_and_the_others_are_done(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [put(f"d{number:03}/Dockerfile", SAFE) for number in range(session.POOL_FROM + 2)]
-    real = look.engine.check
+    real = look.engine.State
 
     def dies(document: object, *rest: object, **more: object) -> object:
         if getattr(document, "path", None) == paths[5]:
             os._exit(9)
         return real(document, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(look.engine, "check", dies)
+    monkeypatch.setattr(look.engine, "State", dies)
     ran = cli("check", "--jobs", "2", *JSON)
     report = json.loads(ran.out)
     assert ran.code == 2
