@@ -288,14 +288,14 @@ def test_a_file_that_kills_its_process_is_named_and_the_others_are_done(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [put(f"d{number:03}/Dockerfile", SAFE) for number in range(session.POOL_FROM + 2)]
-    real = look.engine.State
+    real = look.parse
 
-    def dies(document: object, *rest: object, **more: object) -> object:
-        if getattr(document, "path", None) == paths[5]:
+    def dies(source: bytes, path: Path) -> object:
+        if path == paths[5]:
             os._exit(9)
-        return real(document, *rest, **more)  # type: ignore[arg-type]
+        return real(source, path)
 
-    monkeypatch.setattr(look.engine, "State", dies)
+    monkeypatch.setattr(look, "parse", dies)
     ran = cli("check", "--jobs", "2", *JSON)
     report = json.loads(ran.out)
     assert ran.code == 2
@@ -333,7 +333,9 @@ def test_each_command_has_help(cli: Cli, command: str) -> None:
 
 
 def test_ready_after_a_fix_is_said_of_what_is_clean_once_the_fix_is_in(cli: Cli) -> None:
-    pinned = "FROM --platform=linux/amd64 debian:bookworm\nRUN curl -fsSLO https://github.com/Kitware/CMake/{}\n"
+    pinned = (
+        "FROM --platform=linux/amd64 debian:bookworm\nRUN curl -fsSLO https://github.com/Kitware/CMake/{}\n"
+    )
     too_old = "releases/download/v3.16.2/cmake-3.16.2-Linux-x86_64.sh"
     built = "releases/download/v3.28.0/cmake-3.28.0-linux-x86_64.sh"
     put("old/Dockerfile", pinned.format(too_old).encode())

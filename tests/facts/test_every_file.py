@@ -19,7 +19,9 @@ def _ask_everything(facts: Facts) -> int:
         answers += (
             len(stage.targets) + len(stage.members) + len(stage.missing_members) + len(stage.candidates)
         )
-        answers += len(stage.copies_out) + len(stage.feeds) + len(stage.children) + len(tuple(stage.all_installs()))
+        answers += (
+            len(stage.copies_out) + len(stage.feeds) + len(stage.children) + len(tuple(stage.all_installs()))
+        )
         assert stage.distro.family
         assert stage.kind
         for target in (None, *facts.targets):
