@@ -1,11 +1,12 @@
 """Time grows with the file and no faster: fourteen shapes, each at one size and at twice that size.
 
-A shape that took time squared would take four times as long; 2.3 times is what is asked for, and what the clock of
-a busy machine adds is allowed for by taking the best of some runs and a margin.
+A shape that took time squared would take four times as long at every try. What a busy machine adds comes and goes:
+both sizes are timed anew, in turn, until their best times tell the two apart.
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from archpatch.syntax.parse import parse
 
 RULES = registry.load()
 MARGIN = 3.0  # squared growth is 4
+TRIES = 12
 SIZE = 12_000
 
 Shape = Callable[[int], str]
@@ -60,22 +62,23 @@ SHAPES: dict[str, Shape] = {
 
 
 def _seconds(text: str) -> float:
-    document = parse(text.encode(), Path("Dockerfile"))
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        parse(text.encode(), Path("Dockerfile"))
-        engine.check(document, RULES, engine.Settings(), MemoryContext({}))
-        best = min(best, time.process_time() - start)
-    return best
+    source = text.encode()
+    gc.collect()
+    start = time.process_time()
+    engine.check(parse(source, Path("Dockerfile")), RULES, engine.Settings(), MemoryContext({}))
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_twice_the_file_takes_about_twice_the_time(shape: Shape) -> None:
     size = SIZE
-    once = _seconds(shape(size))
-    while once < 0.02 and size < 400_000:  # too short for the clock
+    _seconds(shape(size))  # what is made once, on first use
+    while (once := _seconds(shape(size))) < 0.02 and size < 400_000:  # too short for the clock
         size *= 2
-        once = _seconds(shape(size))
     twice = _seconds(shape(2 * size))
+    for _ in range(TRIES):
+        if twice <= MARGIN * once:
+            return
+        once = min(once, _seconds(shape(size)))
+        twice = min(twice, _seconds(shape(2 * size)))
     assert twice <= MARGIN * once, f"{size} bytes: {once:.3f} s, {2 * size} bytes: {twice:.3f} s"

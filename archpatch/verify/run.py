@@ -57,6 +57,8 @@ def verify(
     """Do what is asked. An engine that is not there, or a CI event that forbids it, is said in `trouble`."""
     buildx = buildx or Buildx(request.settings)
     files, troubles = _found(request)
+    if not (files or troubles):
+        return Verification(request.level)  # an engine is not asked for nothing
     try:
         if request.level is Level.PLAN:
             return _planned(request, files)
