@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from archpatch.facts.context import Context
 from archpatch.facts.distro import Family
 from archpatch.facts.downloads import Download, find_downloads
+from archpatch.facts.file_names import arch_of_folders, arch_of_name, family_of
 from archpatch.facts.graph import CopyOut, ImageUse
 from archpatch.facts.packages import Install, install_of
 from archpatch.facts.shells import Command, Settings, Shell
@@ -18,7 +19,7 @@ from archpatch.facts.stages import StageFacts
 from archpatch.facts.suppressors import shape
 from archpatch.facts.uses import Use, uses_in
 from archpatch.facts.values import AUTOMATIC, END, Scope, Value, Variable, automatic, global_scope
-from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform, arch_of
+from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.syntax import shell
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
@@ -363,13 +364,12 @@ class Facts:
     def named_arch(self) -> str | None:
         """The architecture that the file is for by its name or by a folder of its path, as in `Platform.arch`: `arm` of
         `Dockerfile-arm`, `amd64` of `x86_64/standard/Dockerfile`."""
-        return _arch_in(self.document.path.name) or self.folder_arch
+        return arch_of_name(self.document.path.name) or self.folder_arch
 
     @cached_property
     def folder_arch(self) -> str | None:
         """The architecture that names a folder near the end of the file's path, and nothing else."""
-        folders = self.document.path.parts[:-1][-_NEAR:]
-        return next((arch for folder in reversed(folders) if (arch := _whole_arch(folder))), None)
+        return arch_of_folders(self.document.path)
 
     @cached_property
     def family(self) -> tuple[str, ...]:
@@ -377,39 +377,9 @@ class Facts:
         name = self.document.path.name
         if self.named_arch is None or self.context is None:
             return ()
-        stem = _stem(name)
-        return tuple(
-            other
-            for other in self.context.siblings
-            if other != name and _arch_in(other) is not None and _stem(other) == stem
-        )
+        return family_of(name, self.context.siblings)
 
 
 _SH = ("/bin/sh", "-c")
 _CMD = ("cmd", "/S", "/C")
 _ALIAS = regex(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")
-_NAME_PARTS = regex(r"[-._]+")
-_NEAR = 4  # folders above the file that may speak of it
-_NOT_ARCH = frozenset({"linux", "x64dbg", "wasm", "intel"})
-
-
-def _whole_arch(name: str) -> str | None:
-    return None if name.lower() in _NOT_ARCH else arch_of(name)
-
-
-def _arch_in(name: str) -> str | None:
-    return next((arch for _, arch in _arch_parts(name)), None)
-
-
-def _arch_parts(name: str) -> Iterable[tuple[str, str]]:
-    """The parts of a file's name that name an architecture."""
-    for word in _NAME_PARTS.split(name.lower().replace("x86_64", "x86-64").replace("x86-64", "amd64")):
-        arch = None if word in _NOT_ARCH else arch_of(word)
-        if arch is not None:
-            yield word, arch
-
-
-def _stem(name: str) -> str:
-    """A file's name without the parts that name an architecture."""
-    words = _NAME_PARTS.split(name.lower().replace("x86_64", "x86-64").replace("x86-64", "amd64"))
-    return "-".join(word for word in words if word in _NOT_ARCH or arch_of(word) is None)

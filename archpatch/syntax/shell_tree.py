@@ -42,11 +42,6 @@ class Assign(Struct, frozen=True, gc=False):
     prefix: bool = False
     only_on: frozenset[str] | None = None
 
-    @property
-    def export(self) -> bool:
-        """Whether `export` or a command's prefix puts it into the environment."""
-        return self.keyword == "export" or self.prefix
-
 
 class Redirect(Struct, frozen=True, gc=False):
     """`2>file`, `<<EOF`. `body` is the content of a heredoc (also of one that BuildKit reads)."""

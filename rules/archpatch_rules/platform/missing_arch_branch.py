@@ -96,23 +96,8 @@ class MissingArchBranch(Rule):
         missing: list[str],
     ) -> Finding | None:
         if switch.default is not None and (assign := _sets_amd64(script, switch.default)) is not None:
-            if missing:
-                message = (
-                    f"For {' and '.join(missing)} no branch is taken but the default, which sets {assign.name} to amd64: what "
-                    "follows gets amd64 files on that platform, in silence."
-                )
-                return self.finding(assign.span, message)
-            if AMD64.arch in covered:
-                message = f"A platform without a branch of its own silently gets {assign.name} of amd64: let the default fail."
-                edit = Edit.replace(assign.span, "echo >&2 'unsupported platform'; exit 1")
-                fix = (
-                    Fix("Let the default fail aloud", (edit,), Applicability.UNSAFE)
-                    if script.readable
-                    else None
-                )
-                return self.finding(assign.span, message, fix)
-            return None
-        if not missing or AMD64.arch not in covered or switch.default is not None:
+            return self._judge_default(script, assign, AMD64.arch in covered, missing)
+        if not missing or AMD64.arch not in covered or switch.default is not None or len(switch.arms) < 2:
             return None
         arm = next(arm for arm in switch.arms if AMD64.arch in arm.arches)
         names = [
@@ -121,13 +106,30 @@ class MissingArchBranch(Rule):
             if _used_after(document, run, switch.span, assign.name)
             and not _set_elsewhere(script, switch, assign, missing)
         ]
-        if not names or len(switch.arms) < 2:
+        if not names:
             return None
         message = (
             f"There is a branch for amd64 and none for {' and '.join(missing)}: there {names[0].name} stays empty, and what "
             "follows is wrong."
         )
         return self.finding(switch.subject.span, message, _add_arm(document, script, switch, arm, missing))
+
+    def _judge_default(
+        self, script: Script, assign: Assign, amd64_has_its_own: bool, missing: list[str]
+    ) -> Finding | None:
+        """A default that sets a variable to amd64."""
+        if missing:
+            message = (
+                f"For {' and '.join(missing)} no branch is taken but the default, which sets {assign.name} to amd64: what "
+                "follows gets amd64 files on that platform, in silence."
+            )
+            return self.finding(assign.span, message)
+        if not amd64_has_its_own:
+            return None
+        message = f"A platform without a branch of its own silently gets {assign.name} of amd64: let the default fail."
+        edit = Edit.replace(assign.span, "echo >&2 'unsupported platform'; exit 1")
+        fix = Fix("Let the default fail aloud", (edit,), Applicability.UNSAFE) if script.readable else None
+        return self.finding(assign.span, message, fix)
 
 
 def _assigned(script: Script, arm: SwitchArm) -> list[Assign]:
