@@ -209,7 +209,7 @@ def build_all(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             outcomes = list(
-                pool.map(one, [(one_, platform) for one_ in candidates for platform in platforms])
+                pool.map(one, [(one_, each) for one_ in candidates for each in one_.targets or platforms])
             )
         except BaseException:
             bench.buildx.runner.stop()

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from archpatch.platforms import AMD64, ARM64
+from archpatch.platforms import AMD64, ARM64, Platform
 from archpatch.syntax.parse import parse
-from archpatch.verify import plan
+from archpatch.verify import build, plan
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
-from archpatch.verify.build import again
-from archpatch.verify.buildx import Buildx, NoEngine, Settings, is_reference
+from archpatch.verify.build import Bench, Candidate, Outcome, again
+from archpatch.verify.buildx import Builder, Buildx, NoEngine, Settings, is_reference
 from archpatch.verify.compose import service_platforms
-from archpatch.verify.preflight import probe_program
-from archpatch.verify.run import Request, verify
-from archpatch.verify.verdict import Level
+from archpatch.verify.preflight import Preflight, probe_program
+from archpatch.verify.run import Request, build_all, verify
+from archpatch.verify.verdict import Level, Look, State
 
 FROM = b"FROM scratch\nRUN x\n"
 
@@ -212,6 +212,24 @@ class TestJobs:
         made = json.loads(verify(Request((tmp_path,), Level.PLAN)).plan)["target"]
         assert len(made) == len(targets)
         assert {name.rpartition("--")[2] for name in made} == targets
+
+    def test_files_are_built_for_their_own_platforms_and_each_outcome_stays_with_its_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def built(bench: Bench, candidate: Candidate, platform: Platform, timeout: float | None) -> Outcome:
+            return Outcome(Look(candidate.job.name, candidate.job.dockerfile, platform, State.RIGHT))
+
+        monkeypatch.setattr(build, "build", built)
+        bench = Bench(Buildx(), Preflight(Builder("b", "docker", ()), {}, {}, {}))
+        s390x = Platform.parse("linux/s390x")
+        candidates = [
+            Candidate(plan.Job("one", tmp_path / "one", tmp_path), FROM, targets=(s390x,)),
+            Candidate(plan.Job("two", tmp_path / "two", tmp_path), FROM),
+        ]
+        looks = [outcome.look for outcome in build_all(bench, candidates, (AMD64, ARM64))]
+        assert [(look.target, look.platform) for look in looks] == [
+            ("one", s390x), ("two", AMD64), ("two", ARM64)
+        ]  # fmt: skip
 
     def test_a_file_that_cannot_be_read_is_unknown_and_not_passed_over(self, tmp_path: Path) -> None:
         result = verify(Request((tmp_path / "gone",), platforms=(AMD64,)))
