@@ -42,6 +42,7 @@ def test_the_action_annotates_and_writes_sarif_whatever_its_inputs_hold(tmp_path
         name: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda match: inputs[match[1]], text)
         for name, text in step["env"].items()
     }
+    (tmp_path / "archpatch").symlink_to(BIN.parent)  # where the step before has installed it
     ran = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
         cwd=tmp_path,

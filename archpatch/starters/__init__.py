@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from archpatch import __version__
+from archpatch import HOMEPAGE, __version__
 from archpatch.config import NAMES
 from archpatch.discover import Unreadable, read
 from archpatch.platforms import DEFAULT_TARGETS, Platform, UnknownPlatform
@@ -33,7 +33,7 @@ class Proposal(Struct, frozen=True):
 def proposals(root: Path, ci: str | None = None) -> Iterator[Proposal]:
     """What a repository lacks: a config, a hook, and, where `ci` names one, a job."""
     yield _config(root)
-    hook = _text("pre-commit.yaml").replace("VERSION", f"v{__version__}")
+    hook = _text("pre-commit.yaml").replace("HOMEPAGE", HOMEPAGE).replace("VERSION", f"v{__version__}")
     existing = root / ".pre-commit-config.yaml"
     if not existing.exists():
         yield Proposal(existing, f"repos:\n{hook}")
