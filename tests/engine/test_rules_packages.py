@@ -22,7 +22,7 @@ AMD64, ARM64 = "linux/amd64", "linux/arm64"
 # package:architectures; every package is the same empty one.
 REPOSITORY = """\
 set -e
-for entry in tool:amd64,arm64 intel-microcode:amd64 gcc-multilib:amd64 gcc:amd64,arm64 g++-aarch64-linux-gnu:amd64 g++:amd64,arm64; do
+for entry in tool:amd64,arm64 intel-microcode:amd64 gcc-multilib:amd64 gcc:amd64,arm64 g++-aarch64-linux-gnu:amd64 g++:amd64,arm64 google-cloud-cli-nomos:amd64; do
   name=${entry%%:*}
   for arch in $(echo ${entry#*:} | tr , ' '); do
     index=/repo/dists/s/main/binary-$arch
@@ -98,10 +98,11 @@ def test_a_repository_for_amd64_alone_is_not_seen_by_apt_on_arm64(folder: Path) 
 def test_packages_without_arm64_are_installed_on_amd64_alone(folder: Path) -> None:
     write(
         folder,
-        f"{PREPARED}{OWN}RUN apt-get install -y tool:amd64 intel-microcode gcc-multilib g++-aarch64-linux-gnu\n",
+        f"{PREPARED}{OWN}RUN apt-get install -y tool:amd64 intel-microcode gcc-multilib g++-aarch64-linux-gnu"
+        " google-cloud-cli-nomos\n",
     )
     assert breaks_on_arm64(folder, "Unable to locate package intel-microcode")
-    for code in ("AP303", "AP304", "AP305", "AP307"):
+    for code in ("AP303", "AP304", "AP305", "AP307", "AP329"):
         mend(folder, code)
     assert builds_for_both(folder)
 
