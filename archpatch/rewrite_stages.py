@@ -27,7 +27,7 @@ def fetch_stages(
         return None
     if len(instruction.sources) != 1 or instruction.json or download.digests or word.value != word.verbatim:
         return None
-    if destination.value.endswith(("/", ".")) or "$" in destination.value or _by_number(document):
+    if destination.value.endswith(("/", ".")) or "$" in destination.value or counts_stages(document):
         return None
     if download.stage.kind is not PlatformKind.TARGET:
         return None
@@ -85,7 +85,7 @@ def _declarations(document: Document, facts: Facts, download: Download, word: Wo
     return lines
 
 
-def _by_number(document: Document) -> bool:
+def counts_stages(document: Document) -> bool:
     """Whether a stage is named by its number somewhere: a new stage would shift it."""
     words = [
         step.source_stage for step in document.instructions if isinstance(step, Copy) and step.source_stage

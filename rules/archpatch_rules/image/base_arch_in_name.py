@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, ImageUseKind, Variable, VariableKind
+from archpatch.facts import Facts, ImageUse, ImageUseKind, Variable, VariableKind
 from archpatch.facts.values import names_in
+from archpatch.platforms import AMD64, ARM64, Convention
+from archpatch.rewrite import attached_start
+from archpatch.rewrite_stages import counts_stages
 from archpatch.rule import Example, Finding, Related, Rule, Severity
-from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix
+from archpatch.syntax.tree import Document, From
+from archpatch.text import Applicability, Edit, Fix, decode, regex
 from archpatch_rules.image.names import NamedArch, named_arches
 
 # Publishers who have each image once for each architecture, under Docker's words.
@@ -21,6 +24,12 @@ _SYSTEMATIC = (
 )
 
 
+# PyPA's images for building wheels: one for each architecture, under the kernel's words. Source: the manylinux project's
+# README; manylinux1 and manylinux2010 are for x86 alone.
+_WHEELS = regex(r"pypa/((?:manylinux2014|manylinux_2_\d+|musllinux_1_\d+))_x86_64")
+_WHEEL_ARCHES = frozenset({"amd64", "arm64", "ppc64le", "s390x"})
+
+
 class BaseArchInName(Rule):
     """The base's name holds one architecture: `debian-base-amd64`, `manylinux2014_x86_64`, `pause-amd64`.
 
@@ -31,8 +40,10 @@ class BaseArchInName(Rule):
     is pinned to that architecture as a tool.
 
     The fix writes `${TARGETARCH}`, which a FROM knows without an ARG, for publishers that name all their images so
-    (Kubernetes); or it lets the ARG that holds the word follow it. amd64 gets the same image; it is unsafe, because
-    nobody has asked the registry for the other one: `archpatch verify` does. Newer images mostly have one name for all.
+    (Kubernetes); or it lets the ARG that holds the word follow it. PyPA's images for wheels say `x86_64` and `aarch64`,
+    which no argument holds: there it makes a stage for each. amd64 gets the same image; it is unsafe, because nobody has
+    asked the registry for the other one (`archpatch verify` does), and because `--target` by number would count new
+    stages. Newer images mostly have one name for all.
     """
 
     code, name, severity = "AP203", "base-arch-in-name", Severity.WARNING
@@ -64,9 +75,23 @@ class BaseArchInName(Rule):
             applicability="unsafe",
         ),
         Example(
-            "FROM quay.io/pypa/manylinux2014_x86_64\n",
-            "FROM quay.io/pypa/manylinux2014_x86_64\n",
-            "A word that no automatic argument gives",
+            "FROM quay.io/pypa/manylinux_2_28_x86_64:2024.07.02-0 AS wheels\nRUN /opt/python/cp312-cp312/bin/pip wheel /src\n",
+            "FROM quay.io/pypa/manylinux_2_28_x86_64:2024.07.02-0 AS manylinux_2_28-amd64\n\n"
+            "FROM quay.io/pypa/manylinux_2_28_aarch64:2024.07.02-0 AS manylinux_2_28-arm64\n\n"
+            "FROM manylinux_2_28-${TARGETARCH} AS wheels\nRUN /opt/python/cp312-cp312/bin/pip wheel /src\n",
+            "PyPA's images: a stage for each architecture",
+            applicability="unsafe",
+            whole_file=True,
+        ),
+        Example(
+            "FROM quay.io/pypa/manylinux1_x86_64\n",
+            "FROM quay.io/pypa/manylinux1_x86_64\n",
+            "One that there never was for arm64",
+        ),
+        Example(
+            "FROM dockcross/linux-x64\n",
+            "FROM dockcross/linux-x64\n",
+            "A publisher whose other names are not known",
         ),
         Example("FROM registry.k8s.io/build-image/debian-base:v2.1.0\n"),
         Example(
@@ -86,7 +111,7 @@ class BaseArchInName(Rule):
                 named.use.word.span,
                 f"`{named.text}` is an image for {named.word.arch} alone: whatever platform is asked for, it is taken, "
                 f"and an image for another architecture carries its label over {named.word.arch} programs.",
-                _fix(named, variable),
+                _fix(named, variable) or _stage_for_each(document, facts, named),
                 related=() if declared is None else (Related(declared.span, "the word comes from here"),),
             )
 
@@ -116,3 +141,39 @@ def _fix(named: NamedArch, variable: Variable | None) -> Fix | None:
         return None
     edit = Edit.replace(span, "${TARGETARCH}")
     return Fix("Take the image of the architecture that is built", (edit,), Applicability.UNSAFE)
+
+
+def _stage_for_each(document: Document, facts: Facts, named: NamedArch) -> Fix | None:
+    """A stage for each architecture, and FROM that picks among them; for every FROM of this image at once."""
+    ref = named.use.ref
+    match = _WHEELS.fullmatch(ref.repository)
+    if match is None or ref.registry != "quay.io" or ref.digest is not None or counts_stages(document):
+        return None
+    arches = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    uses = [use for use in facts.images if use.ref.repository == ref.repository]
+    if not _WHEEL_ARCHES.issuperset(arches) or not all(_plain(use, ref.tag) for use in uses):
+        return None
+    family = match[1]
+    if any((stage.name or "").startswith(f"{family}-") for stage in facts.stages):
+        return None
+    newline = decode(document.newline)
+    image = named.use.word.verbatim
+    stages = "".join(
+        f"FROM {image.replace('_x86_64', f'_{Convention.UNAME.spell(arch)}')} AS {family}-{arch}{newline * 2}"
+        for arch in arches
+    )
+    edits = [Edit.insert(attached_start(document, uses[0].instruction), stages)]
+    edits += (Edit.replace(use.word.span, f"{family}-${{TARGETARCH}}") for use in uses)
+    return Fix("Take the image of the architecture that is built", tuple(edits), Applicability.UNSAFE)
+
+
+def _plain(use: ImageUse, tag: str | None) -> bool:
+    """Whether a FROM names the image in so many words, for the platform that is built, with this tag."""
+    head = use.instruction
+    return (
+        isinstance(head, From)
+        and head.platform is None
+        and use.ref.repository_span is not None
+        and use.ref.tag == tag
+        and use.ref.digest is None
+    )
