@@ -39,8 +39,6 @@ _FLAGS = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # those that the
 _OPEN = sum(getattr(os, name, 0) for name in _FLAGS)
 # A folder cannot be synced on every file system; the rename is then as safe as that system makes it.
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
-
-
 # renameat2(2): paths from the current folder, and the two names change places.
 _AT_FDCWD, _EXCHANGE = -100, 2
 # No such call, or none on this file system; a sandbox may answer EPERM to calls that it does not know.
@@ -88,10 +86,9 @@ def replace(changes: Sequence[Change]) -> None:
             _commit(staged)
         finally:
             for item in staged:
-                for temp in (item.temp, item.undo):
-                    if temp:
-                        with contextlib.suppress(OSError):
-                            os.unlink(temp)
+                for temp in filter(None, (item.temp, item.undo)):
+                    with contextlib.suppress(OSError):
+                        os.unlink(temp)
 
 
 def sweep(folder: Path) -> None:
@@ -99,11 +96,9 @@ def sweep(folder: Path) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMP.fullmatch(entry.name)
-            if (
-                match
-                and entry.is_file(follow_symlinks=False)
-                and _is_stale(match, entry.stat(follow_symlinks=False))
-            ):
+            if not match or not entry.is_file(follow_symlinks=False):
+                continue
+            if _is_stale(match, entry.stat(follow_symlinks=False)):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)
 
@@ -261,8 +256,8 @@ def _compare(done: Sequence[tuple[_Staged, bool]]) -> None:
     """Put everything back if a file that was swapped out does not hold what was read."""
     for item, swapped in done:
         if swapped and _bytes_of(item.temp) != item.change.before:
-            stuck = _put_back(done)
-            raise ChangedOnDisk(f"changed on disk while it was written; not written{stuck}", item.change.path)
+            told = f"changed on disk while it was written; not written{_put_back(done)}"
+            raise ChangedOnDisk(told, item.change.path)
 
 
 def _bytes_of(path: str) -> bytes | None:

@@ -403,6 +403,58 @@ def test_a_file_that_goes_in_the_last_instant_stays_gone(file: Path, monkeypatch
     assert os.listdir(file.parent) == []
 
 
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_a_swapped_out_file_that_cannot_be_read_is_put_back(
+    file: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    if write._renameat2() is None:
+        pytest.skip("this system cannot swap two names")
+    real, failed = getattr(os, call), []
+
+    def fails(*arguments: object) -> object:
+        if file.stat().st_size == len(NEW) and not failed:  # the first such call after the swap
+            failed.append(arguments)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(*arguments)
+
+    monkeypatch.setattr(write.os, call, fails)
+    with pytest.raises(ChangedOnDisk, match=r"not written$"):
+        write.replace([Change(file, OLD, NEW)])
+    assert failed
+    assert file.read_bytes() == OLD
+    assert os.listdir(file.parent) == ["Dockerfile"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the call is one of Linux")
+def test_a_c_library_that_cannot_swap_names_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda *_args, **_options: object())
+    assert write._renameat2.__wrapped__() is None
+
+
+def test_a_system_without_swaps_and_extended_attributes_renames(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.chmod(0o600)
+    monkeypatch.setattr(write, "_renameat2", write._renameat2.__wrapped__)
+    monkeypatch.setattr(write.os, "listxattr", failing(errno.ENOSYS, always, always))
+    monkeypatch.setattr(write.sys, "platform", "darwin")
+    write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == NEW
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert os.listdir(file.parent) == ["Dockerfile"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no extended attributes")
+def test_an_attribute_that_the_system_gave_the_new_file_too_is_not_set_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write.os, "listxattr", lambda _path: ["security.selinux"])
+    monkeypatch.setattr(write.os, "getxattr", lambda _file, _name: b"label")
+    monkeypatch.setattr(write.os, "setxattr", failing(errno.EPERM, os.setxattr, always))
+    write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == NEW
+
+
 def test_a_file_system_without_extended_attributes_is_no_reason_to_refuse(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
