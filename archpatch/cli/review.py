@@ -6,7 +6,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -33,6 +34,7 @@ from archpatch.review.event import Event, read_event
 from archpatch.review.github import GitHub, Request, graphql_path
 from archpatch.review.gitlab import GitLab
 from archpatch.review.http import Client, HttpError
+from archpatch.review.own import Own
 from archpatch.review.plan import Thread
 from archpatch.review.publish import Call, Published, publish
 from archpatch.rule import Style
@@ -117,9 +119,10 @@ def github(
                 f"pull request {request.number} has moved on; the run for its new commit will speak", "note"
             )
             return OK
-        checked = _of_report(report) if report else _checked(hub, request.base.sha, asked)
         do = _print if dry_run else None
-        done = publish(hub, request, checked.remarks, checked.is_gone, checked.notes, do)
+        with _configs(hub, request.base.sha, asked) as configs:
+            checked = _of_report(report, hub, request, asked, configs) if report else _checked(asked, configs)
+            done = publish(hub, request, checked.remarks, checked.is_gone, checked.notes, do)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except (artifact.BadReport, BadOption, BrokenPack, ConfigError) as error:
@@ -151,10 +154,10 @@ def gitlab(
             raise ValueError("which merge request? --mr N")
         host = _gitlab(project, api_url)
         request = host.request(number)
-        checked = _checked(host, request.version.start_commit_sha, asked)
-        done = publish(
-            host, request, checked.remarks, checked.is_gone, checked.notes, _print if dry_run else None
-        )
+        do = _print if dry_run else None
+        with _configs(host, request.version.start_commit_sha, asked) as configs:
+            checked = _checked(asked, configs)
+            done = publish(host, request, checked.remarks, checked.is_gone, checked.notes, do)
     except (ValueError, BadOption, BrokenPack, ConfigError) as error:
         raise click.UsageError(str(error)) from error
     except HttpError as error:
@@ -200,13 +203,19 @@ def _request(hub: GitHub, number: int | None, event: Event) -> Request:
     raise ValueError("which pull request? --pr N")
 
 
-def _checked(host: GitHub | GitLab, commit: str, asked: Asked) -> Checked:
-    """Look at the tree, by the config of a commit. Raises BadOption, BrokenPack, ConfigError, HttpError."""
+@contextmanager
+def _configs(host: GitHub | GitLab, commit: str, asked: Asked) -> Iterator[Configs | None]:
+    """The config of a commit, unless the command line has the say. Raises ConfigError, HttpError."""
+    if asked.config or asked.isolated:
+        yield None
+        return
     with tempfile.TemporaryDirectory(prefix="archpatch-") as scratch:
-        configs = None
-        if asked.config is None and not asked.isolated:
-            configs = configs_of(host.names(commit), lambda name: host.content(commit, name), Path(scratch))
-        result = run(discover(asked.paths), asked.options(configs))
+        yield configs_of(host.names(commit), lambda name: host.content(commit, name), Path(scratch))
+
+
+def _checked(asked: Asked, configs: Configs | None) -> Checked:
+    """Look at the tree. Raises BadOption, BrokenPack, ConfigError."""
+    result = run(discover(asked.paths), asked.options(configs))
     for error in result.all_errors:
         complain(f"{error.path}: {error.message}")
     return Checked(
@@ -245,12 +254,26 @@ def _notes(result: Result, differing: Sequence[str]) -> list[str]:
     return notes
 
 
-def _of_report(path: Path) -> Checked:
-    """Raises BadReport, BrokenPack."""
+def _of_report(path: Path, hub: GitHub, request: Request, asked: Asked, configs: Configs | None) -> Checked:
+    """What another job found, as far as the config asks for it; what we find too, as we do.
+
+    Raises BadOption, BadReport, BrokenPack, ConfigError, HttpError.
+    """
     report = artifact.load(path)
-    rules = {code: describe(rule) for code, rule in by_code().items()}
+    named = [one.path for one in report.findings if one.path]
+    own = Own(lambda name: hub.content(request.head.sha, name), asked.options(configs), named)
+    shown = hub.diff(request)
+    told = artifact.remarks(
+        report,
+        {code: describe(rule) for code, rule in by_code().items()},
+        lambda name: own.remarks(name) if name in shown else {},
+    )
     found = report.looked_at
-    return Checked(tuple(artifact.remarks(report, rules)), lambda thread: thread.path in found, ())
+    return Checked(
+        tuple(one for one in told if own.asks(one.path, one.code)),
+        lambda thread: thread.path in found and thread.fingerprint not in own.remarks(thread.path),
+        (),
+    )
 
 
 def _print(call: Call) -> None:

@@ -39,7 +39,7 @@ class Remark(Struct, frozen=True):
     """A finding as a review knows it. `path` is that in the repository; texts are raw.
 
     `texts`: the lines that were looked at, as far as they are known; `replaced`: the fix, where it may be suggested;
-    `url` empty: the rule has no page. `diff` is Markdown.
+    `url` empty: the rule has no page. `diff` is Markdown. `hearsay`: another job says so, and we did not find it.
     """
 
     fingerprint: str
@@ -55,6 +55,7 @@ class Remark(Struct, frozen=True):
     replaced: Lines | None = None
     diff: str = ""
     texts: Mapping[int, str] = {}
+    hearsay: bool = False
 
 
 def remarks(result: Result) -> Iterator[Remark]:

