@@ -5,7 +5,7 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from archpatch.facts import Command, Facts, PlatformKind
@@ -19,7 +19,8 @@ def declare_arg(document: Document, facts: Facts, instruction: Instruction, *nam
     """Make the automatic args `names` visible to `instruction`: `ARG NAME` lines, or nothing where they are.
 
     The lines go above the first instruction of the stage, up to this one, that speaks of an architecture: so
-    fixes of several instructions ask for the same edit, and what stands before keeps its cache.
+    fixes of several instructions ask for the same edit, and what stands before keeps its cache. Where the stage
+    declares one further down, the declaration is moved.
     """
     scope = facts.scope(instruction)
     missing = [name for name in dict.fromkeys(names) if scope.get(name) is None]
@@ -35,7 +36,40 @@ def declare_arg(document: Document, facts: Facts, instruction: Instruction, *nam
     at = attached_start(document, place)
     indent = decode(document.source[document.line_start(place.span.start) : place.span.start])
     newline = decode(document.newline)
-    return (Edit.insert(at, "".join(f"{indent}{prefix}{keyword} {name}{newline}" for name in missing)),)
+    added = Edit.insert(at, "".join(f"{indent}{prefix}{keyword} {name}{newline}" for name in missing))
+    return (added, *_no_longer_needed(document, facts, instruction, missing))
+
+
+def _no_longer_needed(
+    document: Document, facts: Facts, instruction: Instruction, names: Sequence[str]
+) -> Iterator[Edit]:
+    """Takes away the first `ARG NAME` below an instruction, for each name; one with a value or a comment stays."""
+    for name in names:
+        later = facts.declared_later(instruction, name)
+        line = Span(0, 0) if later is None else _line_of(document, later)
+        if not isinstance(later, Arg) or not line or attached_start(document, later) != line.start:
+            continue
+        if all(one.name.value in names and one.value is None for one in later.declarations):
+            yield _delete_line(document, line)
+            continue
+        for one in later.declarations:
+            if one.name.value == name and one.value is None:
+                gap = document.source[line.start : one.span.start]
+                yield Edit.delete(Span(one.span.start - (len(gap) - len(gap.rstrip())), one.span.end))
+
+
+def _line_of(document: Document, instruction: Instruction) -> Span:
+    """The line of an instruction, its end included; empty where it has several."""
+    line = Span(document.line_start(instruction.span.start), document.line_end(instruction.span.start))
+    return line if instruction.span.end <= line.end else Span(line.start, line.start)
+
+
+def _delete_line(document: Document, line: Span) -> Edit:
+    """Take a line away; where blank lines stand above and below, one of them too."""
+    above = document.source[document.line_start(max(line.start - 1, 0)) : line.start]
+    below = document.source[line.end : document.line_end(line.end)]
+    end = line.end + len(below) if below and not above.strip() and not below.strip() else line.end
+    return Edit.delete(Span(line.start, end))
 
 
 def _speaks_of_arch(document: Document, instruction: Instruction) -> bool:

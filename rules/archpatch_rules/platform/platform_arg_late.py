@@ -20,8 +20,8 @@ class PlatformArgLate(Rule):
 
     It is fine where the value is inherited from the parent stage, or the shell sets the name itself.
 
-    The fix declares the argument above the first use as well; the later line stays and does no harm. What was empty
-    is now filled in: safe unless the value decides a branch that amd64 now takes.
+    The fix moves the declaration above the first use. What was empty is now filled in: safe unless the value decides
+    a branch that amd64 now takes.
     """
 
     code, name, severity = "AP106", "platform-arg-late", Severity.WARNING
@@ -36,9 +36,25 @@ class PlatformArgLate(Rule):
             "FROM debian\n"
             "ARG TARGETARCH\n"
             "RUN curl -fsSLO https://example.com/tool-linux-${TARGETARCH}.tar.gz\n"
-            "ARG TARGETARCH\n"
             "RUN echo ${TARGETARCH}\n",
             applicability="safe",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSLO https://example.com/tool-linux-${TARGETARCH}.tar.gz\n"
+            "# for the other tool\n"
+            "ARG TARGETARCH\n"
+            "ARG TARGETOS TARGETVARIANT\n"
+            "RUN echo ${TARGETOS}${TARGETARCH}${TARGETVARIANT}\n",
+            "FROM debian\n"
+            "ARG TARGETARCH\n"
+            "RUN curl -fsSLO https://example.com/tool-linux-${TARGETARCH}.tar.gz\n"
+            "# for the other tool\n"
+            "ARG TARGETARCH\n"
+            "ARG TARGETOS TARGETVARIANT\n"
+            "RUN echo ${TARGETOS}${TARGETARCH}${TARGETVARIANT}\n",
+            applicability="safe",
+            title="One with a comment stays, and does no harm",
         ),
         Example("FROM debian\nARG TARGETARCH\nRUN echo ${TARGETARCH}\nARG TARGETARCH\n"),
         Example(
