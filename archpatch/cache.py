@@ -27,7 +27,7 @@ from archpatch.discover import Unreadable, read
 from archpatch.facts.context import Asked
 from archpatch.look import Task, look_asking
 from archpatch.platforms import Platform
-from archpatch.report.model import Entry, Error, FileResult, Kind, RuleInfo, State, Verb, root_of
+from archpatch.report.model import Entry, Error, FileResult, Kind, State, Verb, root_of
 from archpatch.rule import Finding
 from archpatch.syntax.tree import Problem
 from archpatch.text import sha256
@@ -135,19 +135,6 @@ class Cache:
         )
         with contextlib.suppress(UnicodeEncodeError):  # a path that is no text
             self._write(key, msgspec.json.encode(kept, enc_hook=_path_text))
-
-    def rules(self) -> dict[str, RuleInfo] | None:
-        """What is said of each rule, if no pack has changed since."""
-        self._program = self._program or program()
-        text = self._read(_hash(f"rules {self._program}"))
-        try:
-            return None if text is None else msgspec.json.decode(text, type=dict[str, RuleInfo])
-        except ValueError:
-            return None
-
-    def put_rules(self, rules: Mapping[str, RuleInfo]) -> None:
-        """Keep what is said of each rule."""
-        self._write(_hash(f"rules {self._program}"), msgspec.json.encode(dict(rules)))
 
     def prune(self) -> None:
         """Remove the oldest entries above the number that is kept."""

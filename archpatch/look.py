@@ -5,7 +5,6 @@ What goes in and what comes out can be pickled, so that a worker process can be 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -62,11 +61,8 @@ def by_code() -> Mapping[str, Rule | suppress.Notice]:
 
 def describe(rule: Rule | suppress.Notice) -> RuleInfo:
     """What reports say of a rule."""
-    if isinstance(rule, suppress.Notice):
-        manual, style = rule.manual, None
-    else:
-        manual, style = inspect.cleandoc(type(rule).__doc__ or ""), rule.style
-    return RuleInfo(rule.code, rule.name, rule.severity, manual, _PAGE.format(rule.code), style)
+    style = rule.style if isinstance(rule, Rule) else None
+    return RuleInfo(rule.code, rule.name, rule.severity, lambda: rule.manual, _PAGE.format(rule.code), style)
 
 
 def look(task: Task) -> FileResult | Error:

@@ -8,6 +8,7 @@ its dataclass fields are its options.
 from __future__ import annotations
 
 import enum
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -101,6 +102,11 @@ class Rule(ABC):
     hints: ClassVar[tuple[str, ...]] = ()
     errors: ClassVar[tuple[str, ...]] = ()
     also: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def manual(self) -> str:
+        """The manual page: Markdown, its first line the pitfall in a sentence."""
+        return inspect.cleandoc(type(self).__doc__ or "")
 
     @abstractmethod
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:

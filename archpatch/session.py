@@ -111,7 +111,7 @@ def _configs(options: Options, known: Sequence[RuleInfo]) -> _Configs:
 
 def tasks(found: Found, options: Options) -> tuple[list[Task], list[Error]]:
     """What run() would look at: each file with the settings in force for it. Raises as run() does."""
-    return _tasks(found, options, _configs(options, tuple(_rules(options).values())), None)
+    return _tasks(found, options, _configs(options, tuple(map(describe, by_code().values()))), None)
 
 
 def run(
@@ -126,7 +126,7 @@ def run(
     `stdin`: the text of the one file there is. Raises BadOption, BrokenPack, and ConfigError for a config named by an
     option.
     """
-    rules = _rules(options)
+    rules = {rule.code: describe(rule) for rule in by_code().values()}
     configs = _configs(options, tuple(rules.values()))
     tasks_, errors = _tasks(found, options, configs, stdin)
     errors += (Error(trouble.path, Kind.READ, trouble.message) for trouble in found.troubles)
@@ -174,17 +174,6 @@ def _quiet_config(configs: _Configs) -> Config:
         return configs.of(Path())
     except ConfigError:
         return Config()
-
-
-def _rules(options: Options) -> Mapping[str, RuleInfo]:
-    """What is said of each rule. Raises BrokenPack."""
-    kept = _opened(options)
-    rules = kept.rules() if kept else None
-    if rules is None:
-        rules = {rule.code: describe(rule) for rule in by_code().values()}
-        if kept:
-            kept.put_rules(rules)
-    return rules
 
 
 def _opened(options: Options) -> Cache | None:

@@ -67,6 +67,10 @@ class Table:
     def __len__(self) -> int:
         return len(self._lines)
 
+    def keys(self) -> frozenset[str]:
+        """The first cells of all rows."""
+        return frozenset(line.partition("\t")[0] for line in self._lines)
+
     def get(self, key: str) -> Iterator[Row]:
         """The rows with this first cell, letter case ignored."""
         return self.under(key + "\t")
@@ -155,7 +159,7 @@ class Tables(Struct, frozen=True, dict=True):
             for row in t
             if row["manager"] == "apt"
         )
-        return frozenset(own) | {row["package"] for t in self.named("debian-without-arm64") for row in t}
+        return frozenset(own).union(*(table.keys() for table in self.named("debian-without-arm64")))
 
     def debian_lacks_arm64(self, package: str, release: str | None = None) -> bool:
         """Whether Debian builds a package for amd64 and not for arm64.

@@ -17,7 +17,6 @@ An example that speaks of the file as a whole (which stage is which by number, h
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,7 +56,7 @@ def assert_well_formed(rule: Rule) -> None:
     """The laws of a rule as such. Raises AssertionError, which says what is wrong."""
     problem = malformed(rule)
     assert not problem, f"{type(rule).__name__}: {problem}"
-    paragraphs = inspect.cleandoc(type(rule).__doc__ or "").split("\n\n")
+    paragraphs = rule.manual.split("\n\n")
     assert len(paragraphs) >= 4, (
         f"{rule.code}: the docstring needs four paragraphs (the pitfall, what it costs, when it is fine, what "
         f"the fix does), it has {len(paragraphs)}"

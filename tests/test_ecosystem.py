@@ -44,7 +44,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     families = folder / "rules" / "archpatch_rules"
     with (families / "__init__.py").open("a") as rules:
         rules.write(
-            "\nclass _Louder(type(next(one for one in RULES if one.code == 'AP101'))):\n"
+            "\nclass _Louder(type(next(one for one in RULES if one.code == 'AP101').rule)):\n"
             "    def check(self, document, facts):\n"
             "        for found in super().check(document, facts):\n"
             "            yield __import__('msgspec').structs.replace(found, message='Other words')\n"

@@ -10,10 +10,11 @@ import pytest
 from archpatch.assets import UNKNOWN, Asset, fits, keys
 from archpatch.engine import check
 from archpatch.platforms import ARCHES
+from archpatch.registry import load
 from archpatch.syntax.parse import parse
 from archpatch.tables import NAMES, BadTable, Table, Tables, builtin
-from archpatch_rules import download
 
+DOWNLOADS = tuple(rule for rule in load() if rule.code.startswith("AP4"))
 _DOWNLOADS = [Asset.read(row.cells) for row in builtin("downloads")]
 _FILLED = {"V": "v1.2.3", "v": "1.2.3", "*": "x1"}
 
@@ -197,6 +198,6 @@ def test_a_table_is_found_by_bisection_whatever_the_letter_case() -> None:
 def test_a_first_version_that_no_source_backs_is_not_told_as_a_fact() -> None:
     url = "https://github.com/golang/dep/releases/download/v0.5.0/dep-linux-amd64"
     document = parse(f"FROM debian\nRUN curl -fsSLo /d {url}\n".encode())
-    messages = [one.message for one in check(document, download.RULES).findings if one.code == "AP404"]
+    messages = [one.message for one in check(document, DOWNLOADS).findings if one.code == "AP404"]
     assert len(messages) == 1
     assert "not known for sure" in messages[0]

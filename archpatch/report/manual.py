@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -76,7 +75,7 @@ class Page(Struct, frozen=True):
 
 def page(rule: Rule | Notice) -> Page:
     """The manual of a rule, or of a notice of the engine's own, as data."""
-    manual = rule.manual if isinstance(rule, Notice) else inspect.cleandoc(type(rule).__doc__ or "")
+    manual = rule.manual
     summary, _, body = manual.partition("\n\n")
     head = Page(rule.code, rule.name, str(rule.severity), " ".join(summary.split()), body)
     if isinstance(rule, Notice):

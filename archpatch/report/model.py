@@ -6,7 +6,7 @@ import enum
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -47,15 +47,23 @@ class Error(Struct, frozen=True):
     line: int | None = None
 
 
-class RuleInfo(Struct, frozen=True):
-    """What reports say of a rule. `manual` is its docstring, `url` the page of it, `style` the one it belongs to."""
+class RuleInfo(Struct, frozen=True, dict=True):
+    """What reports say of a rule. `url` is the page of it, `style` the one it belongs to.
+
+    `read` gives its manual: few reports show it, and to read it may import the rule.
+    """
 
     code: str
     name: str
     severity: Severity
-    manual: str
+    read: Callable[[], str]
     url: str
     style: Style | None = None
+
+    @cached_property
+    def manual(self) -> str:
+        """Its docstring."""
+        return self.read()
 
     @property
     def summary(self) -> str:

@@ -1,15 +1,5 @@
-"""The built-in rule pack: one pitfall, one file, named as the rule."""
+"""The built-in rule pack: one pitfall, one file, named as the rule. `rules.json` is made from these files."""
 
-from archpatch.rule import Rule
-from archpatch_rules import codegen, copied, download, image, package, path, platform, toolchain
+from archpatch import deferred
 
-RULES: tuple[Rule, ...] = (
-    *platform.RULES,
-    *image.RULES,
-    *package.RULES,
-    *download.RULES,
-    *codegen.RULES,
-    *toolchain.RULES,
-    *path.RULES,
-    *copied.RULES,
-)
+RULES = deferred.rules(__file__)

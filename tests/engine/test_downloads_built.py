@@ -12,14 +12,15 @@ import pytest
 
 from archpatch.engine import Settings, fix
 from archpatch.platforms import AMD64, ARM64
+from archpatch.registry import load
 from archpatch.syntax.parse import parse
 from archpatch.tables import Tables
 from archpatch.text import Applicability
 from archpatch.verify.verdict import State
-from archpatch_rules import download
 from tests.engine.conftest import Workbench, program
 
 pytestmark = pytest.mark.engine
+DOWNLOADS = tuple(rule for rule in load() if rule.code.startswith("AP4"))
 NAMES = {
     "docker": ("amd64", "arm64"),
     "uname": ("x86_64", "aarch64"),
@@ -81,7 +82,7 @@ def test_the_mended_download_ships_the_right_file_on_both(
 ) -> None:
     before = text.format(origin=origin, name=f"{kind}-{NAMES[kind][0]}")
     document = parse(before.encode(), Path("Dockerfile"))
-    outcome = fix(document, download.RULES, Settings(tables=tables), None, Applicability.UNSAFE)
+    outcome = fix(document, DOWNLOADS, Settings(tables=tables), None, Applicability.UNSAFE)
     assert [finding.code for finding in outcome.applied] == ["AP401"]
     old = workbench.looks({"Dockerfile": before, "curl": CURL})
     new = workbench.looks({"Dockerfile": outcome.source.decode(), "curl": CURL})
@@ -94,7 +95,7 @@ def test_the_kernels_names_end_in_404_where_the_publisher_mixes_conventions(
 ) -> None:
     before = RUN.format(origin=origin, name="mixed-$(uname -m)")
     document = parse(before.encode(), Path("Dockerfile"))
-    outcome = fix(document, download.RULES, Settings(tables=tables), None, Applicability.SAFE)
+    outcome = fix(document, DOWNLOADS, Settings(tables=tables), None, Applicability.SAFE)
     assert [finding.code for finding in outcome.applied] == ["AP403"]
     old = workbench.looks({"Dockerfile": before, "curl": CURL})
     new = workbench.looks({"Dockerfile": outcome.source.decode(), "curl": CURL})

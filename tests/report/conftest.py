@@ -13,7 +13,11 @@ from archpatch.syntax.tree import Problem
 from archpatch.text import Applicability, Edit, Fix, Span
 
 RULE = RuleInfo(
-    "XX101", "some-pitfall", Severity.WARNING, "The pitfall.\n\nWhat it costs.", "https://example.org/XX101"
+    "XX101",
+    "some-pitfall",
+    Severity.WARNING,
+    lambda: "The pitfall.\n\nWhat it costs.",
+    "https://example.org/XX101",
 )
 
 
