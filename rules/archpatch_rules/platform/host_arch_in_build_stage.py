@@ -117,6 +117,8 @@ class HostArchInBuildStage(Rule):
                 return None
             edits, expression = case
         edit = Edit.replace(place.span, expression)
+        if any(edit.clashes(other) for other in edits):
+            return None  # what it answers is the first command of the RUN: the case would stand in the same place
         return Fix("Ask for the target's architecture", (*edits, edit), Applicability.UNSAFE)
 
 
