@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import http.server
 import io
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -262,6 +263,39 @@ def test_a_package_without_a_wheel_is_left_out_by_a_marker(workbench: Workbench)
         assert {
             one.code for one in check(document, load(), Settings(), MemoryContext(tree)).findings
         } == found
+
+
+def source_archive(name: str, version: str) -> bytes:
+    """A source archive of a package with an extension in C."""
+    written = io.BytesIO()
+    setup = f"from setuptools import Extension, setup\nsetup(name={name!r}, version={version!r}, ext_modules=[Extension('x', ['x.c'])])"
+    files = {
+        "setup.py": setup,
+        "x.c": "int PyInit_x(void) { return 0; }",
+        "PKG-INFO": f"Name: {name}\nVersion: {version}",
+    }
+    with tarfile.open(fileobj=written, mode="w:gz") as tar:
+        for file, text in files.items():
+            member = tarfile.TarInfo(f"{name}-{version}/{file}")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return written.getvalue()
+
+
+def test_a_package_without_a_wheel_for_arm64_asks_for_a_compiler_there(workbench: Workbench) -> None:
+    lines = "ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\nRUN pip install --no-build-isolation --target /made psutil==5.9.8"
+    tree: Tree = {
+        f"wheels/{wheel_name('psutil', '5.9.8', 'x86_64')}": wheel("psutil", "5.9.8", "x86_64"),
+        "wheels/psutil-5.9.8.tar.gz": source_archive("psutil", "5.9.8"),
+        "Dockerfile": PIP.format(lines),
+    }
+    old = workbench.looks(tree)
+    assert old[AMD64].state is State.RIGHT, old[AMD64].evidence
+    assert old[ARM64].failed
+    assert "gcc" in str(old[ARM64].wrong), old[ARM64].wrong
+    document = parse(str(tree["Dockerfile"]).encode(), Path("Dockerfile"))
+    found = check(document, load(), Settings(), MemoryContext(tree)).findings
+    assert "AP330" in {one.code for one in found}
 
 
 SETUP = """\
