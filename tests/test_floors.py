@@ -113,8 +113,9 @@ def test_the_rule_pack_imports_public_modules_only(path: Path) -> None:
             ("rich", "jinja2", "libcst", "tree_sitter", "dockerfile_parse", "elftools", "archpatch.facts"),
         ),
         ("['check', '--output-format', 'json', 'fixtures/hello']", ("rich", "jinja2", "libcst", "elftools")),
+        ("['verify', '--level', 'plan', 'fixtures/hello']", ("libcst", "backports.zstd", "compression.zstd")),
     ],
-    ids=["version", "check"],
+    ids=["version", "check", "plan"],
 )
 def test_a_start_loads_no_more_than_it_needs(command: str, heavy: tuple[str, ...]) -> None:
     program = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from archpatch.platforms import Platform
 from archpatch.rule import Severity
@@ -64,6 +65,7 @@ class _Auditor:
 
     def issues(self) -> Iterator[Issue]:
         files = [(path, node) for path, node in self.rootfs.walk() if node.elf or node.archive]
+        files.sort(key=itemgetter(0))
         for path, _ in files:
             self.names.setdefault(posixpath.basename(path), []).append(path)
         self.closure = self._closure()
@@ -110,9 +112,10 @@ class _Auditor:
                 f"{elf.machine} code, the image is for {self.platform}",
                 node.layer,
             )
-        elif elf.problem == "" and elf.type != REL and not self.exemptions.covers(path):
-            yield from self._interpreter_issues(path, node, elf)
-            yield from self._library_issues(path, node, elf)
+        elif elf.problem == "" and elf.type != REL:
+            found = [*self._interpreter_issues(path, node, elf), *self._library_issues(path, node, elf)]
+            if found and not self.exemptions.covers(path):
+                yield from found
 
     def _may_be_foreign(self, path: str) -> bool:
         return self.exemptions.covers(path) or has_sibling(self.rootfs, path, self.platform.arch)

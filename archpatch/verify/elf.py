@@ -10,9 +10,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 
 from elftools.elf.enums import ENUM_D_TAG, ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_P_TYPE_BASE
+from msgspec import Struct
 
 from archpatch.verify.tar import Body, Unreadable
 
@@ -22,13 +23,14 @@ _LOAD, _DYNAMIC, _INTERP = (ENUM_P_TYPE_BASE[f"PT_{name}"] for name in ("LOAD", 
 _NEEDED, _RPATH, _RUNPATH, _STRTAB, _STRSZ = (
     ENUM_D_TAG[f"DT_{name}"] for name in ("NEEDED", "RPATH", "RUNPATH", "STRTAB", "STRSZ")
 )
+_TAGS = frozenset((0, _NEEDED, _RPATH, _RUNPATH, _STRTAB, _STRSZ))
+_HEAD = 4096  # bytes of a file that are read at once
 _MAX_SEGMENTS = 512
 _MAX_DYNAMIC = 1 << 18  # bytes
 _MAX_STRINGS = 1 << 24
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Machine:
+class Machine(Struct, frozen=True, order=True, gc=False):
     """What code a file holds: e_machine, class (32 or 64), byte order."""
 
     number: int
@@ -60,8 +62,7 @@ SIBLINGS = {"amd64": MACHINES["386"], "arm64": MACHINES["arm"]}
 HOST_MACHINES = frozenset(_NAMES)  # what is not in here (BPF, GPU code) runs on no CPU of an image
 
 
-@dataclass(frozen=True, slots=True)
-class Elf:
+class Elf(Struct, frozen=True, gc=False):
     """The headers of one ELF file. `problem` says what could not be read of them, else it is empty."""
 
     machine: Machine
@@ -74,72 +75,91 @@ class Elf:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    type: int
-    offset: int
-    address: int
-    size: int
+class _Layout(Struct, frozen=True):
+    """Where the fields of one class and byte order stand."""
+
+    header: struct.Struct  # e_phoff, e_phentsize, e_phnum
+    segment: struct.Struct  # p_type, p_offset, p_vaddr, p_filesz
+    dynamic: struct.Struct  # d_tag, d_val
+
+
+_LAYOUTS = {
+    (bits, little): _Layout(*(struct.Struct(("<" if little else ">") + fields) for fields in formats))
+    for bits, formats in (
+        (64, ("32xQ14xHH6x", "I4xQQ8xQ16x", "QQ")),
+        (32, ("28xI10xHH6x", "III4xI12x", "II")),
+    )
+    for little in (True, False)
+}
+_Segments = Sequence[tuple[int, int, int, int]]
 
 
 def machine_of(head: bytes) -> Machine | None:
     """The machine of a file that begins with `head` (20 bytes do), None where it is no ELF file."""
     if len(head) < 20 or head[:4] != MAGIC or head[4] not in (1, 2) or head[5] not in (1, 2):
         return None
-    little = head[5] == 1
-    return Machine(int.from_bytes(head[18:20], "little" if little else "big"), 32 * head[4], little)
+    return _known_machine(head[4:6], head[18:20])
+
+
+@lru_cache(maxsize=64)
+def _known_machine(ident: bytes, number: bytes) -> Machine:
+    little = ident[1] == 1
+    return Machine(int.from_bytes(number, "little" if little else "big"), 32 * ident[0], little)
 
 
 def read(body: Body) -> Elf | None:
     """The headers of an ELF file; None where it is none. A broken one gives a `problem`, never an error."""
-    head = body.head(4096)
+    head = body.head(_HEAD)
     machine = machine_of(head)
     if machine is None:
         return None
     kind = int.from_bytes(head[16:18], "little" if machine.little else "big")
     try:
-        return _read(body, machine, kind)
+        return _read(body, head, machine, kind)
     except Unreadable as error:
         return Elf(machine, kind, problem=str(error))
     except struct.error:
         return Elf(machine, kind, problem="broken ELF headers (cut off)")
 
 
-def _read(body: Body, machine: Machine, kind: int) -> Elf:
-    segments = _segments(body, machine)
-    interpreter = None
-    for segment in segments:
-        if segment.type == _INTERP:
-            text = _bytes(body, segment.offset, segment.size, 4096, "interpreter")
-            interpreter = sys.intern(_text(text.split(b"\0", 1)[0]))
-    dynamic = next((segment for segment in segments if segment.type == _DYNAMIC and segment.size), None)
-    if dynamic is None or kind == REL:
+def _read(body: Body, head: bytes, machine: Machine, kind: int) -> Elf:
+    layout = _LAYOUTS[machine.bits, machine.little]
+    segments = _segments(body, head, layout)
+    interpreter, dynamic = None, (0, 0)
+    for type_, offset, _, size in segments:
+        if type_ == _INTERP:
+            text = _bytes(body, head, offset, size, 4096, "interpreter")
+            interpreter = sys.intern(_text(text.partition(b"\0")[0]))
+        elif type_ == _DYNAMIC and not dynamic[1]:
+            dynamic = offset, size
+    if not dynamic[1] or kind == REL:
         return Elf(machine, kind, interpreter)
-    table = _bytes(body, dynamic.offset, dynamic.size, _MAX_DYNAMIC, "dynamic segment")
-    found = _texts(body, machine, segments, table)
+    table = _bytes(body, head, *dynamic, _MAX_DYNAMIC, "dynamic segment")
+    found = _texts(body, head, segments, table, layout.dynamic)
     needed, rpath, runpath = (found[tag] for tag in (_NEEDED, _RPATH, _RUNPATH))
     return Elf(machine, kind, interpreter, _interned(needed), _paths(rpath), _paths(runpath), dynamic=True)
 
 
-def _texts(body: Body, machine: Machine, segments: Sequence[_Segment], table: bytes) -> dict[int, list[str]]:
+def _texts(
+    body: Body, head: bytes, segments: _Segments, table: bytes, entry: struct.Struct
+) -> dict[int, list[str]]:
     """The texts of DT_NEEDED, DT_RPATH and DT_RUNPATH."""
-    layout = ("<" if machine.little else ">") + ("QQ" if machine.bits == 64 else "II")
     wanted: list[tuple[int, int]] = []
     address = size = 0
-    step = struct.calcsize(layout)
-    for tag, value in struct.iter_unpack(layout, table[: len(table) // step * step]):
-        if tag == 0:
-            break
-        if tag == _STRTAB:
-            address = value
-        elif tag == _STRSZ:
-            size = value
-        elif tag in (_NEEDED, _RPATH, _RUNPATH):
-            wanted.append((tag, value))
+    for tag, value in entry.iter_unpack(table[: len(table) // entry.size * entry.size]):
+        if tag in _TAGS:
+            if tag == 0:
+                break
+            if tag == _STRTAB:
+                address = value
+            elif tag == _STRSZ:
+                size = value
+            else:
+                wanted.append((tag, value))
     found: dict[int, list[str]] = {_NEEDED: [], _RPATH: [], _RUNPATH: []}
     if not wanted:
         return found
-    strings = _bytes(body, _offset(segments, address), size, _MAX_STRINGS, "string table")
+    strings = _bytes(body, head, _offset(segments, address), size, _MAX_STRINGS, "string table")
     for tag, at in wanted:
         end = strings.find(b"\0", at)
         if at >= len(strings) or end < 0:
@@ -148,52 +168,37 @@ def _texts(body: Body, machine: Machine, segments: Sequence[_Segment], table: by
     return found
 
 
-def _offset(segments: Iterable[_Segment], address: int) -> int:
+def _offset(segments: _Segments, address: int) -> int:
     """Where in the file stands what is loaded at `address`."""
-    for segment in segments:
-        if segment.type == _LOAD and segment.address <= address < segment.address + segment.size:
-            return address - segment.address + segment.offset
+    for type_, offset, start, size in segments:
+        if type_ == _LOAD and start <= address < start + size:
+            return address - start + offset
     raise Unreadable("broken ELF headers (a string table that is not loaded)")
 
 
-def _bytes(body: Body, at: int, size: int, limit: int, what: str) -> bytes:
+def _bytes(body: Body, head: bytes, at: int, size: int, limit: int, what: str) -> bytes:
+    if at + size <= len(head):
+        return head[at : at + size]
     if size > limit or at + size > body.size:
         raise Unreadable(f"broken ELF headers ({what})")
     body.seek(at)
     return body.read(size)
 
 
-def _segments(body: Body, machine: Machine) -> list[_Segment]:
-    """The program headers, found with no more than the bytes they stand in."""
-    order = "<" if machine.little else ">"
-    head = body.head(64)
-    if len(head) < (64 if machine.bits == 64 else 52):
+def _segments(body: Body, head: bytes, layout: _Layout) -> _Segments:
+    """The program headers."""
+    if len(head) < layout.header.size:
         raise Unreadable("broken ELF headers (too short)")
-    if machine.bits == 64:
-        start, size, count = struct.unpack_from(f"{order}Q", head, 32)[0], *_pair(order, head, 54)
-        layout, least = f"{order}IIQQQQQQ", 56
-    else:
-        start, size, count = struct.unpack_from(f"{order}I", head, 28)[0], *_pair(order, head, 42)
-        layout, least = f"{order}IIIIIIII", 32
+    start, size, count = layout.header.unpack_from(head)
     if not count:
-        return []
-    if size < least or count > _MAX_SEGMENTS:
+        return ()
+    entry = layout.segment
+    if size < entry.size or count > _MAX_SEGMENTS:
         raise Unreadable("broken ELF headers (program headers)")
-    table = _bytes(body, start, size * count, size * count, "program headers")
-    segments = []
-    for index in range(count):
-        fields = struct.unpack_from(layout, table, index * size)
-        if machine.bits == 64:
-            kind, _, offset, address, _, length, _, _ = fields
-        else:
-            kind, offset, address, _, length, _, _, _ = fields
-        segments.append(_Segment(kind, offset, address, length))
-    return segments
-
-
-def _pair(order: str, head: bytes, at: int) -> tuple[int, int]:
-    size, count = struct.unpack_from(f"{order}HH", head, at)
-    return size, count
+    table = _bytes(body, head, start, size * count, size * count, "program headers")
+    if size == entry.size:
+        return tuple(entry.iter_unpack(table))
+    return tuple(entry.unpack_from(table, index * size) for index in range(count))
 
 
 def _paths(texts: list[str]) -> tuple[str, ...]:

@@ -27,8 +27,12 @@ BUILT_IN = (
 FROM_HOST = re.compile(r"lib(cuda|nvidia-[a-z-]+|nvcuvid|nvoptix|GLX_nvidia|EGL_nvidia)\.so(\.\d+)*")
 
 
-@lru_cache(maxsize=512)
-def _pattern(glob: str) -> re.Pattern[str]:
+@lru_cache(maxsize=32)
+def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_translated, globs)), re.DOTALL)
+
+
+def _translated(glob: str) -> str:
     """`**` crosses folders (`**/` may be nothing), `*` and `?` do not."""
     out, at = "", 0
     glob = glob.lstrip("/")
@@ -43,7 +47,7 @@ def _pattern(glob: str) -> re.Pattern[str]:
             out, at = out + "[^/]", at + 1
         else:
             out, at = out + re.escape(glob[at]), at + 1
-    return re.compile(out, re.DOTALL)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Exemptions:
 
     def covers(self, path: str) -> bool:
         """Whether `path` (from the image's root, no leading slash) is allowed to be foreign."""
-        return any(_pattern(glob).fullmatch(path) for glob in self.globs)
+        return _pattern(self.globs).fullmatch(path) is not None
 
 
 def has_sibling(rootfs: Rootfs, path: str, arch: str) -> bool:

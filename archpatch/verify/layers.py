@@ -5,14 +5,17 @@ from __future__ import annotations
 import posixpath
 import sys
 import zipfile
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from archpatch.verify import elf
-from archpatch.verify.tar import Body, Kind, Source, Unreadable, members
+from archpatch.verify.tar import Body, Kind, Member, Source, Unreadable, members
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _ARCHIVES = (".jar", ".war", ".ear", ".whl", ".egg")
 _NATIVE = (".so", ".node", ".jnilib", ".pyd")
+_HEAD = 64  # bytes of each file
+_TELLING = (elf.MAGIC[:2], b"#!", b"PK")
 _TEXT_LIMIT = 1 << 16
 _PATH_LIMIT = 4096
 _ARCHIVE_MEMBERS = 100_000
@@ -21,15 +24,13 @@ _LOADER_FILES = ("etc/ld.so.conf", "etc/ld.so.preload")
 _LOADER_FOLDER = "etc/ld.so.conf.d/"
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True, gc=False):
     """The ELF files inside a .jar or .whl: machine -> the name of one member."""
 
     natives: tuple[tuple[elf.Machine, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True, gc=False):
     """One file, symlink, folder or device of a layer.
 
     `link` is a symlink's text, `shebang` what follows `#!`; `unread`: the bytes could not be looked at.
@@ -46,8 +47,7 @@ class Node:
     unread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(Struct, frozen=True, gc=False):
     """A path (relative, normal form) and what the layer puts there; `hard_link` names the other name's path."""
 
     path: str
@@ -55,8 +55,7 @@ class Added:
     hard_link: str | None = None
 
 
-@dataclass(slots=True)
-class Layer:
+class Layer(Struct):
     """What one layer does to the file system below it."""
 
     added: list[Added] = field(default_factory=list)
@@ -69,6 +68,8 @@ def normal(path: str) -> str | None:
     """A path of a tar relative to the root, without `.` and `..`; None where no system would take it."""
     if len(path) > _PATH_LIMIT:
         return None
+    if path[:1] not in ("/", ".", "") and "/." not in path and "//" not in path:
+        return path.rstrip("/")  # so most tars have it
     path = posixpath.normpath("/" + path.lstrip("/")) if ".." not in path.split("/") else ""
     return path.lstrip("/") if path else None
 
@@ -76,36 +77,57 @@ def normal(path: str) -> str | None:
 def read(source: Source, number: int) -> Layer:
     """Everything that layer `number` says. Raises Unreadable where the stream is broken."""
     layer = Layer()
+    add, ordinary = layer.added.append, _Ordinary(number)
     for member, body in members(source):
         path = normal(member.path)
         if path is None:
             layer.unread.append((member.path, "the name leaves the image or is too long"))
+        elif (_WHITEOUT in path and _is_whiteout(layer, path)) or not path:
             continue
-        folder, _, name = path.rpartition("/")
-        if name == _OPAQUE:
-            layer.emptied.append(folder)
-        elif name.startswith(_WHITEOUT):
-            layer.removed.append(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
-        elif not path:
-            continue  # the root itself
-        elif member.kind is Kind.HARD_LINK:
-            if (target := normal(member.link)) is None:
-                layer.unread.append((path, "a hard link that leaves the image"))
-            else:
-                layer.added.append(Added(path, Node(Kind.FILE, member.mode, layer=number), target))
         elif member.kind is Kind.FILE:
-            layer.added.append(Added(path, _file(layer, path, member.mode, member.sparse, body, number)))
+            # Most files are neither code nor an archive nor a loader's: their first bytes say so.
+            if member.sparse or body.head(_HEAD)[:2] in _TELLING or path.startswith("etc/"):
+                add(Added(path, _file(layer, path, member, body, number)))
+            else:
+                add(Added(path, ordinary[member.mode]))
+        elif member.kind is not Kind.HARD_LINK:
+            add(Added(path, Node(member.kind, member.mode, member.link, layer=number)))
+        elif (target := normal(member.link)) is None:
+            layer.unread.append((path, "a hard link that leaves the image"))
         else:
-            layer.added.append(Added(path, Node(member.kind, member.mode, member.link, layer=number)))
+            add(Added(path, ordinary[member.mode], target))
     return layer
 
 
-def _file(layer: Layer, path: str, mode: int, sparse: bool, body: Body, number: int) -> Node:
-    head = body.head(64)
-    if sparse:
+class _Ordinary(dict[int, Node]):
+    """The node of files of a mode of which nothing else is known: one for all of a layer."""
+
+    def __init__(self, layer: int) -> None:
+        self._layer = layer
+
+    def __missing__(self, mode: int) -> Node:
+        node = self[mode] = Node(Kind.FILE, mode, layer=self._layer)
+        return node
+
+
+def _is_whiteout(layer: Layer, path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    if name == _OPAQUE:
+        layer.emptied.append(folder)
+    elif name.startswith(_WHITEOUT):
+        layer.removed.append(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
+    else:
+        return False
+    return True
+
+
+def _file(layer: Layer, path: str, member: Member, body: Body, number: int) -> Node:
+    mode = member.mode
+    if member.sparse:
         # Its bytes in the tar are a map and pieces, not the file's own.
         layer.unread.append((path, "a sparse file"))
         return Node(Kind.FILE, mode, layer=number, unread=True)
+    head = body.head(_HEAD)
     if head[:4] == elf.MAGIC:
         return _elf_file(layer, path, mode, body, number)
     if head[:2] == b"#!":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import posixpath
 import threading
@@ -15,12 +14,12 @@ from typing import IO, Any
 
 from archpatch.platforms import Platform, UnknownPlatform
 from archpatch.verify import layers
+from archpatch.verify.packed import unpacked
 from archpatch.verify.rootfs import Rootfs
-from archpatch.verify.tar import GzipSource, Kind, PlainSource, Source, Unreadable, members
+from archpatch.verify.tar import Kind, PlainSource, Unreadable, members
 
 _JSON_LIMIT = 1 << 23
 _MAX_IMAGES = 256
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _KEPT_PATHS = 400_000  # of layers that are remembered, see LayerCache
 
 
@@ -97,7 +96,7 @@ class Store:
         self._places: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}
         if not path.is_dir():
-            self._file = path.open("rb")
+            self._file = path.open("rb", buffering=0)  # PlainSource has a window of its own
             try:
                 self._scan(self._file)
             except Unreadable:
@@ -144,7 +143,7 @@ class Store:
             path = self._inside(name)
             if not path.is_file():
                 raise Unreadable(f"{name} is missing")
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
                 yield PlainSource(file, 0, path.stat().st_size)
         else:
             place = self._places.get(self._links.get(name, name))
@@ -227,55 +226,9 @@ class Store:
     def _layer(self, blob: Blob, number: int) -> layers.Layer:
         with self.open(blob.name) as packed:
             try:
-                return layers.read(_unpacked(packed), number)
+                return layers.read(unpacked(packed), number)
             except Unreadable as error:
                 raise Unreadable(f"layer {number + 1}: {error}") from error
-
-
-class _FileSource:
-    """A file object that only reads forward."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
-
-    def skip(self, size: int) -> None:
-        while size > 0:
-            data = self._file.read(min(size, 1 << 20))
-            if not data:
-                raise Unreadable("the layer ends too early")
-            size -= len(data)
-
-
-class _Again:
-    """A source with its first bytes put back; only its `read` is needed below."""
-
-    def __init__(self, head: bytes, rest: PlainSource) -> None:
-        self._head, self._rest = head, rest
-
-    def read(self, size: int = -1) -> bytes:
-        head, self._head = self._head, b""
-        return head or self._rest.read(size if size >= 0 else 1 << 20)
-
-    def skip(self, size: int) -> None:
-        raise NotImplementedError("packed bytes are never passed over")
-
-
-def _unpacked(packed: PlainSource) -> Source:
-    """A layer's tar. The bytes say how it is packed; media types in the wild do not always."""
-    head = packed.read(4)
-    if head[:2] == _GZIP:
-        return GzipSource(_Again(head, packed))
-    if head == _ZSTD:
-        try:
-            zstd = importlib.import_module("compression.zstd")  # Python 3.14
-        except ImportError:
-            raise Unreadable("could not read zstd: this Python has no zstd (3.14 has)") from None
-        return _FileSource(zstd.ZstdFile(_Again(head, packed)))
-    packed.rewind(len(head))
-    return packed
 
 
 def _is_attestation(descriptor: Any) -> bool:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from archpatch.verify.layers import Layer, Node, normal
+from archpatch.verify.layers import Added, Layer, Node, normal
 from archpatch.verify.tar import Kind
 
 _MAX_LINKS = 40  # as Linux has it
@@ -32,42 +32,71 @@ class Rootfs:
                     folder.clear()
             for path in layer.removed:
                 rootfs._remove(path)
-            for added in layer.added:
-                rootfs._add(added.path, added.node, added.hard_link)
+            rootfs._put(layer.added)
             unread += layer.unread
         # What a higher layer took away need not be looked at.
         rootfs.unread += ((path, why) for path, why in unread if normal(path) is None or rootfs.exists(path))
         return rootfs
 
-    def _add(self, path: str, node: Node, hard_link: str | None) -> None:
-        parent, name = self._parent(path, make=True)
-        if parent is None or not name:
-            self.unread.append((path, "its folder is a link that leads nowhere"))
-            return
-        if hard_link is not None:
-            other, other_name = self._parent(hard_link, make=False)
-            target = other.get(other_name) if other is not None else None
-            if not isinstance(target, Node):
-                self.unread.append((path, "a hard link to nothing"))
-                return
-            parent[name] = target
-        elif node.kind is Kind.DIRECTORY:
-            if not isinstance(parent.get(name), dict):
-                parent[name] = {}
-        else:
-            parent[name] = node
+    def _put(self, entries: Iterable[Added]) -> None:
+        """What a layer adds, in the order of its tar."""
+        # Neighbours stand in one folder. Which one a path leads to changes with links and what takes their place.
+        at, folder = "", self.root
+        for entry in entries:
+            path, node = entry.path, entry.node
+            place, _, name = path.rpartition("/")
+            if place != at:
+                if (found := self._folder(place)) is None:
+                    self.unread.append((path, "its folder is a link that leads nowhere"))
+                    continue
+                at, folder = place, found
+            there = folder.get(name)
+            if entry.hard_link is not None:
+                target = self._entry(entry.hard_link)
+                if target is None:
+                    self.unread.append((path, "a hard link to nothing"))
+                    continue
+                node = target
+            elif node.kind is Kind.DIRECTORY:
+                if not isinstance(there, dict):
+                    folder[name] = {}
+                    at, folder = ("", self.root) if there is not None else (at, folder)
+                continue
+            folder[name] = node
+            if there is not None and (isinstance(there, dict) or there.kind is Kind.SYMLINK):
+                at, folder = "", self.root
+
+    def _entry(self, path: str) -> Node | None:
+        """What a hard link to `path` shares: the entry itself, links on the way to it followed."""
+        folder, name = self._parent(path)
+        found = folder.get(name) if folder is not None else None
+        return found if isinstance(found, Node) else None
 
     def _remove(self, path: str) -> None:
-        parent, name = self._parent(path, make=False)
+        parent, name = self._parent(path)
         if parent is not None:
             parent.pop(name, None)
 
-    def _parent(self, path: str, *, make: bool) -> tuple[Folder | None, str]:
-        """The folder that holds `path`, links on the way followed; `make` adds missing ones."""
+    def _parent(self, path: str) -> tuple[Folder | None, str]:
+        """The folder that holds `path`, links on the way followed."""
         folder, _, name = path.rpartition("/")
-        if (found := self._real(folder)) is None and make:
-            found = self._make(folder)
+        found = self._real(folder)
         return (found if isinstance(found, dict) else None), name
+
+    def _folder(self, path: str) -> Folder | None:
+        """The folder at `path`, made where there is nothing; None where something else stands in the way."""
+        at = self.root
+        for part in path.split("/") if path else ():
+            child = at.get(part)
+            if not isinstance(child, dict):
+                break
+            at = child
+        else:
+            return at
+        found = self._real(path)
+        if found is None:
+            found = self._make(path)
+        return found if isinstance(found, dict) else None
 
     def _make(self, path: str) -> Folder | None:
         at: Folder = self.root
@@ -127,11 +156,11 @@ class Rootfs:
         return tuple(sorted(folder)) if isinstance(folder, dict) else ()
 
     def walk(self) -> Iterator[tuple[str, Node]]:
-        """Every file, link and device with its path; folders alone are left out."""
+        """Every file, link and device with its path, in no order; folders alone are left out."""
         stack: list[tuple[str, Folder]] = [("", self.root)]
         while stack:
             prefix, folder = stack.pop()
-            for name, child in sorted(folder.items()):
+            for name, child in folder.items():
                 if isinstance(child, dict):
                     stack.append((f"{prefix}{name}/", child))
                 else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import tarfile
 import tracemalloc
 import zipfile
@@ -18,6 +19,7 @@ from archpatch.rule import Severity
 from archpatch.verify.audit import Audit, audit, equal_layers
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Store
+from archpatch.verify.packed import zstd
 from archpatch.verify.tar import Unreadable
 from tests.verify.images import DIR, LOADERS, Entry, File, Link, Spec, elf, elf32, layout, tar
 
@@ -326,15 +328,15 @@ class TestStores:
             image = store.images()[0]
             assert wrong(audit(image, store.rootfs(image))) == [("wrong-arch", "app")]
 
-    @pytest.mark.parametrize("pack", [gzip.compress, bytes], ids=["gzip", "plain"])
+    @pytest.mark.parametrize("pack", [gzip.compress, zstd().compress, bytes], ids=["gzip", "zstd", "plain"])
     def test_layers_are_told_by_their_bytes(self, tmp_path: Path, pack: Any) -> None:
         with Store(layout(tmp_path / "i.tar", Spec([tar({"a": elf()})]), pack=pack)) as store:
             assert [path for path, _ in store.rootfs(store.images()[0]).walk()] == ["a"]
 
-    def test_a_packing_that_this_python_does_not_know_is_unreadable(
+    def test_a_packing_that_this_python_cannot_read_is_unreadable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(__import__("sys").modules, "compression.zstd", None)
+        monkeypatch.setitem(sys.modules, zstd().__name__, None)
         path = layout(tmp_path / "i.tar", Spec([tar({})]), pack=lambda data: b"\x28\xb5\x2f\xfd" + data)
         with Store(path) as store, pytest.raises(Unreadable, match="layer 1: could not read zstd"):
             store.rootfs(store.images()[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import struct
 import subprocess
 import tarfile
 import zipfile
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from archpatch.verify import layers
+from archpatch.verify.packed import GzipSource, ZstdSource, zstd
 from archpatch.verify.rootfs import Rootfs
-from archpatch.verify.tar import GzipSource, Kind, PlainSource, Unreadable, members
+from archpatch.verify.tar import Kind, PlainSource, Unreadable, members
 from tests.verify.images import DIR, Entry, File, Link, elf, tar
 
 
@@ -70,6 +72,31 @@ class TestTar:
         source = GzipSource(plain(gzip.compress(data[:700]) + gzip.compress(data[700:]) + b"\0" * 20))
         assert [member.path for member, _ in members(source)] == ["a"]
 
+    def test_several_zstd_frames_in_a_row_are_one_stream(self) -> None:
+        data, pack = tar({"a": random.Random(1).randbytes(3 << 20), "b": b""}), zstd().compress
+        skipped = (
+            struct.pack("<II", 0x184D2A50, 5) + b"notes"
+        )  # what other tools keep in a frame of their own
+        source = ZstdSource(plain(pack(data[:700]) + skipped + pack(data[700:])))
+        assert [member.path for member, _ in members(source)] == ["a", "b"]
+
+    @pytest.mark.parametrize(
+        "packed",
+        [
+            pytest.param(b"\x28\xb5\x2f\xfd" + b"junk" * 10, id="no zstd"),
+            pytest.param(zstd().compress(tar({"a": random.Random(1).randbytes(9999)}))[:5000], id="cut off"),
+            pytest.param(zstd().compress(b"\xff" * 600), id="no tar inside"),
+        ],
+    )
+    def test_a_broken_zstd_stream_is_unreadable_and_says_so(self, packed: bytes) -> None:
+        with pytest.raises(Unreadable):
+            list(members(ZstdSource(plain(packed))))
+
+    def test_a_zstd_stream_that_unpacks_without_end_is_refused(self) -> None:
+        packed = zstd().compress(tar({"zeros": b"\0" * (1 << 22)}))
+        with pytest.raises(Unreadable, match="unpacks"):
+            list(members(ZstdSource(plain(packed), limit=1 << 20)))
+
     @pytest.mark.parametrize(
         "data",
         [
@@ -85,6 +112,30 @@ class TestTar:
     def test_a_tar_that_ends_inside_a_file_is_unreadable(self) -> None:
         with pytest.raises(Unreadable, match="ends inside"):
             list(members(plain(tar({"a": b"x" * 9999})[:5000])))
+
+    @pytest.mark.parametrize(
+        ("field", "digits"),
+        [
+            (slice(124, 136), b"-0000002000\0"),
+            (slice(124, 136), b"1_0        \0"),
+            (slice(100, 108), b"0o755  \0"),
+        ],
+        ids=["a negative size", "an underscore", "a prefix"],
+    )
+    def test_a_number_that_only_python_would_take_is_refused(self, field: slice, digits: bytes) -> None:
+        header = bytearray(tar({"a": b""})[:512])
+        header[field] = digits
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        with pytest.raises(Unreadable, match="number"):
+            list(members(plain(bytes(header) + bytes(1024))))
+
+    @pytest.mark.parametrize("place", [0, 99, 124, 300, 511])
+    def test_a_header_whose_sum_is_another_is_refused(self, place: int) -> None:
+        data = bytearray(tar({"a": b""}, tarfile.USTAR_FORMAT))
+        data[place] ^= 1
+        with pytest.raises(Unreadable, match="broken tar header"):
+            list(members(plain(bytes(data))))
 
     def test_an_extended_header_without_measure_is_refused(self) -> None:
         info = tarfile.TarInfo("long")
@@ -160,6 +211,14 @@ class TestLayers:
     def test_a_hard_link_is_the_same_file_even_across_layers(self) -> None:
         found = rootfs({"a": elf("arm64")}, {"b": Link("a", hard=True), "c/d": Link("./b", hard=True)})
         assert [found.file(name)[0] is found.file("a")[0] for name in ("b", "c/d")] == [True, True]
+
+    def test_a_link_that_takes_the_place_of_a_folder_leads_what_follows_elsewhere(self) -> None:
+        found = rootfs([("a/x", b"1"), ("b", DIR), ("a", Link("b")), ("a/y", b"2"), ("b/z", b"3")])
+        assert paths(found) == {"a", "b/y", "b/z"}
+
+    def test_a_folder_that_takes_the_place_of_a_link_holds_what_follows(self) -> None:
+        found = rootfs([("b/x", b"1"), ("a", Link("b")), ("a/y", b"2"), ("a", DIR), ("a/z", b"3")])
+        assert paths(found) == {"a/z", "b/x", "b/y"}
 
     def test_a_hard_link_to_nothing_is_said(self) -> None:
         found = rootfs({"b": Link("gone", hard=True), "c": b""})
