@@ -180,11 +180,15 @@ def _fix(finding: Finding) -> Fix:
 def _compatible(findings: Iterable[Finding]) -> list[Finding]:
     """The findings whose fixes go in together: first come in the order of place, first served."""
     taken: dict[Path | None, list[Edit]] = {}
+    declared: dict[str, Edit] = {}
     chosen: list[Finding] = []
     for finding in sorted(findings, key=lambda finding: [edit.order for edit in _fix(finding).edits]):
         edits = _fix(finding).edits
         if any(_meets(edit, taken.get(edit.path, ())) for edit in edits):
             continue
+        if any(declared.get(name, edit) != edit for edit in edits for name in edit.declares):
+            continue
+        declared.update((name, edit) for edit in edits for name in edit.declares)
         for edit in edits:
             others = taken.setdefault(edit.path, [])
             at = bisect_left(others, edit.span, key=_span)

@@ -36,7 +36,10 @@ def declare_arg(document: Document, facts: Facts, instruction: Instruction, *nam
     at = attached_start(document, place)
     indent = decode(document.source[document.line_start(place.span.start) : place.span.start])
     newline = decode(document.newline)
-    added = Edit.insert(at, "".join(f"{indent}{prefix}{keyword} {name}{newline}" for name in missing))
+    text = "".join(f"{indent}{prefix}{keyword} {name}{newline}" for name in missing)
+    added = Edit.insert(
+        at, text, declares=tuple(f"{prefix}{name} of stage {stage.index}" for name in missing)
+    )
     return (added, *_no_longer_needed(document, facts, instruction, missing))
 
 

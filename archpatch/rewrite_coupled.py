@@ -13,7 +13,7 @@ from archpatch.facts.suppressors import command_at
 from archpatch.platforms import AMD64, arch_words
 from archpatch.rewrite import declare_arg, in_place, substitute, substitute_word
 from archpatch.syntax.shell import Script, ShellWord
-from archpatch.syntax.tree import Document, Env, Instruction, Run
+from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode, encode, regex
 
 _ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
@@ -136,15 +136,35 @@ def elsewhere(
     return tuple(edits)
 
 
-def _in_words(
-    document: Document, facts: Facts, instruction: Instruction, download: Download, argument: str
+def in_destination(
+    document: Document, facts: Facts, download: Download, argument: str
 ) -> tuple[Edit, ...] | None:
-    """Edits of COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions."""
+    """Edits of the place that an ADD gives the file, where it has the file's name; None where it cannot be changed."""
+    instruction = download.instruction
+    goal = instruction.destination if isinstance(instruction, Copy) else None
+    if goal is None:
+        return ()
+    edits = _in_words(document, facts, instruction, download, argument, [goal])
+    if goal.value != goal.verbatim:
+        return None if edits or _may_mention(goal.value, download) else ()
+    return edits
+
+
+def _in_words(
+    document: Document,
+    facts: Facts,
+    instruction: Instruction,
+    download: Download,
+    argument: str,
+    words: Sequence[Word] | None = None,
+) -> tuple[Edit, ...] | None:
+    """Edits of `words` of a COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions."""
     if instruction.keyword not in ("COPY", "ADD", "ENV", "WORKDIR") or instruction.onbuild:
         return ()
-    words = [word for word in instruction.words if word.value == word.verbatim]
-    if isinstance(instruction, Env):
-        words = [held for one in instruction.declarations if (held := one.value) is not None]
+    if words is None:
+        words = [word for word in instruction.words if word.value == word.verbatim]
+        if isinstance(instruction, Env):
+            words = [held for one in instruction.declarations if (held := one.value) is not None]
     places = {token.text for token in download.tokens}
     edits: list[Edit] = []
     for word in words:

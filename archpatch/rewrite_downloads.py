@@ -10,7 +10,7 @@ from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
-from archpatch.rewrite_coupled import clusters, coupled, elsewhere, others_of
+from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
@@ -99,9 +99,10 @@ def respell(
         edits += made
     beside = coupled(facts, download, expressions)
     others = elsewhere(document, facts, download, expressions, argument)
-    if beside is None or others is None:
+    goal = in_destination(document, facts, download, argument)
+    if beside is None or others is None or goal is None:
         return None
-    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others))), bool(others))
+    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others, *goal))), bool(others or goal))
 
 
 def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:

@@ -112,11 +112,14 @@ class Edit(Struct, frozen=True, gc=False):
     """Put `text` where `span` is. An empty span inserts, an empty text deletes.
 
     `path` None is always the Dockerfile; else it names another file of the build context (a .csproj, a setup.py).
+    `declares`: what the text makes visible from there on. Of two places for the same, one is enough: such edits do not
+    go in together.
     """
 
     span: Span
     text: bytes
     path: Path | None = None
+    declares: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.span) and not self.text:
@@ -128,9 +131,11 @@ class Edit(Struct, frozen=True, gc=False):
         return cls(span, encode(text), path)
 
     @classmethod
-    def insert(cls, at: int, text: str | bytes, path: Path | None = None) -> Self:
+    def insert(
+        cls, at: int, text: str | bytes, path: Path | None = None, declares: tuple[str, ...] = ()
+    ) -> Self:
         """Put `text` before the byte at offset `at`."""
-        return cls(Span(at, at), encode(text), path)
+        return cls(Span(at, at), encode(text), path, declares)
 
     @classmethod
     def delete(cls, span: Span, path: Path | None = None) -> Self:

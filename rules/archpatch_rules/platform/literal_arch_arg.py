@@ -67,6 +67,26 @@ class LiteralArchArg(Rule):
             "The kernel's spelling",
             applicability="unsafe",
         ),
+        Example(
+            "FROM debian\nARG ARCH=x86_64\nARG TRIPLE=x86_64-linux-gnu\nRUN wget https://example.com/$ARCH/tool-$TRIPLE.tgz\n",
+            "FROM debian\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ARG ARCH=${TARGET_ARCH/arm64/aarch64}\nARG TRIPLE=${TARGET_ARCH/arm64/aarch64}-linux-gnu\n"
+            "RUN wget https://example.com/$ARCH/tool-$TRIPLE.tgz\n",
+            "Two of them",
+            applicability="unsafe",
+        ),
+        Example(
+            "ARG ARCH=amd64\nFROM ${ARCH}/debian\nRUN true\n",
+            "ARG ARCH=amd64\nFROM ${ARCH}/debian\nRUN true\n",
+            "An organisation of Docker's, which is arm64v8 for arm64",
+        ),
+        Example(
+            "FROM debian\nENV ARCH=amd64\n"
+            "RUN wget https://releases.hashicorp.com/terraform/0.11.7/terraform_0.11.7_linux_$ARCH.zip\n",
+            "FROM debian\nENV ARCH=amd64\n"
+            "RUN wget https://releases.hashicorp.com/terraform/0.11.7/terraform_0.11.7_linux_$ARCH.zip\n",
+            "What uses it is not there for arm64",
+        ),
         Example("FROM debian\nARG ARCH=amd64\nRUN true\n", title="Nobody uses it"),
         Example("FROM debian\nARG ARCH\nRUN wget https://example.com/tool-${ARCH}.tgz\n", title="No default"),
         Example("FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH:-amd64}\nRUN echo $ARCH > /arch\n"),
@@ -91,10 +111,14 @@ class LiteralArchArg(Rule):
         word: ArchWord,
     ) -> Finding:
         name = declaration.name.value
+        gone = next((one for one in _downloads(facts, instruction, declaration) if _unpublished(one)), None)
+        also = (
+            f" For arm64 there is no {gone.match.asset.tool} of this version." if gone and gone.match else ""
+        )
         return self.finding(
             declaration.span,
             f"{name} is `{declaration.value.value if declaration.value else ''}` on every platform, and so is what it is "
-            "used for: nothing but TARGETARCH follows `docker buildx build --platform`.",
+            f"used for: nothing but TARGETARCH follows `docker buildx build --platform`.{also}",
             self._fix(document, facts, instruction, declaration, word),
         )
 
@@ -113,6 +137,8 @@ class LiteralArchArg(Rule):
             return None
         if stage is not None and stage.kind is not PlatformKind.TARGET:
             return None  # the tool may be for the machine that builds: a person knows
+        if stage is None and _names_organisation(facts, declaration):
+            return None  # arm64's is called arm64v8
         spelling = _arm64_spelling(facts, instruction, declaration, word)
         edits = declare_arg(document, facts, instruction, "TARGETARCH") if stage is not None else ()
         if spelling is None:
@@ -122,7 +148,7 @@ class LiteralArchArg(Rule):
         elif spelling == "arm64":
             edits = (*edits, Edit.replace(span, f"${{TARGETARCH/amd64/{word.text}}}"))
         else:
-            edits = _two_steps(document, instruction, declaration, word, spelling, edits)
+            edits = _two_steps(document, facts, instruction, declaration, word, spelling)
         if not edits:
             return None
         known = word.text == "amd64" and _all_known(facts, instruction, declaration)
@@ -194,11 +220,18 @@ def _downloads(facts: Facts, instruction: Instruction, declaration: Declaration)
                 yield download
 
 
+def _unpublished(download: Download) -> bool:
+    match = download.match
+    return match is not None and match.exact and match.published(ARM64.arch) is False
+
+
 def _arm64_spelling(
     facts: Facts, instruction: Instruction, declaration: Declaration, word: ArchWord
 ) -> str | None:
-    """How arm64 is to be spelled there; None where what uses it disagrees."""
+    """How arm64 is to be spelled there; None where what uses it disagrees, or is not there for arm64."""
     spellings = {"amd64": "arm64", "x86_64": "aarch64", "x64": "arm64"}
+    if any(_unpublished(download) for download in _downloads(facts, instruction, declaration)):
+        return None
     told = {
         words[0]
         for download in _downloads(facts, instruction, declaration)
@@ -222,28 +255,51 @@ def _all_known(facts: Facts, instruction: Instruction, declaration: Declaration)
     )
 
 
+def _names_organisation(facts: Facts, declaration: Declaration) -> bool:
+    """Whether a FROM takes the argument for one of Docker's organisations: `${ARCH}/debian`."""
+    value = declaration.value.value.strip("\"'") if declaration.value else ""
+    refs = (
+        stage.image_for(AMD64) for stage in facts.stages if declaration.name.value in stage.head.image.value
+    )
+    return any(
+        ref is not None and ref.repository.startswith(f"{value}/") and ref.registry == "docker.io"
+        for ref in refs
+    )
+
+
 def _two_steps(
     document: Document,
+    facts: Facts,
     instruction: Arg | Env,
     declaration: Declaration,
     word: ArchWord,
     spelling: str,
-    edits: tuple[Edit, ...],
 ) -> tuple[Edit, ...]:
-    """`ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}`, then the value from that: two respellings need two names."""
+    """`ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}`, then the value from that: two respellings need two names.
+
+    The first step is for all declarations of the stage that are spelled so, above the first of them.
+    """
     step = "TARGET_ARCH"
     if encode(step) in document.source or declaration.value is None:
         return ()
     span = declaration.value.find(word.text)
-    if span is None or len(edits) > 1:
+    if span is None:
         return ()
-    newline = document.newline
-    line = encode(f"ARG {step}=${{TARGETARCH/amd64/{word.text}}}") + newline
-    at = document.line_start(instruction.span.start)
+    stage = facts.stage_of(instruction)
+    body = document.globals if stage is None else stage.body
+    first = next((one for one in body if isinstance(one, Arg | Env) and _spelled(one, word)), instruction)
+    edits = declare_arg(document, facts, first, "TARGETARCH") if stage is not None else ()
+    at = document.line_start(first.span.start)
     declared = tuple(edit for edit in edits if edit.span.start != at)
     beside = b"".join(edit.text for edit in edits if edit.span.start == at)
+    line = encode(f"ARG {step}=${{TARGETARCH/amd64/{word.text}}}") + document.newline
     return (
         *declared,
         Edit.insert(at, beside + line),
         Edit.replace(span, f"${{{step}/arm64/{spelling}}}"),
     )
+
+
+def _spelled(instruction: Arg | Env, word: ArchWord) -> bool:
+    found = (_arch_value(declaration) for declaration in instruction.declarations)
+    return any(one is not None and one.text == word.text for one in found) and not instruction.onbuild
