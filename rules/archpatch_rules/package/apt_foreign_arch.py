@@ -83,10 +83,11 @@ class AptForeignArch(Rule):
         for stage in stages(facts):
             command = _adds_i386(facts, stage)
             if command is not None and stage not in told:
+                debian = stage.distro.name == "debian"
+                mirror = "" if debian else "Ubuntu's mirror has no packages of it (404), and "
                 yield self.finding(
                     command.shell.span,
-                    "i386 is added to dpkg on every platform: on arm64, Ubuntu's mirror has no packages of it (404), and "
-                    "its programs do not run.",
+                    f"i386 is added to dpkg on every platform: on arm64, {mirror}its programs do not run.",
                     _guarded(facts, [], command),
                     severity=Severity.WARNING,
                 )
