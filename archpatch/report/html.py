@@ -42,14 +42,14 @@ class Line(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """A finding as the page shows it."""
+    """A finding as the page shows it. `message`: texts, each with whether it is code."""
 
     code: str
     name: str
     url: str
     severity: str
     place: str
-    message: str
+    message: tuple[tuple[bool, str], ...]
     fix: str
     diff: tuple[Line, ...]
 
@@ -101,7 +101,7 @@ def _images(result: Result) -> Iterator[Image]:
     for file in result.files:
         entries = file.entries[:room]
         room -= len(entries)
-        drawing = graph(file) if entries and drawn < _MOST_GRAPHS else None
+        drawing = graph(file) if drawn < _MOST_GRAPHS else None
         drawn += drawing is not None
         states = [
             (file.states[one].value, _WORDS[file.states[one]]) if one in file.states else ("", "")
@@ -122,10 +122,18 @@ def _found(result: Result, file: FileResult, entry: Entry) -> Found:
         rule.url,
         str(found.severity),
         f"{safe(entry.path)}:{start.line}:{start.column}",
-        safe(found.message),
+        tuple(_parts(safe(found.message))),
         f"{safe(found.fix.title)} ({found.fix.applicability})" if found.fix else "",
         tuple(_diff(file, entry))[:_MOST_LINES],
     )
+
+
+def _parts(message: str) -> Iterator[tuple[bool, str]]:
+    """A message, with what stands between backticks apart."""
+    parts = message.split("`")
+    if len(parts) % 2 == 0:  # one of them is alone
+        parts = [message]
+    return ((number % 2 == 1, part) for number, part in enumerate(parts))
 
 
 def _diff(file: FileResult, entry: Entry) -> Iterator[Line]:

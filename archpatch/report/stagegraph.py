@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from msgspec import Struct
 
 from archpatch.facts import Facts, PlatformKind, StageFacts
 from archpatch.report.model import FileResult
-from archpatch.report.safe import safe
+from archpatch.report.safe import safe, width
 from archpatch.syntax.parse import parse
+from archpatch.text import regex
 
 MOST = 60  # stages that are drawn
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 210, 58, 70, 18, 10
-_LONGEST = 26  # characters that fit into a box
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 225, 58, 50, 18, 12
+_LONGEST = 28  # columns of text that fit into a box
+_DIGEST = regex(r"@sha256:[0-9a-f]{64}")
 _KINDS = {
     PlatformKind.TARGET: "target platform",
     PlatformKind.BUILD: "build platform",
@@ -103,7 +106,7 @@ def _box(stage: StageFacts, x: int, y: int, *, final: bool) -> Box:
         x,
         y,
         _short(stage.name or f"stage {stage.index}"),
-        _short(f"FROM {stage.base().text or '?'}"),
+        f"FROM {_tail(_DIGEST.sub('@…', stage.base().text or '?'))}",
         constant if kind is PlatformKind.CONSTANT else _KINDS[kind],
         kind.name.lower(),
         final,
@@ -111,12 +114,32 @@ def _box(stage: StageFacts, x: int, y: int, *, final: bool) -> Box:
 
 
 def _short(text: str) -> str:
-    text = safe(text)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    """As much of a text's beginning as fits."""
+    return _fitting(safe(text), _LONGEST)
+
+
+def _tail(text: str) -> str:
+    """As much of an image's end as fits: its name and tag say more than its registry."""
+    return _fitting(safe(text)[::-1], _LONGEST - len("FROM "))[::-1]
+
+
+def _fitting(text: str, most: int) -> str:
+    if width(text) <= most:
+        return text
+    columns = accumulate(width(char) for char in text)
+    return text[: sum(column < most for column in columns)] + "…"
 
 
 def _curve(one: tuple[int, int], two: tuple[int, int]) -> str:
+    """From the right side of one box to the left of another; past a column between them above the other's row."""
     x, y = one[0] + _WIDTH, one[1] + _HEIGHT // 2
     to_x, to_y = two[0] - 4, two[1] + _HEIGHT // 2
-    middle = (x + to_x) // 2
-    return f"M{x} {y} C{middle} {y} {middle} {to_y} {to_x} {to_y}"
+    if to_x - x < _GAP_X:
+        middle = (x + to_x) // 2
+        return f"M{x} {y} C{middle} {y} {middle} {to_y} {to_x} {to_y}"
+    lane, out, back = two[1] - _GAP_Y // 2, x + _GAP_X // 2, to_x - _GAP_X // 2
+    bend = _GAP_X // 4
+    return (
+        f"M{x} {y} C{x + bend} {y} {x + bend} {lane} {out} {lane} "
+        f"L{back} {lane} C{to_x - bend} {lane} {to_x - bend} {to_y} {to_x} {to_y}"
+    )

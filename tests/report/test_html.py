@@ -11,6 +11,7 @@ import pytest
 from archpatch.report import Look, render
 from archpatch.report.html import MOST
 from archpatch.report.model import Result
+from archpatch.report.safe import width
 from archpatch.report.stagegraph import Box, graph
 from archpatch.rule import Finding, Severity
 from archpatch.text import Span
@@ -20,7 +21,7 @@ from tests.report.test_hostile import RESULTS
 VOID = {"meta", "!doctype", "path", "rect"}
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "section", "article", "h1", "h2", "h3", "p",
-    "b", "a", "span", "code", "pre", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption",
+    "b", "a", "span", "code", "pre", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "div", "figure", "figcaption",
     "svg", "defs", "marker", "path", "rect", "text",
 }  # fmt: skip
 
@@ -114,6 +115,44 @@ def test_the_graph_shows_where_files_go_and_for_which_platform_each_stage_is() -
     assert drawing
     assert sorted(arrow.copies for arrow in drawing.arrows) == [False, True, True]
     assert all(0 <= box.x <= drawing.width - drawing.box_width for box in drawing.boxes)
+
+
+def test_a_box_shows_the_end_of_an_image_and_no_more_than_fits() -> None:
+    digest = b"@sha256:" + b"0" * 64
+    drawn = boxes(
+        b"FROM mcr.example.com/a/long/path/to/sdk:10.0"
+        + digest
+        + b" AS s\nFROM "
+        + "漢".encode() * 40
+        + b" AS "
+        b"a-name-that-is-longer-than-any-box-that-can-hold-it\n"
+    )
+    one, two = drawn.values()
+    assert one.base == "FROM …ong/path/to/sdk:10.0@…"
+    assert two.name.endswith("…")
+    for box in (one, two):
+        assert max(width(box.name), width(box.base)) <= 28
+
+
+def test_what_stands_between_backticks_is_code_and_a_lone_one_stays() -> None:
+    for message, shown in {"`a <b>` c": "<code>a &lt;b&gt;</code> c", "a ` b": "<p>a ` b</p>"}.items():
+        assert shown in page(result(SOURCE, [Finding("XX101", Span(5, 30), message, Severity.NOTE)]))
+
+
+def test_an_image_without_findings_is_drawn_too() -> None:
+    shown = Page(page(result(SOURCE)))
+    assert "image-1" in shown.ids
+    assert "Nothing was found." in "".join(shown.texts)
+
+
+def test_an_arrow_past_a_column_runs_between_the_boxes() -> None:
+    source = b"FROM a AS one\nFROM one AS two\nFROM two\nCOPY --from=one /a /a\n"
+    drawing = graph(result(source).files[0])
+    assert drawing
+    (past,) = (arrow.path for arrow in drawing.arrows if arrow.copies)
+    lane = re.search(r" L\d+ (\d+) ", past)
+    assert lane
+    assert not any(box.y <= int(lane[1]) <= box.y + drawing.box_height for box in drawing.boxes)
 
 
 @pytest.mark.parametrize("source", [b"", b"NONSENSE\n", b"FROM a\n" * 61], ids=["empty", "broken", "many"])
