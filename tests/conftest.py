@@ -18,6 +18,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.forks import Forks
+
+FULL = os.environ.get("ARCHPATCH_FULL") == "1"
 REQUIRED = os.environ.get("ARCHPATCH_REQUIRE_ENGINE") == "1"
 _NEEDS = ("corpus", "engine")  # fixtures and markers of one name
 _PROGRAM = (sys.executable, "-c", "from archpatch.cli import main; main()")
@@ -90,13 +93,25 @@ def engine() -> str:
 
 
 @pytest.fixture(scope="session")
-def archpatch() -> Run:
-    """Runs the program as a user does: `archpatch("fix", "--unsafe", folder)`; options go to subprocess.run."""
+def archpatch() -> Iterator[Run]:
+    """Runs the program as a user does: `archpatch("fix", "--unsafe", folder)`; options go to subprocess.run.
+
+    A run that needs no more than a folder, an environment and a time limit is forked (`tests/forks.py`), unless
+    ARCHPATCH_FULL=1 asks for real starts.
+    """
+    forks = Forks()
 
     def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
         settings = {"capture_output": True, "timeout": 120, "stdin": subprocess.DEVNULL, **options}
+        environment = {**options.get("env", os.environ)}
+        alike = environment.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
+        if alike and options.keys() <= {"cwd", "env", "timeout"} and not FULL and hasattr(os, "fork"):
+            return forks.run(
+                list(map(str, arguments)), options.get("cwd", "."), environment, settings["timeout"]
+            )
         if "input" in settings:
             del settings["stdin"]
         return subprocess.run([*_PROGRAM, *map(str, arguments)], **settings)
 
-    return run
+    yield run
+    forks.close()

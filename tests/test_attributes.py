@@ -108,24 +108,23 @@ def test_the_product_is_whole() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: f"{mode:04o}")
 def test_a_file_is_kept_as_it_is_but_for_the_edit_or_refused_with_a_reason(
-    archpatch: Run, tmp_path: Path, kind: str, mode: int
+    archpatch: Run, tmp_path: Path, kind: str
 ) -> None:
     if kind == "mount_point" and (sys.platform != "linux" or os.geteuid() != 0):
         pytest.skip("only root may mount")
-    files: dict[tuple[object, ...], tuple[Path, Path]] = {}
-    for number, case in enumerate(CONTENTS):
+    files: dict[tuple[tuple[str, bytes, bool, str], int], tuple[Path, Path]] = {}
+    for number, (case, mode) in enumerate(itertools.product(CONTENTS, MODES)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        files[case] = KINDS[kind](folder, content(*case))
-        files[case][1].chmod(mode)
+        files[case, mode] = KINDS[kind](folder, content(*case))
+        files[case, mode][1].chmod(mode)
     before = {path: path.lstat() for path in tmp_path.rglob("*")}
     names = [str(name) for name, _ in files.values()]
     with mounted(list(files.values()) if kind == "mount_point" else []):
         ran = archpatch("fix", "--isolated", "--no-cache", "--jobs", "1", *names)
     told = {line.split(b": ")[1]: line for line in ran.stderr.splitlines() if b"Dockerfile" in line}
-    for case, (name, file) in files.items():
+    for (case, mode), (name, file) in files.items():
         text, why = content(*case), refusal(kind, mode, case[3])
         line = told.get(os.path.relpath(name).encode(), told.get(os.fsencode(name), b""))
         assert (why in line) if why else not line, (case, line)
