@@ -45,6 +45,8 @@ def render(result: Result, look: Look) -> bytes:
             out += (*_Frame(file, entry, result, paint, look.width).lines(), "")
     if not look.quiet:
         out += summary(result, paint)
+    elif out and not out[-1]:
+        out.pop()  # nothing follows what it keeps apart
     return "".join(f"{line}\n" for line in out).encode("utf-8", "replace")
 
 

@@ -35,7 +35,6 @@ def test_a_frame_shows_the_place_the_fix_and_how_far_it_is_trusted() -> None:
         "  = fix (safe, `archpatch fix` writes it): Mend it\n"
         "1 - FROM --platform=$BUILDPLATFORM alpine\n"
         "1 + FROM alpine\n"
-        "\n"
     )
 
 
