@@ -4,7 +4,8 @@
 
 CORPUS is a folder of Dockerfiles. Peers are slow on many files, so they may get a sample (every n-th file); their
 time is then scaled to the whole, and the table says so. Times are wall-clock seconds, the best of the repeats, and
-seconds of all processors, which other work on the machine disturbs less; memory is that of the largest process. Needs hadolint and tally beside the interpreter (the extra `dev`).
+seconds of all processors, which other work on the machine disturbs less; memory is that of the largest process. Needs
+hadolint, tally and dockerfile beside the interpreter (the extra `dev`).
 """
 
 from __future__ import annotations
@@ -149,6 +150,24 @@ def many(files: Sequence[Path], peer_files: int, repeat: int) -> Iterator[Row]:
         yield Row(what, name, scaled, scaled.seconds / ours.seconds, remark)
 
 
+def one_core(files: Sequence[Path], repeat: int) -> Iterator[Row]:
+    """One process, beside the least that a reader must do (floor.py)."""
+    what = f"{len(files)} files, one process"
+    least = best((sys.executable, str(Path(__file__).with_name("floor.py")), *map(str, files)), repeat)
+    yield Row(what, "Moby's parser and the grammar of bash", least, 1.0)
+    ours = best((*CHECK, "--jobs", "1", *map(str, files)), repeat)
+    yield Row(what, "archpatch", ours, ours.cpu / least.cpu, "ratio of processor time")
+
+
+def kept(files: Sequence[Path], folder: Path, repeat: int) -> Iterator[Row]:
+    """All files, and the small one, with their results kept from a run before."""
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    warm = tuple(word for word in CHECK if word != "--no-cache")
+    for what, some in ((f"{len(files)} files, kept", files), ("one file, kept", files[:1])):
+        once((*warm, *map(str, some)))
+        yield Row(what, "archpatch", best((*warm, *map(str, some)), repeat), 1.0)
+
+
 def one_long_run(folder: Path, lines: int, repeat: int) -> Iterator[Row]:
     """A RUN of many lines; the time of a small file is taken off, so what is left is the text's."""
     small, large = folder / "Dockerfile.small", folder / "Dockerfile.large"
@@ -190,6 +209,8 @@ def main() -> None:
         for row in itertools.chain(
             start_up(small, options.repeat),
             many(files, options.peer_files, max(1, options.repeat // 2)),
+            one_core(files, max(1, options.repeat // 2)),
+            kept(files, Path(folder), options.repeat),
             one_long_run(Path(folder), options.lines, options.repeat),
         ):
             print(row, flush=True)
