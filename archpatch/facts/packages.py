@@ -207,6 +207,9 @@ class _Reader:
             self.packages.append(Package(self.render(value), None, value, local=True))
 
     def _package(self, word: ShellWord, text: str) -> None:
+        if self.manager.name in ("apk", "apt") and word.literal is not None and len(text.split()) > 1:
+            self.complete = False  # no name holds a blank: a quote is open that never ends
+            return
         # A list in an unquoted variable is several packages.
         for name in [text] if word.literal is not None else text.split():
             spec: Spec = self.manager.read(name)
