@@ -19,15 +19,16 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class BakeTarget:
-    """One image for one platform. `output` is a bake output such as `type=oci,dest=...`."""
+    """One image for one platform. `output` is a bake output such as `type=oci,dest=...`; None: others are built on it."""
 
     name: str
     context: Path | str
     dockerfile: Path | str
     platform: Platform
-    output: str
+    output: str | None
     stage: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, str] = field(default_factory=dict)
 
 
 def target_name(*parts: str) -> str:
@@ -37,8 +38,13 @@ def target_name(*parts: str) -> str:
 
 def bake_file(targets: Iterable[BakeTarget], settings: Settings) -> str:
     """The text of the file."""
-    found = {target.name: _target(target, settings) for target in targets}
-    file = {"group": {"default": {"targets": list(found)}}, "target": found}
+    found = {}
+    default = []
+    for target in targets:
+        found[target.name] = _target(target, settings)
+        if target.output is not None:
+            default.append(target.name)
+    file = {"group": {"default": {"targets": default}}, "target": found}
     return json.dumps(file, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -47,15 +53,17 @@ def _target(target: BakeTarget, settings: Settings) -> dict[str, object]:
         "context": _literal(str(target.context)),
         "dockerfile": _literal(str(target.dockerfile)),
         "platforms": [str(target.platform)],
-        "output": [_literal(target.output)],
+        "output": [_literal(target.output or "type=cacheonly")],
     }
     if target.stage:
         raw["target"] = _literal(target.stage)
     if target.args:
         raw["args"] = {_literal(name): _literal(value) for name, value in target.args.items()}
+    if target.contexts:
+        raw["contexts"] = {_literal(name): _literal(place) for name, place in target.contexts.items()}
     scope = str(target.platform).replace("/", "-")
     for key, values in (("cache-from", settings.cache_from), ("cache-to", settings.cache_to)):
-        if values:
+        if values and (key == "cache-from" or target.output is not None):
             # One place for each image and platform, else they overwrite one another.
             raw[key] = [
                 _literal(value.replace("{platform}", scope).replace("{target}", target.name))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from archpatch.discover import Unreadable as Unread
+from archpatch.discover import read
 from archpatch.facts import Facts
 from archpatch.platforms import Platform
 from archpatch.rule import Rule
@@ -79,43 +82,80 @@ class Outcome:
 def build(bench: Bench, candidate: Candidate, platform: Platform, timeout: float | None = None) -> Outcome:
     """Build and inspect. Raises NoEngine when docker is gone."""
     job = candidate.job
-    refused = _refused(bench, candidate)
+    try:
+        refused = job.unsupported or _refused(bench, candidate)
+    except Unread as error:
+        return Outcome(_look(bench, job, platform, (Evidence("unread", str(error), State.UNKNOWN),)))
     if refused:
         return Outcome(_look(bench, job, platform, (Evidence("refused", refused, State.UNKNOWN),)))
-    source, frontend = candidate.source, None
-    if not bench.trust_syntax:
-        source, frontend = without_frontend(source)
+    frontend = _trusted(bench, candidate.source)[1]
     notes = list(job.notes)
     if frontend:
         notes.append(f"# syntax={frontend} was not used: the builder's own frontend read the file")
     if wants_secrets(candidate.document):
         notes.append("a RUN mounts a secret or an SSH agent; verify gives none")
     try:
-        with workspace(job.dockerfile, source, job.context, candidate.files) as place:
+        with workspace_of(bench, candidate) as place:
             built, command = _invoke(bench, job, platform, place, timeout)
             return _outcome(bench, candidate, platform, place, built, command, notes, frontend)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Unread) as error:
         return Outcome(
             _look(bench, job, platform, (Evidence("unread", f"the context: {error}", State.UNKNOWN),))
         )
 
 
+def _text_of(candidate: Candidate, job: Job) -> bytes:
+    """The text of a Dockerfile that the image is built on. Raises Unread."""
+    if os.path.realpath(job.dockerfile) == os.path.realpath(candidate.job.dockerfile):
+        return candidate.source
+    return read(job.dockerfile)
+
+
+def _trusted(bench: Bench, source: bytes) -> tuple[bytes, str | None]:
+    return (source, None) if bench.trust_syntax else without_frontend(source)
+
+
 def _refused(bench: Bench, candidate: Candidate) -> str:
-    if candidate.job.unsupported:
-        return candidate.job.unsupported
-    if foreign_notation(candidate.source) and not bench.trust_syntax:
-        return "only a frontend that the file itself names could read it; --trust-syntax allows that"
-    return refusal(candidate.document, network_host=bench.buildx.settings.network == "host")
+    """Why one of the Dockerfiles is not built. Raises Unread."""
+    for job in (candidate.job, *candidate.job.linked):
+        source = _text_of(candidate, job)
+        where = "" if job is candidate.job else f"{job.dockerfile}: "
+        if foreign_notation(source) and not bench.trust_syntax:
+            return (
+                f"{where}only a frontend that the file itself names could read it; --trust-syntax allows that"
+            )
+        document = parse(source, job.dockerfile)
+        if refused := refusal(document, network_host=bench.buildx.settings.network == "host"):
+            return where + refused
+    return ""
+
+
+def workspace_of(bench: Bench, candidate: Candidate) -> AbstractContextManager[Workspace]:
+    """Where an image is built. Raises Unread, and on entering OSError and ValueError."""
+    job = candidate.job
+    linked = [(one.dockerfile, _trusted(bench, _text_of(candidate, one))[0]) for one in job.linked]
+    source = _trusted(bench, candidate.source)[0]
+    return workspace(job.dockerfile, source, job.context, candidate.files, linked)
+
+
+def put_down(bench: Bench, job: Job, platform: Platform, place: Workspace, output: str) -> str:
+    """Write the bake file of one image into its workspace; the name of the target to build."""
+    places = [
+        (place.dockerfile, place.context),
+        *((path, one.context) for path, one in zip(place.linked, job.linked, strict=True)),
+    ]
+    targets = job.targets(platform, places, output)
+    place.bake.write_text(bake_file(targets, bench.buildx.settings), encoding="utf-8")
+    return targets[0].name
 
 
 def _invoke(
     bench: Bench, job: Job, platform: Platform, place: Workspace, timeout: float | None
 ) -> tuple[Built, tuple[str, ...]]:
-    target = job.target(platform, place.dockerfile, place.context, f"type=oci,dest={place.image}")
-    place.bake.write_text(bake_file([target], bench.buildx.settings), encoding="utf-8")
+    target = put_down(bench, job, platform, place, f"type=oci,dest={place.image}")
     progress = Progress(lambda text: bench.watch(job.name, platform, text))
     built = bench.buildx.bake(
-        place.bake, target.name, place.metadata, [place.folder, place.context], progress, timeout
+        place.bake, target, place.metadata, [place.folder, place.context, *job.folders], progress, timeout
     )
     return built, again(bench.buildx, job, platform)
 
@@ -123,16 +163,34 @@ def _invoke(
 def again(buildx: Buildx, job: Job, platform: Platform) -> tuple[str, ...]:
     """The command by which a person builds the same image without archpatch."""
     settings = buildx.settings
+    output = f"type=oci,dest={job.name}-{str(platform).replace('/', '-')}.tar"
+    if job.linked and job.origin:
+        # `docker buildx build` knows no targets; paths in a bake file count from the folder that one stands in.
+        where = [] if job.origin.parent.resolve() == Path.cwd() else ["env", "-C", str(job.origin.parent)]
+        command = [
+            *where,
+            "docker",
+            "buildx",
+            "bake",
+            "--file",
+            job.origin.name,
+            f"--set=*.platform={platform}",
+        ]
+        command += [f"--set={job.target}.output={output}", "--provenance=false", "--sbom=false"]
+        command += ["--builder", settings.builder] if settings.builder else []
+        command += [f"--set=*.network={settings.network}"] if settings.network else []
+        return (*command, job.target)
     command = ["docker", "buildx", "build", "--platform", str(platform), "--provenance=false", "--sbom=false"]
     command += ["--builder", settings.builder] if settings.builder else []
     command += ["--target", job.stage] if job.stage else []
     command += [f"--network={settings.network}"] if settings.network else []
+    for name, place in job.contexts.items():
+        command += ["--build-context", f"{name}={place}"]
     for name, value in job.args.items():
         # What a bake or compose file took from the environment may be a secret: a report names it, no more.
         secret = len(value) >= _SECRET_LENGTH and any(value in one for one in os.environ.values())
         command += ["--build-arg", name if secret else f"{name}={value}"]
-    name = f"{job.name}-{str(platform).replace('/', '-')}.tar"
-    return (*command, "--output", f"type=oci,dest={name}", "--file", str(job.dockerfile), str(job.context))
+    return (*command, "--output", output, "--file", str(job.dockerfile), str(job.context))
 
 
 def _outcome(
@@ -150,13 +208,15 @@ def _outcome(
         evidence = _failure(bench, candidate, platform, built, frontend)
         look = _look(bench, job, platform, (evidence,), built, notes, command, failed=True)
         return Outcome(look)
-    found = _warned(built)
+    found = [] if job.linked else _warned(built)  # a warning does not say of which Dockerfile it is
     try:
         [(image, audited)] = images.inspect(place.image, bench.exemptions, bench.layers)
     except (Unreadable, ValueError) as error:
         found.append(Evidence("unread", f"the image: {error}", State.UNKNOWN))
         return Outcome(_look(bench, job, platform, tuple(found), built, notes, command))
-    lines = images.instruction_lines(candidate.document, image, job.stage)
+    lines = (
+        () if _overrides_stages(candidate) else images.instruction_lines(candidate.document, image, job.stage)
+    )
     found += images.evidence_of(audited, lines)
     return Outcome(_look(bench, job, platform, tuple(found), built, notes, command, audited), image, audited)
 
@@ -215,11 +275,28 @@ def _failure(
         )
     where = f"{step.name}: " if step and step.name else ""
     line = f" ({found.line})" if found.line else ""
-    lines = progress.failed_lines or (images.step_lines(candidate.document, step.name) if step else ())
+    lines = _failed_lines(candidate, progress)
     return Evidence(
         "build", f"{where}{meaning}{line}", state, lines=lines, codes=found.codes,
         log=log[-_LOG_SHOWN:],
     )  # fmt: skip
+
+
+def _failed_lines(candidate: Candidate, progress: Progress) -> tuple[int, ...]:
+    """The lines of the step that failed; () where that stands in a Dockerfile that the image is built on."""
+    if candidate.job.linked:
+        # buildx calls both files `Dockerfile`, and shows steps of one under the name of the other.
+        own = candidate.source.decode("utf-8", "replace").splitlines()
+        return tuple(line for line, text in progress.marked if own[line - 1 : line] == [text])
+    if progress.failed_lines or progress.failed is None:
+        return progress.failed_lines
+    return images.step_lines(candidate.document, progress.failed.name)
+
+
+def _overrides_stages(candidate: Candidate) -> bool:
+    """Whether a named context takes the place of a stage: then the file does not say what is built from what."""
+    names = {stage.name for stage in candidate.document.stages}
+    return any(name in names for name in candidate.job.contexts)
 
 
 def _weighed(

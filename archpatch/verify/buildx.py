@@ -176,12 +176,18 @@ class Buildx:
         return Built(command, done.code, done.seconds, progress)
 
     def call_check(
-        self, dockerfile: bytes, context: Path | None = None, args: Mapping[str, str] | None = None
+        self,
+        dockerfile: bytes,
+        context: Path | None = None,
+        args: Mapping[str, str] | None = None,
+        contexts: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
         """What `--call=check` says of a Dockerfile, given on standard input; {} where it says nothing readable."""
         command = ["buildx", "build", *self._builder, "--call=check,format=json", "--progress=quiet"]
         for name, value in (args or {}).items():
             command += ["--build-arg", f"{name}={value}"]
+        for name, place in (contexts or {}).items():
+            command += ["--build-context", f"{name}={place}"]
         if context is None:
             done = self.ask(*command, "-", stdin=dockerfile, timeout=_QUICK * 2)
         else:

@@ -2,7 +2,7 @@
 
 A verdict is kept under a hash of the Dockerfile, the context, the digests of the base images, the platform, the
 builder and its version, and everything that the user said. Where one of these cannot be known (a base out of
-reach, a context too large to hash) nothing is kept. What could not be told is never kept.
+reach, a context too large to hash, named contexts) nothing is kept. What could not be told is never kept.
 """
 
 from __future__ import annotations
@@ -50,14 +50,15 @@ class Verdicts:
 
     def key(self, bench: Bench, candidate: Candidate, platform: Platform) -> str | None:
         """The hash of all that the verdict depends on; None where that is not fully known."""
-        named, unknown = bases_of(candidate.document, platform)
-        if unknown or bench.buildx.settings.no_cache:
+        job = candidate.job
+        named, unknown = bases_of(candidate.document, platform, stage=job.stage, args=job.args)
+        if unknown or job.contexts or bench.buildx.settings.no_cache:
             return None
         digests = {base.reference: self._digest(bench.buildx, base.reference) for base in named}
         context = _context_hash(candidate)
         if context is None or None in digests.values():
             return None
-        job, settings, found = candidate.job, bench.buildx.settings, bench.preflight
+        settings, found = bench.buildx.settings, bench.preflight
         parts = {
             "format": _FORMAT, "tool": __version__, "source": _hash(candidate.source), "context": context,
             "bases": digests, "platform": str(platform), "mode": found.mode(platform).value,

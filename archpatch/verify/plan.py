@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from archpatch.platforms import Platform
 from archpatch.syntax.tree import Document, Run
 from archpatch.verify.bakefile import BakeTarget, target_name
-from archpatch.verify.buildx import Buildx
+from archpatch.verify.buildx import Buildx, is_reference
 from archpatch.verify.compose import service_platforms
 
 BAKE_FILES = ("docker-bake.json", "docker-bake.hcl")
@@ -22,25 +22,65 @@ _MAX_COMPOSE = 1 << 20
 _RESERVED = ("BUILDKIT_SYNTAX",)
 _DIRECTIVE = re.compile(rb"^#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(.+?)[ \t\r]*$")
 _KNOWN_DIRECTIVES = (b"syntax", b"escape", b"check")
+_IMAGE, _TARGET = "docker-image://", "target:"
+
+Place = tuple[Path, Path]  # Dockerfile and context, as the build shall read them
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One image to build. `unsupported` says why it cannot be built as the tree asks; `notes` what was left out."""
+    """One image to build. `unsupported` says why it cannot be built as the tree asks; `notes` what was left out.
+
+    `contexts` are named ones: a folder, an image (`docker-image://...`), or another target whose image is built first.
+    """
 
     name: str
     dockerfile: Path
     context: Path
     stage: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
-    origin: str = ""  # the bake or compose file that names it
+    origin: Path | None = None  # the bake or compose file that names it, as `target`
+    target: str = ""
     unsupported: str = ""
     notes: tuple[str, ...] = ()
+    contexts: Mapping[str, Path | str | Job] = field(default_factory=dict)
 
-    def target(self, platform: Platform, dockerfile: Path, context: Path, output: str) -> BakeTarget:
-        """The target for one platform, with the paths that the build shall read."""
+    @property
+    def linked(self) -> tuple[Job, ...]:
+        """The targets that it is built on, and those that they are built on, each once."""
+        found: dict[str, Job] = {}
+        waiting: list[Job] = [self]
+        while waiting:
+            for other in waiting.pop().contexts.values():
+                if isinstance(other, Job) and other.name not in found:
+                    found[other.name] = other
+                    waiting.append(other)
+        return tuple(found.values())
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that a build reads, but for its own context."""
+        contexts = [other.context for other in self.linked]
+        named = [
+            one for job in (self, *self.linked) for one in job.contexts.values() if isinstance(one, Path)
+        ]
+        return (*contexts, *named)
+
+    def targets(self, platform: Platform, places: Sequence[Place], output: str) -> list[BakeTarget]:
+        """The target of the image, and those that it is built on. `places`: of itself and of each of `linked`."""
         name = target_name(self.name, str(platform))
-        return BakeTarget(name, context, dockerfile, platform, output, self.stage, self.args)
+        names = {other.name: target_name(self.name, str(platform), other.name) for other in self.linked}
+        targets = []
+        for job, (dockerfile, context) in zip((self, *self.linked), places, strict=True):
+            contexts = {
+                key: f"target:{names[one.name]}" if isinstance(one, Job) else str(one)
+                for key, one in job.contexts.items()
+            }
+            own, goes = (name, output) if job is self else (names[job.name], None)
+            targets.append(
+                BakeTarget(own, context, dockerfile, platform, goes, job.stage, job.args, contexts)
+            )
+        return targets
 
 
 def jobs(dockerfiles: Sequence[Path], roots: Sequence[Path], buildx: Buildx | None) -> tuple[Job, ...]:
@@ -51,7 +91,7 @@ def jobs(dockerfiles: Sequence[Path], roots: Sequence[Path], buildx: Buildx | No
     """
     named: dict[Path, list[Job]] = {}
     for root in dict.fromkeys(roots):
-        for job in _declared(root, buildx) if buildx else ():
+        for job in _declared(root, roots, buildx) if buildx else ():
             named.setdefault(_real(job.dockerfile), []).append(job)
     found: list[Job] = []
     taken: set[str] = set()
@@ -68,7 +108,7 @@ def jobs(dockerfiles: Sequence[Path], roots: Sequence[Path], buildx: Buildx | No
 
 
 def _renamed(job: Job, name: str, path: Path) -> Job:
-    return Job(name, path, job.context, job.stage, job.args, job.origin, job.unsupported, job.notes)
+    return replace(job, name=name, dockerfile=path)
 
 
 def _name(path: Path) -> str:
@@ -81,16 +121,15 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _declared(root: Path, buildx: Buildx) -> Iterator[Job]:
+def _declared(root: Path, roots: Sequence[Path], buildx: Buildx) -> Iterator[Job]:
     for name in (*BAKE_FILES, *COMPOSE_FILES):
         file = root / name
         if not file.is_file() or file.is_symlink():
             continue
         platforms = _platforms_of_services(file) if name in COMPOSE_FILES else {}
-        for target, raw in (buildx.print_bake(file) or {}).items():
-            job = _job(root, file, str(target), raw, platforms.get(str(target)))
-            if job is not None:
-                yield job
+        targets = buildx.print_bake(file) or {}
+        reader = _Declarations(file, tuple(_real(one) for one in roots), targets, platforms)
+        yield from (job for target in targets if (job := reader.job(str(target))) is not None)
 
 
 def _platforms_of_services(file: Path) -> Mapping[str, str]:
@@ -98,30 +137,88 @@ def _platforms_of_services(file: Path) -> Mapping[str, str]:
         return service_platforms(stream.read(_MAX_COMPOSE).decode("utf-8", "replace"))
 
 
-def _job(root: Path, file: Path, name: str, raw: Any, platform: str | None) -> Job | None:
-    context_text = str(raw.get("context") or ".")
-    if "dockerfile-inline" in raw:
-        return None
-    context = (root / context_text).resolve()
-    dockerfile = (context / str(raw.get("dockerfile") or "Dockerfile")).resolve()
-    unsupported = ""
-    if "://" in context_text or not context.is_relative_to(root.resolve()):
-        unsupported = f"its context {context_text} lies outside of {root}"
-    elif raw.get("contexts"):
-        unsupported = "it takes other named contexts"
-    args = {str(key): str(value) for key, value in (raw.get("args") or {}).items() if value is not None}
-    notes = []
-    for key in _RESERVED:
-        if args.pop(key, None) is not None:
-            notes.append(f"{file.name} sets {key}; left out")
-    notes += [
-        f"{file.name} asks for {key}; not given" for key in ("secret", "ssh", "entitlements") if raw.get(key)
-    ]
-    if platform:
-        notes.append(f"{file.name} pins the service to {platform}: docker compose builds and runs it only so")
-    elif raw.get("platforms"):
-        notes.append(f"{file.name} builds it for {', '.join(map(str, raw['platforms']))}")
-    return Job(name, dockerfile, context, raw.get("target"), args, file.name, unsupported, tuple(notes))
+class _Unsupported(Exception):
+    """What a target asks for that is not carried over; str() says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Declarations:
+    """One bake or compose file, as buildx prints it. `roots`: where what it names may lie."""
+
+    file: Path
+    roots: tuple[Path, ...]
+    targets: Mapping[str, Any]
+    platforms: Mapping[str, str]
+
+    def job(self, name: str, above: tuple[str, ...] = ()) -> Job | None:
+        """The image of a target; None for one whose Dockerfile stands in the file itself."""
+        raw, file = self.targets[name], self.file.name
+        if "dockerfile-inline" in raw:
+            return None
+        text = str(raw.get("context") or ".")
+        context, unsupported, contexts = _real(self.file.parent / text), "", {}
+        try:
+            context = self._folder(text, "its context")
+            contexts = {
+                str(key): self._context(str(key), str(value), (*above, name))
+                for key, value in (raw.get("contexts") or {}).items()
+            }
+        except _Unsupported as error:
+            unsupported = str(error)
+        args = {str(key): str(value) for key, value in (raw.get("args") or {}).items() if value is not None}
+        notes = [f"{file} sets {key}; left out" for key in _RESERVED if args.pop(key, None) is not None]
+        notes += [
+            f"{file} asks for {key}; not given" for key in ("secret", "ssh", "entitlements") if raw.get(key)
+        ]
+        if platform := self.platforms.get(name):
+            notes.append(f"{file} pins the service to {platform}: docker compose builds and runs it only so")
+        elif raw.get("platforms"):
+            notes.append(f"{file} builds it for {', '.join(map(str, raw['platforms']))}")
+        dockerfile = _real(context / str(raw.get("dockerfile") or "Dockerfile"))
+        return Job(
+            name,
+            dockerfile,
+            context,
+            raw.get("target"),
+            args,
+            self.file,
+            name,
+            unsupported,
+            tuple(notes),
+            contexts,
+        )
+
+    def _context(self, key: str, text: str, above: tuple[str, ...]) -> Path | str | Job:
+        """A named context. Raises _Unsupported for what lies outside, is remote, or cannot be built as it is."""
+        if not is_reference(key):
+            raise _Unsupported(f"a named context is called {key!r}")
+        if text.startswith(_IMAGE):
+            if not is_reference(text.removeprefix(_IMAGE)):
+                raise _Unsupported(f"its context {key} is {text!r}, which is no image's name")
+            return text
+        if not text.startswith(_TARGET):
+            return self._folder(text, f"its context {key}")
+        name = text.removeprefix(_TARGET)
+        if name in above or name not in self.targets:
+            raise _Unsupported(f"its context {key} is the target {name}, which cannot be built first")
+        job = self.job(name, above)
+        if job is None:
+            raise _Unsupported(f"its context {key} is the target {name}, whose Dockerfile is no file")
+        if job.unsupported:
+            raise _Unsupported(f"its context {key} is the target {name}: {job.unsupported}")
+        if not any(job.dockerfile.is_relative_to(root) for root in self.roots):
+            raise _Unsupported(f"its context {key} is the target {name}, whose Dockerfile lies outside")
+        return job
+
+    def _folder(self, text: str, what: str) -> Path:
+        if "://" in text or text.startswith("git@"):
+            raise _Unsupported(f"{what} is {text}: what is fetched from elsewhere is not built unseen")
+        path = _real(self.file.parent / text)
+        if not any(path.is_relative_to(root) for root in self.roots):
+            raise _Unsupported(
+                f"{what} {text} lies outside of {', '.join(map(str, self.roots))}; name it too"
+            )
+        return path
 
 
 def without_frontend(source: bytes) -> tuple[bytes, str | None]:

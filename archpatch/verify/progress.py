@@ -13,7 +13,7 @@ from typing import Any
 
 _LOG_LIMIT = 1 << 16  # bytes kept of one step's log, the last ones
 _PLAIN_LINES = 200
-_MARKED = re.compile(r"^\s*(\d+) \| >>> ")
+_MARKED = re.compile(r"^\s*(\d+) \| >>> (.*)")
 _PLACE = re.compile(r"^([^\s:]+):(\d+)$")
 
 
@@ -99,11 +99,15 @@ class Progress:
         return wrong[0] if wrong else None
 
     @property
+    def marked(self) -> tuple[tuple[int, str], ...]:
+        """The lines (from 1) that the final error marks, with their text."""
+        return tuple((int(match[1]), match[2]) for line in self.plain if (match := _MARKED.match(line)))
+
+    @property
     def failed_lines(self) -> tuple[int, ...]:
         """The lines of the Dockerfile (from 1) that the final error marks."""
-        marked = [int(match[1]) for line in self.plain if (match := _MARKED.match(line))]
-        if marked:
-            return tuple(marked)
+        if marked := self.marked:
+            return tuple(line for line, _ in marked)
         return tuple(int(match[2]) for line in self.plain if (match := _PLACE.match(line.strip())))[:1]
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -113,8 +114,13 @@ def _planned(request: Request, files: Sequence[tuple[Path, bytes]]) -> Verificat
         job = candidate.job
         for platform in candidate.targets or request.platforms:
             output = f"type=oci,dest={job.name}-{str(platform).replace('/', '-')}.tar"
-            targets.append(job.target(platform, job.dockerfile.resolve(), job.context.resolve(), output))
-    commands = [shown(buildx.bake_command(Path("archpatch-verify.json"), target.name)) for target in targets]
+            places = [(one.dockerfile.resolve(), one.context.resolve()) for one in (job, *job.linked)]
+            targets += job.targets(platform, places, output)
+    commands = [
+        shown(buildx.bake_command(Path("archpatch-verify.json"), target.name))
+        for target in targets
+        if target.output is not None
+    ]
     return Verification(Level.PLAN, plan=bake_file(targets, request.settings), commands=tuple(commands))
 
 
@@ -299,9 +305,15 @@ def _check(bench: Bench, candidate: Candidate, platform: Platform) -> Look:
     # A check heeds no --platform: the automatic values are given by hand.
     values = {"TARGETPLATFORM": str(platform), "TARGETOS": platform.os, "TARGETARCH": platform.arch}
     values["TARGETVARIANT"] = platform.variant
-    told_ = bench.buildx.call_check(source, job.context, {**job.args, **values})
+    if job.unsupported:
+        refused = (Evidence("refused", job.unsupported, State.UNKNOWN),)
+        return Look(job.name, job.dockerfile, platform, State.UNKNOWN, refused, job.notes)
+    with tempfile.TemporaryDirectory(prefix="archpatch-check-") as nothing:
+        # A check builds nothing: an empty folder stands for what would be built first.
+        contexts = {name: nothing if isinstance(one, Job) else str(one) for name, one in job.contexts.items()}
+        told_ = bench.buildx.call_check(source, job.context, {**job.args, **values}, contexts)
     found, notes = _read_check(told_)
-    named, unknown = bases.bases_of(document, platform)
+    named, unknown = bases.bases_of(document, platform, stage=job.stage, args=job.args, contexts=job.contexts)
     answers = bases.probe(bench.buildx, named)
     for base in named:
         answer = answers[base.reference, base.platform]

@@ -11,13 +11,10 @@ import secrets
 from dataclasses import replace
 
 from archpatch.platforms import Platform
-from archpatch.verify.bakefile import bake_file
-from archpatch.verify.build import Bench, Candidate, Outcome
-from archpatch.verify.plan import without_frontend
+from archpatch.verify.build import Bench, Candidate, Outcome, put_down, workspace_of
 from archpatch.verify.progress import Progress
 from archpatch.verify.triage import diagnose
 from archpatch.verify.verdict import Evidence, State, state_of
-from archpatch.verify.workspace import workspace
 
 _TIMEOUT = 120.0  # seconds for the command
 
@@ -37,12 +34,10 @@ def run(bench: Bench, candidate: Candidate, platform: Platform, outcome: Outcome
 
 def _load_and_run(bench: Bench, candidate: Candidate, platform: Platform, name: str) -> Evidence | None:
     job, buildx = candidate.job, bench.buildx
-    source = candidate.source if bench.trust_syntax else without_frontend(candidate.source)[0]
-    with workspace(job.dockerfile, source, job.context, candidate.files) as place:
-        target = job.target(platform, place.dockerfile, place.context, f"type=docker,name={name}")
-        place.bake.write_text(bake_file([target], buildx.settings), encoding="utf-8")
+    with workspace_of(bench, candidate) as place:
+        target = put_down(bench, job, platform, place, f"type=docker,name={name}")
         built = buildx.bake(
-            place.bake, target.name, place.metadata, [place.folder, place.context], Progress()
+            place.bake, target, place.metadata, [place.folder, place.context, *job.folders], Progress()
         )
     if not built.ok:
         return Evidence("run", "the image could not be loaded into the engine", State.UNKNOWN)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`dockerfile` is our copy of the text, `context` the tree's own folder or a copy with files changed."""
+    """`dockerfile` is our copy of the text, `context` the tree's own folder or a copy with files changed.
+
+    `linked`: our copies of the Dockerfiles that it is built on.
+    """
 
     folder: Path
     dockerfile: Path
     context: Path
+    linked: tuple[Path, ...] = ()
 
     @property
     def bake(self) -> Path:
@@ -38,26 +42,39 @@ class Workspace:
 
 @contextmanager
 def workspace(
-    dockerfile: Path, source: bytes, context: Path, files: Mapping[Path, bytes]
+    dockerfile: Path,
+    source: bytes,
+    context: Path,
+    files: Mapping[Path, bytes],
+    linked: Sequence[tuple[Path, bytes]] = (),
 ) -> Iterator[Workspace]:
     """A place to build `source` as `dockerfile`, with `files` of the context as given here.
+
+    `linked`: further Dockerfiles and their texts.
 
     The tree is not written to; Dockerfile.dockerignore counts as it does beside the real file.
     """
     with tempfile.TemporaryDirectory(prefix="archpatch-verify-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        own = folder / "Dockerfile"
-        own.write_bytes(source)
-        ignored = dockerfile.with_name(dockerfile.name + ".dockerignore")
-        if ignored.is_file():
-            shutil.copyfile(ignored, folder / "Dockerfile.dockerignore")
+        own = _dockerfile(folder, dockerfile, source)
+        others = [_dockerfile(folder / str(number), path, text) for number, (path, text) in enumerate(linked)]
         place = context.resolve()
         if files:
             place = folder / "context"
             _copy(context.resolve(), place)
             for path, data in files.items():
                 _put(place, context, path, data)
-        yield Workspace(folder, own, place)
+        yield Workspace(folder, own, place, tuple(others))
+
+
+def _dockerfile(folder: Path, path: Path, text: bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    own = folder / "Dockerfile"
+    own.write_bytes(text)
+    ignored = path.with_name(path.name + ".dockerignore")
+    if ignored.is_file():
+        shutil.copyfile(ignored, folder / "Dockerfile.dockerignore")
+    return own
 
 
 def _put(place: Path, context: Path, path: Path, data: bytes) -> None:

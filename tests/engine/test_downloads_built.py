@@ -90,6 +90,26 @@ def test_the_mended_download_ships_the_right_file_on_both(
     assert (new[AMD64].state, new[ARM64].state) == (State.RIGHT, State.RIGHT), new[ARM64].evidence
 
 
+FOLDER = (
+    "FROM python:3.11-slim-bookworm AS get\nADD http://{origin}/{name} /opt/\nRUN chmod 755 /opt/{name}\n"
+    'FROM scratch\nCOPY --from=get /opt/{name} /tool\nENTRYPOINT ["/tool"]\n'
+)
+
+
+@pytest.mark.parametrize("kind", ["uname", "mixed"])
+def test_a_file_that_add_puts_into_a_folder_gets_one_name_for_both(
+    workbench: Workbench, origin: str, tables: Tables, kind: str
+) -> None:
+    before = FOLDER.format(origin=origin, name=f"{kind}-x86_64")
+    document = parse(before.encode(), Path("Dockerfile"))
+    outcome = fix(document, DOWNLOADS, Settings(tables=tables), None, Applicability.UNSAFE)
+    assert [finding.code for finding in outcome.applied] == ["AP401"]
+    old = workbench.looks({"Dockerfile": before})
+    new = workbench.looks({"Dockerfile": outcome.source.decode()})
+    assert (old[AMD64].state, old[ARM64].state) == (State.RIGHT, State.WRONG), old[ARM64].evidence
+    assert (new[AMD64].state, new[ARM64].state) == (State.RIGHT, State.RIGHT), new[ARM64].evidence
+
+
 def test_the_kernels_names_end_in_404_where_the_publisher_mixes_conventions(
     workbench: Workbench, origin: str, tables: Tables
 ) -> None:

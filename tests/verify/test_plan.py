@@ -11,6 +11,7 @@ from archpatch.platforms import AMD64, ARM64, Platform
 from archpatch.syntax.parse import parse
 from archpatch.verify import build, plan
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
+from archpatch.verify.bases import bases_of
 from archpatch.verify.build import Bench, Candidate, Outcome, again
 from archpatch.verify.buildx import Builder, Buildx, NoEngine, Settings, is_reference
 from archpatch.verify.compose import service_platforms
@@ -168,6 +169,95 @@ class TestCompose:
     )
     def test_what_cannot_be_read_is_passed_over(self, text: str) -> None:
         assert service_platforms(text) == {}
+
+
+class _Printed(Buildx):
+    """buildx that printed these targets."""
+
+    def __init__(self, targets: dict[str, object]) -> None:
+        super().__init__()
+        self.targets = targets
+
+    def print_bake(self, file: Path) -> dict[str, object]:
+        return self.targets
+
+
+class TestContexts:
+    def job(self, folder: Path, web: dict[str, object], **others: dict[str, object]) -> plan.Job:
+        (folder / "docker-bake.json").write_text("{}")
+        dockerfile = folder / "web" / "Dockerfile"
+        buildx = _Printed({"web": {"context": "web", **web}, **others})
+        [job] = plan.jobs([dockerfile], [folder], buildx)
+        return job
+
+    @pytest.mark.parametrize(
+        ("contexts", "why"),
+        [
+            pytest.param({"a": "https://github.com/a/b.git"}, "fetched from elsewhere", id="a repository"),
+            pytest.param({"a": "git@github.com:a/b"}, "fetched from elsewhere", id="by ssh"),
+            pytest.param({"a": "oci-layout://x"}, "fetched from elsewhere", id="a layout"),
+            pytest.param({"a": "../other"}, "lies outside", id="outside"),
+            pytest.param({"a": "/etc"}, "lies outside", id="absolute"),
+            pytest.param({"a": "link"}, "lies outside", id="a link that leads out"),
+            pytest.param({"a": "docker-image://--x"}, "no image's name", id="an option"),
+            pytest.param({"--x": "web"}, "is called", id="a name that is an option"),
+            pytest.param({"a": "target:gone"}, "the target gone", id="no such target"),
+            pytest.param({"a": "target:web"}, "the target web", id="itself"),
+            pytest.param({"a": "target:ring"}, "the target ring", id="a ring"),
+            pytest.param({"a": "target:inline"}, "whose Dockerfile is no file", id="inline"),
+            pytest.param({"a": "target:away"}, "target away: its context", id="a target that lies outside"),
+            pytest.param(
+                {"a": "target:file"}, "whose Dockerfile lies outside", id="a Dockerfile that lies outside"
+            ),
+        ],
+    )
+    def test_what_is_not_carried_over_is_said(
+        self, tmp_path: Path, contexts: dict[str, str], why: str
+    ) -> None:
+        root = tmp_path / "root"
+        root.mkdir()
+        (root / "link").symlink_to(tmp_path)
+        others: dict[str, dict[str, object]] = {
+            "ring": {"context": "ring", "contexts": {"b": "target:web"}},
+            "inline": {"dockerfile-inline": "FROM scratch"},
+            "away": {"context": ".."},
+            "file": {"context": ".", "dockerfile": "../Dockerfile"},
+        }
+        job = self.job(root, {"contexts": contexts}, **others)
+        assert why in job.unsupported
+        assert job.contexts == {}
+
+    def test_targets_folders_and_images_become_contexts_of_our_own_targets(self, tmp_path: Path) -> None:
+        contexts = {"base": "target:base", "files": "files", "tool": "docker-image://tool:1"}
+        base: dict[str, object] = {"context": "base", "contexts": {"deep": "target:deep"}}
+        job = self.job(tmp_path, {"contexts": contexts}, base=base, deep={"context": "deep"})
+        places = [(tmp_path / name / "Dockerfile", tmp_path / name) for name in ("web", "base", "deep")]
+        made = job.targets(ARM64, places, "type=oci,dest=x")
+        file = json.loads(bake_file(made, Settings(cache_to=("type=local,dest=c",))))
+        assert file["group"]["default"]["targets"] == ["web--linux-arm64"]
+        assert file["target"]["web--linux-arm64"]["contexts"] == {
+            "base": "target:web--linux-arm64--base",
+            "files": str(tmp_path / "files"),
+            "tool": "docker-image://tool:1",
+        }
+        linked = file["target"]["web--linux-arm64--base"]
+        assert linked["contexts"] == {"deep": "target:web--linux-arm64--deep"}
+        assert (linked["output"], linked["platforms"]) == (["type=cacheonly"], ["linux/arm64"])
+        assert "cache-to" not in linked
+
+    def test_the_bases_are_those_of_the_build_that_is_asked_for(self) -> None:
+        text = (
+            b"ARG TAG=old\nFROM gcc:$TAG AS build\nFROM tool AS tool\nFROM base\nCOPY --from=files x /\n"
+            b"COPY --from=build x /\nFROM other\n"
+        )
+        contexts = {"tool": "docker-image://mine:1", "docker.io/library/base:latest": Path(), "files": Path()}
+        found, unknown = bases_of(parse(text), ARM64, stage="tool", args={"TAG": '1"$x'}, contexts=contexts)
+        assert ([base.reference for base in found], unknown) == (["mine:1"], ())
+        found, unknown = bases_of(parse(text), ARM64, args={"TAG": "new"})
+        assert [base.reference for base in found] == ["other"]
+        text = text.rpartition(b"FROM other")[0]
+        found, _ = bases_of(parse(text), ARM64, args={"TAG": "new"}, contexts=contexts)
+        assert [(base.reference, base.line) for base in found] == [("gcc:new", 2)]
 
 
 class TestJobs:
