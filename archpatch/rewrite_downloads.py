@@ -10,6 +10,7 @@ from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
+from archpatch.rewrite_added import fetch_under_one_name
 from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import ShellCommand, ShellWord
@@ -144,9 +145,13 @@ def _uses(download: Download, piece: Piece) -> bool:
 def _by_stages(
     document: Document, facts: Facts, download: Download, words: Sequence[Words]
 ) -> Respelling | None:
-    if not isinstance(download.instruction, Copy) or others_of(download.stage).naming(clusters(download)):
+    if not isinstance(download.instruction, Copy):
         return None
-    edits = fetch_stages(document, facts, download, words)
+    edits = None
+    if not others_of(download.stage).naming(clusters(download)):
+        edits = fetch_stages(document, facts, download, words)
+    if edits is None and len(words) == 1:
+        edits = fetch_under_one_name(document, facts, download, words[0])
     return Respelling(edits, True) if edits else None
 
 

@@ -83,7 +83,9 @@ def declare_uname_word(
     declared = declare_arg(document, facts, instruction, "TARGETARCH")
     if not declared:
         return (Edit.insert(attached_start(document, instruction), line),), expression
-    return (Edit.insert(declared[0].span.start, decode(declared[0].text) + line),), expression
+    first, *others = declared
+    both = Edit.insert(first.span.start, decode(first.text) + line, declares=first.declares)
+    return (both, *others), expression
 
 
 def name_edits(

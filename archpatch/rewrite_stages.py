@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from archpatch.facts import Download, Facts, PlatformKind, VariableKind
@@ -9,7 +10,7 @@ from archpatch.platforms import AMD64, ARM64
 from archpatch.rewrite import attached_start
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.syntax.words import BadWord, names
-from archpatch.text import Edit, Span, decode, encode
+from archpatch.text import Edit, Span, decode, encode, regex
 
 
 def fetch_stages(
@@ -27,7 +28,7 @@ def fetch_stages(
         return None
     if len(instruction.sources) != 1 or instruction.json or download.digests or word.value != word.verbatim:
         return None
-    if destination.value.endswith(("/", ".")) or "$" in destination.value or counts_stages(document):
+    if may_be_folder(document, destination) or "$" in destination.value or counts_stages(document):
         return None
     if download.stage.kind is not PlatformKind.TARGET:
         return None
@@ -47,6 +48,45 @@ def fetch_stages(
         Edit.insert(attached_start(document, download.stage.head), text),
         Edit.replace(Span(start, word.span.end), f"COPY --from={base} {flags}/file"),
     )
+
+
+_FOLDERS = frozenset(
+    {
+        "tmp",
+        "opt",
+        "bin",
+        "sbin",
+        "lib",
+        "local",
+        "share",
+        "src",
+        "usr",
+        "var",
+        "etc",
+        "root",
+        "home",
+        "srv",
+        "app",
+    }
+)
+
+
+def may_be_folder(document: Document, destination: Word) -> bool:
+    """Whether ADD may put the file into this folder, under the name that the URL has."""
+    path = destination.value
+    if path.endswith(("/", ".")) or path.rpartition("/")[2] in _FOLDERS:
+        return True
+    return mentioned(document, f"{path}/")
+
+
+_URLS = regex(rb"\b(?:https?|ftp)://\S+")
+
+
+def mentioned(document: Document, path: str, whole: bool = False) -> bool:
+    """Whether a path, or one that begins so, stands in the file, URLs left out; `whole`: the path itself."""
+    end = rb"(?![\w.-])" if whole else b""
+    text = _URLS.sub(b"", document.source)
+    return re.search(rb"(?<![\w.-])" + re.escape(encode(path)) + end, text) is not None
 
 
 def _url(download: Download, word: Word, words: Sequence[Mapping[str, str]], arch: str) -> str | None:

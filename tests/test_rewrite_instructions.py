@@ -1,4 +1,4 @@
-"""An argument that several fixes of a stage need is declared once, above all of them."""
+"""Edits of whole instructions: an argument is declared once for all fixes of a stage, ADD follows the architecture."""
 
 from __future__ import annotations
 
@@ -88,5 +88,48 @@ GOSU = "https://github.com/tianon/gosu/releases/download/1.17/gosu-"
     ],
 )
 def test_the_place_that_add_gives_a_file_follows_its_name(before: str, after: str | None) -> None:
+    head = "FROM ubuntu:22.04\n"
+    assert mended(head + before) == head + (before if after is None else after)
+
+
+S6 = "https://github.com/just-containers/s6-overlay/releases/download/v"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            f"ADD {S6}3.1.6.2/s6-overlay-x86_64.tar.xz /tmp\nRUN tar -C / -Jxpf /tmp/s6-overlay-x86_64.tar.xz\n",
+            "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            f"ADD {S6}3.1.6.2/s6-overlay-${{TARGET_ARCH/arm64/aarch64}}.tar.xz /tmp/s6-overlay.tar.xz\n"
+            "RUN tar -C / -Jxpf /tmp/s6-overlay.tar.xz\n",
+            id="the kernel's names",
+        ),
+        pytest.param(
+            f'ADD {S6}2.2.0.3/s6-overlay-amd64-installer /opt/\nENTRYPOINT ["/opt/s6-overlay-amd64-installer"]\n',
+            f"ARG TARGETARCH\nADD {S6}2.2.0.3/s6-overlay-${{TARGETARCH/arm64/aarch64}}-installer /opt/s6-overlay-installer\n"
+            'ENTRYPOINT ["/opt/s6-overlay-installer"]\n',
+            id="of two vocabularies, called by its name",
+        ),
+        pytest.param(
+            f"ADD {S6}3.1.6.2/s6-overlay-x86_64.tar.xz /tmp\nRUN tar xf /tmp/s6-overlay-$(uname -m).tar.xz\n",
+            None,
+            id="nobody says that this is a folder",
+        ),
+        pytest.param(
+            f"ADD {S6}3.1.6.2/s6-overlay-x86_64.tar.xz /tmp/\n# s6-overlay-x86_64.tar.xz\nRUN tar xf /tmp/s6-overlay-x86_64.tar.xz\n",
+            None,
+            id="a mention that is no word",
+        ),
+        pytest.param(
+            f"ADD {S6}3.1.6.2/s6-overlay-x86_64.tar.xz /tmp/\nRUN tar xf /tmp/s6-overlay-x86_64.tar.xz -C /s6-overlay.tar.xz\n",
+            None,
+            id="the plain name is taken",
+        ),
+    ],
+)
+def test_a_file_that_add_puts_into_a_folder_loses_the_architecture_of_its_name(
+    before: str, after: str | None
+) -> None:
     head = "FROM ubuntu:22.04\n"
     assert mended(head + before) == head + (before if after is None else after)

@@ -1,0 +1,93 @@
+"""A file that ADD fetches into a folder: the URL follows the architecture, and the file gets a name without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archpatch.facts import Download, Facts, PlatformKind
+from archpatch.facts.written import only_asked_for, written
+from archpatch.platforms import AMD64, ARM64
+from archpatch.rewrite import declare_arg
+from archpatch.rewrite_paths import declare_uname_word
+from archpatch.rewrite_stages import may_be_folder, mentioned
+from archpatch.syntax.tree import Copy, Document, Word
+from archpatch.text import Edit, Span, encode
+
+
+def fetch_under_one_name(
+    document: Document, facts: Facts, download: Download, words: Mapping[str, str]
+) -> tuple[Edit, ...] | None:
+    """Let an ADD's URL follow TARGETARCH, and take the architecture out of the file's name wherever it is used.
+
+    None where an argument cannot say the word, where the destination is no folder, where the name stands in a place
+    that cannot be changed, and where other architectures than amd64 and arm64 are asked for.
+    """
+    instruction, word = download.instruction, download.word
+    goal = instruction.destination if isinstance(instruction, Copy) else None
+    if not isinstance(instruction, Copy) or not isinstance(word, Word) or goal is None or instruction.onbuild:
+        return None
+    if len(instruction.sources) != 1 or instruction.json or download.digests or len(download.tokens) != 1:
+        return None
+    if download.stage.kind is not PlatformKind.TARGET or not only_asked_for(facts, "amd64", "arm64"):
+        return None
+    span = download.tokens[0].span
+    if span is None or span not in word.span or word.value != word.verbatim or goal.value != goal.verbatim:
+        return None
+    chosen = _expression(document, facts, download, words)
+    names = _names(word, span)
+    if chosen is None or names is None or "$" in goal.value or not may_be_folder(document, goal):
+        return None
+    if not goal.value.endswith(("/", ".")) and not mentioned(document, f"{goal.value}/{names[0]}"):
+        return None  # nothing shows that it is one
+    used = _uses(document, facts, download, *names)
+    if used is None:
+        return None
+    folder = goal.value if goal.value.endswith("/") else f"{goal.value}/"
+    edits = (*chosen[0], Edit.replace(span, chosen[1]), Edit.replace(goal.span, folder + names[1]), *used)
+    return tuple(dict.fromkeys(edits))
+
+
+def _expression(
+    document: Document, facts: Facts, download: Download, words: Mapping[str, str]
+) -> tuple[tuple[Edit, ...], str] | None:
+    """What an ADD can say: BuildKit replaces a word in a variable since its frontend 1.7 (2023-11)."""
+    amd64, arm64 = words.get(AMD64.arch), words.get(ARM64.arch)
+    if not amd64 or not arm64:
+        return None
+    if (amd64, arm64) == ("x86_64", "aarch64"):
+        return declare_uname_word(document, facts, download.instruction)
+    declared = declare_arg(document, facts, download.instruction, "TARGETARCH")
+    if arm64 == "arm64":
+        return declared, f"${{TARGETARCH/amd64/{amd64}}}"
+    return (declared, f"${{TARGETARCH/arm64/{arm64}}}") if amd64 == "amd64" else None
+
+
+def _names(word: Word, span: Span) -> tuple[str, str] | None:
+    """The file's name, and that without the architecture and a mark beside it; None where it hangs on a variable."""
+    name = word.verbatim.rpartition("/")[2].strip("\"'")
+    start = span.start - word.span.start - (len(encode(word.verbatim)) - len(encode(name)))
+    end = start + len(span)
+    if start < 1 or set(name) & set("$?#&\"'") or not name.isascii() or not name[:start].strip("-_."):
+        return None
+    before = name[:start]
+    return name, (before[:-1] if before[-1] in "-_." else before) + name[end:]
+
+
+def _uses(
+    document: Document, facts: Facts, download: Download, name: str, plain: str
+) -> tuple[Edit, ...] | None:
+    """Edits that call the file by its plain name; None where not all of its mentions can be edited."""
+    if mentioned(document, plain, whole=True):
+        return None  # something else may be called so
+    cut = next((at for at, (one, two) in enumerate(zip(name, plain, strict=False)) if one != two), len(plain))
+    gone = len(name) - len(plain)
+    spans = {
+        span
+        for place in written(facts, name)
+        if place.stage in (download.stage, *download.stage.feeds)
+        if place.instruction is not download.instruction and "://" not in place.value
+        for span in place.places(name)
+    }
+    if document.source.count(encode(name)) != len(spans) + 1:
+        return None
+    return tuple(Edit.delete(Span(span.start + cut, span.start + cut + gone)) for span in sorted(spans))
