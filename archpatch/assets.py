@@ -47,7 +47,7 @@ class Asset(Struct, frozen=True):
 
     `words`: what stands for {A}, {B} on each architecture; no entry, no such file. `since`: `>=1.2` or
     `>1.2`, the first version with arm64, with `~` in front where no source says so; `?` where it is not known,
-    empty where none is known without.
+    empty where none is known without; ` <2.0` after it is the version from which on arm64's file has another name.
     `libc`: that of amd64 and of arm64 where they differ.
     """
 
@@ -110,11 +110,20 @@ class Match(Struct, frozen=True):
             return True
         if self.asset.since == "?" or UNKNOWN in (self.version or ""):
             return None
-        since = self.asset.since.removeprefix("~")
+        since = self.asset.since.removeprefix("~").partition(" ")[0]
         have, least = _numbers(self.version or ""), _numbers(since)
         if have is None or least is None:
             return None
+        if self.renamed:
+            return False
         return have >= least if since.startswith(">=") else have > least
+
+    @property
+    def renamed(self) -> bool:
+        """Whether the version is one from which on the file for arm64 has another name."""
+        _, _, until = self.asset.since.partition(" <")
+        have, end = _numbers(self.version or ""), _numbers(until)
+        return have is not None and end is not None and have >= end
 
 
 def keys(url: str) -> tuple[str, ...]:

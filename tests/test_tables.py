@@ -65,7 +65,7 @@ def test_a_row_of_downloads_says_what_stands_for_every_place() -> None:
         assert {arch for arch, _ in asset.words} <= set(ARCHES), asset
         for _, words in asset.words:
             assert len(words) == max(1, len(places)), asset
-        assert re.fullmatch(r"(~?>=?[0-9][\w.+-]*|\?)?", asset.since), asset
+        assert re.fullmatch(r"(~?>=?[0-9][\w.+-]*( <[0-9][\w.+-]*)?|\?)?", asset.since), asset
         assert asset.libc in {(), ("musl", "gnu")}, asset
         if not places:
             assert asset.spell("arm64") is None, asset

@@ -45,6 +45,12 @@ class VersionBeforeArm64(Rule):
             title="A URL that follows the architecture to nowhere",
         ),
         Example(
+            "FROM debian\nRUN wget https://github.com/gohugoio/hugo/releases/download/v0.120.0/hugo_0.120.0_Linux-64bit.tar.gz\n",
+            "FROM debian\nRUN wget https://github.com/gohugoio/hugo/releases/download/v0.120.0/hugo_0.120.0_Linux-64bit.tar.gz\n",
+            applicability="manual",
+            title="A version from which on arm64's file has another name",
+        ),
+        Example(
             "FROM debian\nARG TARGETARCH\n"
             "RUN wget https://github.com/jwilder/dockerize/releases/download/v0.7.0/dockerize-linux-$TARGETARCH-v0.7.0.tar.gz\n",
         ),
@@ -54,16 +60,24 @@ class VersionBeforeArm64(Rule):
         """One finding for each download."""
         for download in downloads(facts, Pitfall.TOO_OLD):
             assert download.match is not None
-            asset = download.match.asset
+            asset, renamed = download.match.asset, download.match.renamed
+            title = (
+                "Take the file under its newer name"
+                if renamed
+                else f"Take a version of {asset.tool} that is built for arm64"
+            )
             yield self.finding(
                 download.span,
-                _message(asset.tool, asset.since, download.match.version)
+                _message(asset.tool, asset.since, download.match.version, renamed)
                 + (f" {asset.note[:1].upper()}{asset.note[1:]}." if asset.note else ""),
-                Fix(f"Take a version of {asset.tool} that is built for arm64", (), Applicability.MANUAL),
+                Fix(title, (), Applicability.MANUAL),
             )
 
 
-def _message(tool: str, since: str, version: str | None) -> str:
+def _message(tool: str, since: str, version: str | None, renamed: bool) -> str:
+    if renamed:
+        return f"{tool} {version} has a file for arm64, and not under a name like this one."
+    since = since.partition(" ")[0]
     first = since.removeprefix("~").removeprefix(">=").replace(">", "after ")
     if since.startswith("~"):
         return (
