@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, Install, PlatformKind
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.written import only_asked_for
 from archpatch.platforms import Convention
-from archpatch.rewrite import substitute
+from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Document, Env
-from archpatch.text import Applicability, Fix, Span, regex
+from archpatch.syntax.tree import Document, Env, Instruction, Word
+from archpatch.text import Applicability, Edit, Fix, Span, regex
 from archpatch_rules.package.which import installs, is_fine, others
 
 _VARIABLES = frozenset({"npm_config_arch", "npm_config_target_arch", "npm_config_cpu", "electron_arch"})
@@ -30,8 +31,8 @@ class NpmArchPin(Rule):
     It is fine where packages for both are installed (npm keeps the one that fits), in a branch that asks for the
     architecture, and for an Electron or Lambda package that is meant for one.
 
-    The fix asks node: `$(node -p process.arch)`, on the command line. It is unsafe. For a variable of ENV and for a package
-    there is none: leave it out, npm takes what fits the machine.
+    The fix asks node, `$(node -p process.arch)`, on the command line, and lets a variable of ENV follow TARGETARCH. It is
+    unsafe. For a package there is none: leave it out, npm takes what fits the machine.
     """
 
     code, name, severity = "AP324", "npm-arch-pin", Severity.WARNING
@@ -45,7 +46,8 @@ class NpmArchPin(Rule):
         ),
         Example(
             "FROM node:22\nENV npm_config_arch=x64\nCOPY . .\nRUN npm ci\n",
-            "FROM node:22\nENV npm_config_arch=x64\nCOPY . .\nRUN npm ci\n",
+            "FROM node:22\nARG TARGETARCH\nENV npm_config_arch=${TARGETARCH/amd64/x64}\nCOPY . .\nRUN npm ci\n",
+            applicability="unsafe",
         ),
         Example(
             "FROM node:22\nRUN npm install --no-save @esbuild/linux-x64\n",
@@ -78,7 +80,11 @@ class NpmArchPin(Rule):
                         and why_fine(facts, step, declaration.span) is None
                         and arch != facts.named_arch
                     ):
-                        yield self.finding(declaration.span, _message(declaration.value))
+                        yield self.finding(
+                            declaration.span,
+                            _message(declaration.value),
+                            _follow(document, facts, step, declaration.value),
+                        )
             for command in stage.commands_with(*self.hints):
                 for word in _words(command):
                     arch = Convention.NODE.read(word.literal or "")
@@ -102,6 +108,18 @@ class NpmArchPin(Rule):
                 package.word.span,
                 f"{package.name} is for one architecture, and is installed on every platform: another one does not find its own.",
             )
+
+
+def _follow(document: Document, facts: Facts, step: Instruction, value: Word | None) -> Fix | None:
+    """Node says `x64` and `arm64`: BuildKit makes the one of amd64, since its frontend 1.7."""
+    stage = facts.stage_of(step)
+    span = value.find("x64") if value is not None else None
+    if span is None or stage is None or stage.kind is not PlatformKind.TARGET or step.onbuild:
+        return None
+    if not only_asked_for(facts, "amd64", "arm64"):
+        return None
+    edits = (*declare_arg(document, facts, step, "TARGETARCH"), Edit.replace(span, "${TARGETARCH/amd64/x64}"))
+    return Fix("Let it follow TARGETARCH", edits, Applicability.UNSAFE)
 
 
 def _message(value: object) -> str:

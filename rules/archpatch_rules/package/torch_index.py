@@ -24,9 +24,10 @@ class TorchIndex(Rule):
 
     It is fine in a branch that asks for the architecture, and with an index that has both (`whl/cpu`).
 
-    The fix takes `+cpu` off the version: from the `cpu` index pip then takes the same wheel on amd64, and the one for arm64
-    there. It is unsafe, for another index may have another wheel of that version. For CUDA there is none: which build
-    the arm64 image is to have is for a person to say.
+    The fix takes `+cpu` off the version where the index is `whl/cpu`: pip then takes the same wheel on amd64, and the one
+    for arm64 there. From a page with the builds for CUDA too, another one would be taken: there it asks for both, each on
+    its own architecture. It is unsafe: arm64 may have no wheel of that version. For CUDA there is none: which build the
+    arm64 image is to have is for a person to say.
     """
 
     code, name, severity = "AP322", "torch-index", Severity.ERROR
@@ -39,6 +40,13 @@ class TorchIndex(Rule):
         Example(
             "FROM python:3.11\nRUN pip install torch==2.1.0+cpu --index-url https://download.pytorch.org/whl/cpu\n",
             "FROM python:3.11\nRUN pip install torch==2.1.0 --index-url https://download.pytorch.org/whl/cpu\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM python:3.11\nRUN pip install torch==2.1.0+cpu -f https://download.pytorch.org/whl/torch_stable.html\n",
+            "FROM python:3.11\nRUN pip install 'torch==2.1.0+cpu; platform_machine == \"x86_64\"' "
+            "'torch==2.1.0; platform_machine == \"aarch64\"' -f https://download.pytorch.org/whl/torch_stable.html\n",
+            "A page with every build",
             applicability="unsafe",
         ),
         Example(
@@ -57,6 +65,7 @@ class TorchIndex(Rule):
             return
         for install in installs(facts, "pip"):
             found = [(one, match) for one in install.packages if (match := _LOCAL.search(one.word.raw))]
+            found = [(one, match) for one, match in found if "platform_machine" not in one.word.raw]
             found = [(one, match) for one, match in found if not is_fine(facts, install, one)]
             for package, match in found:
                 yield self.finding(
@@ -86,6 +95,12 @@ def _fix(install: Install, package: Package, suffix: str) -> Fix | None:
     span = package.word.find(suffix)
     if suffix != "+cpu" or span is None or index is None or "pytorch.org/whl" not in index.raw:
         return None
+    text = package.word.literal
     if not names_it(install, package):
         return None
-    return Fix("Take the build without a suffix", (Edit.delete(span),), Applicability.UNSAFE)
+    if "whl/cpu" in index.raw:
+        return Fix("Take the build without a suffix", (Edit.delete(span),), Applicability.UNSAFE)
+    if text is None or set(text) & set("'\";") or not text.endswith(suffix):
+        return None
+    asked = f"'{text}; platform_machine == \"x86_64\"' '{text.removesuffix(suffix)}; platform_machine == \"aarch64\"'"
+    return Fix("Ask for one build for each", (Edit.replace(package.word.span, asked),), Applicability.UNSAFE)
