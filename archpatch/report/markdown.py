@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 
 import jinja2
 from msgspec import Struct
@@ -43,14 +44,6 @@ class Section(Struct, frozen=True):
 
 def render(result: Result, look: Look) -> bytes:
     """The images, then the findings, as many as there is room for."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("archpatch.report"),
-        autoescape=False,  # noqa: S701  (Markdown; each text goes through text() or fenced())
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     sections: list[Section] = []
     room = LONGEST
     for file, entry in result.entries:
@@ -61,7 +54,7 @@ def render(result: Result, look: Look) -> bytes:
         sections.append(section)
     platforms = list(dict.fromkeys(platform for file in result.files for platform in file.states))
     severities = Counter(str(entry.finding.severity) for _, entry in result.entries)
-    page = environment.get_template("report.md.j2").render(
+    page = _template().render(
         platforms=platforms,
         images=[
             (text(file.path), [_WORDS[file.states[p]] if p in file.states else "" for p in platforms])
@@ -76,6 +69,19 @@ def render(result: Result, look: Look) -> bytes:
         errors=[(text(error.path), text(error.message)) for error in result.all_errors[:1000]],
     )
     return page.encode("utf-8", "replace")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("archpatch.report"),
+        autoescape=False,  # noqa: S701  (Markdown; each text goes through text() or fenced())
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("report.md.j2")
 
 
 def _section(result: Result, file: FileResult, entry: Entry) -> Section:

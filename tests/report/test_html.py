@@ -85,7 +85,7 @@ def test_nothing_is_fetched_and_no_script_runs() -> None:
 
 def test_a_hostile_file_adds_no_tag_no_attribute_and_no_link() -> None:
     known = Page(page(FULL)).names
-    for one in RESULTS[::5]:
+    for one in RESULTS:
         text = page(one)
         shown = Page(text)
         assert shown.names <= known

@@ -35,7 +35,7 @@ def test_the_report_of_the_example_is_valid(validator: jsonschema.Draft7Validato
 
 
 def test_reports_of_hostile_files_are_valid(validator: jsonschema.Draft7Validator) -> None:
-    for result in RESULTS[::50]:
+    for result in RESULTS[::5]:
         validator.validate(json.loads(render("sarif", result, Look())))
 
 
