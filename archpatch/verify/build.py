@@ -269,9 +269,13 @@ def _failure(
     found = diagnose(log, bench.rules)
     state, meaning = _weighed(bench, candidate.document, platform, found, frontend)
     step = progress.failed
-    if found.name == "failed" and step is None and not progress.failed_lines:
+    if state is State.WRONG and not _is_of_the_file(progress, found):
+        where = f" ({step.name})" if step and step.name else ""
         return Evidence(
-            "build", f"buildx ended before any step ({found.line})", State.UNKNOWN, log=log[-_LOG_SHOWN:]
+            "build",
+            f"buildx ended outside of the file's steps{where}: {found.line}",
+            State.UNKNOWN,
+            log=log[-_LOG_SHOWN:],
         )
     where = f"{step.name}: " if step and step.name else ""
     line = f" ({found.line})" if found.line else ""
@@ -280,6 +284,16 @@ def _failure(
         "build", f"{where}{meaning}{line}", state, lines=lines, codes=found.codes,
         log=log[-_LOG_SHOWN:],
     )  # fmt: skip
+
+
+def _is_of_the_file(progress: Progress, found: Diagnosis) -> bool:
+    """Whether the file failed, not a builder that could not be started, an export or the like."""
+    step = progress.failed
+    return bool(
+        progress.failed_lines
+        or (step is not None and images.is_step(step.name))
+        or found.name in ("frontend", "base-platform", "base-missing", "missing-file")
+    )
 
 
 def _failed_lines(candidate: Candidate, progress: Progress) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from archpatch.verify.verdict import Evidence, State
 
 _SHOWN = 1000  # pieces of evidence of one image
 _STEP = re.compile(r"\[(?:[a-z]+/\S+ )?(?:(?P<stage>\S+) )?(?P<number>\d+)/\d+\] (?P<keyword>[A-Z]+)")
+_ANY_STEP = re.compile(r"\[[^\]]*\d+/\d+\] [A-Z]")  # of another target too
 _LAYERED = ("RUN", "COPY", "ADD", "WORKDIR")
 
 
@@ -73,6 +74,11 @@ def instruction_lines(document: Document, image: Image, stage: str | None) -> tu
 def _lines(document: Document, instruction: Instruction) -> tuple[int, ...]:
     first = document.source.count(b"\n", 0, instruction.span.start) + 1
     return tuple(range(first, first + instruction.span.of(document.source).count(b"\n") + 1))
+
+
+def is_step(name: str) -> bool:
+    """Whether a step of the build is an instruction of a Dockerfile, not one of buildx's own."""
+    return _ANY_STEP.match(name) is not None
 
 
 def step_lines(document: Document, step: str) -> tuple[int, ...]:

@@ -1,0 +1,123 @@
+"""Builders that are not the engine's own: the remote driver, several nodes.
+
+The nodes are loopback ports behind which the engine's own BuildKit answers, so no image of a builder is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from archpatch.platforms import AMD64, ARM64
+from archpatch.verify.buildx import Settings
+from archpatch.verify.run import Request, verify
+from archpatch.verify.verdict import Level, State, Verification
+from tests.engine.conftest import Tree, docker, program, write_tree
+
+pytestmark = pytest.mark.engine
+ENGINE = "/var/run/docker.sock"
+UPGRADE = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+APPS: Tree = {"app-amd64": program("amd64"), "app-arm64": program("arm64")}
+GOOD = 'FROM scratch\nARG TARGETARCH\nCOPY app-$TARGETARCH /app\nENTRYPOINT ["/app"]\n'
+HOST_MADE = "FROM --platform=$BUILDPLATFORM scratch\nARG BUILDARCH\nCOPY app-$BUILDARCH /app\n"
+
+
+@dataclass
+class Node:
+    """A TCP port that leads to the engine's BuildKit; counts who came."""
+
+    server: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    callers: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        return f"tcp://127.0.0.1:{self.server.getsockname()[1]}"
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self.server.accept()
+                self.callers += 1
+                threading.Thread(target=self._answer, args=(caller,), daemon=True).start()
+
+    def _answer(self, caller: socket.socket) -> None:
+        engine = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            engine.connect(ENGINE)
+            engine.sendall(UPGRADE)
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                answer += engine.recv(1)
+            threading.Thread(target=_pump, args=(caller, engine), daemon=True).start()
+            _pump(engine, caller)
+
+
+def _pump(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := one.recv(1 << 16):
+            other.sendall(data)
+    for end in (one, other):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def fleet(engine: str) -> Iterator[tuple[str, Node, Node]]:
+    """A builder of two remote nodes, one for each platform."""
+    if not Path(ENGINE).is_socket():
+        pytest.skip(f"the engine does not listen on {ENGINE}")
+    name, nodes = f"archpatch-test-{secrets.token_hex(4)}", (Node(), Node())
+    create = ["buildx", "create", "--driver=remote", f"--name={name}"]
+    try:
+        for number, (node, platform) in enumerate(zip(nodes, (AMD64, ARM64), strict=True)):
+            threading.Thread(target=node.serve, daemon=True).start()
+            more = ["--append"] if number else []
+            docker(*create, *more, f"--node=n{number}", f"--platform={platform}", node.endpoint)
+        yield name, *nodes
+    finally:
+        subprocess.run(["docker", "buildx", "rm", "--force", name], capture_output=True, timeout=60)
+        for node in nodes:
+            node.server.close()
+
+
+def run(folder: Path, builder: str, level: Level = Level.BUILD, **options: object) -> Verification:
+    settings = Settings(builder=builder, no_cache=True)
+    return verify(Request((folder,), level, settings=settings, **options))  # type: ignore[arg-type]  # fields of Request
+
+
+def test_each_platform_is_built_on_the_node_that_lists_it(
+    fleet: tuple[str, Node, Node], tmp_path: Path
+) -> None:
+    name, amd64, arm64 = fleet
+    write_tree(tmp_path, {**APPS, "Dockerfile": GOOD})
+    result = run(tmp_path, name, Level.RUN, run_command=("/app",))
+    assert [look.state for look in result.looks] == [State.RIGHT, State.RIGHT]
+    assert (result.builder, result.driver) == (name, "remote")
+    assert amd64.callers
+    assert arm64.callers
+
+
+def test_what_is_wrong_is_seen_whatever_node_built_it(fleet: tuple[str, Node, Node], tmp_path: Path) -> None:
+    write_tree(tmp_path, {**APPS, "Dockerfile": HOST_MADE})
+    result = run(tmp_path, fleet[0])
+    assert [look.state for look in result.looks] == [State.RIGHT, State.WRONG]
+
+
+def test_what_a_node_that_is_gone_would_build_is_unknown(
+    fleet: tuple[str, Node, Node], tmp_path: Path
+) -> None:
+    name, _, arm64 = fleet
+    arm64.server.shutdown(socket.SHUT_RDWR)
+    arm64.server.close()
+    write_tree(tmp_path, {**APPS, "Dockerfile": GOOD})
+    result = run(tmp_path, name, platforms=(ARM64,))
+    assert result.exit_code == 5, result.looks
+    assert not any(look.state is State.RIGHT for look in result.looks)
