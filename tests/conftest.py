@@ -2,7 +2,8 @@
 
 `ARCHPATCH_CORPUS` names a folder of real Dockerfiles. Without it, or without a Docker engine, the tests that need
 them are skipped, visibly; with `ARCHPATCH_REQUIRE_ENGINE=1` such a skip is a failure. `ARCHPATCH_FULL=1` takes
-every file of the corpus where a test otherwise takes a sample.
+every file of the corpus where a test otherwise takes a sample, and the long form of a test that has one: these bear
+the marker `long`, or `hypothesis`.
 """
 
 from __future__ import annotations
@@ -28,12 +29,18 @@ _PROGRAM = (sys.executable, "-c", "from archpatch.cli import main; main()")
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
+def examples(short: int, long: int) -> int:
+    """How many examples to try: `long` with ARCHPATCH_FULL=1."""
+    return long if FULL else short
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # How long one example takes says something of the machine and nothing of the law.
-    hypothesis.settings.register_profile("steady", deadline=None)
+    hypothesis.settings.register_profile("steady", deadline=None, max_examples=examples(40, 200))
     hypothesis.settings.load_profile("steady")
     config.addinivalue_line("markers", "corpus: needs the real files that ARCHPATCH_CORPUS names")
     config.addinivalue_line("markers", "slow: takes more than five seconds")
+    config.addinivalue_line("markers", "long: does more with ARCHPATCH_FULL=1")
 
 
 @pytest.fixture(autouse=True)

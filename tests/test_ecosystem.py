@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(text)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_commit_looks_once() -> Iterator[None]:
+    """The tests compare the same two commits over the same files: what each finds is kept."""
+    real, kept = ecosystem.look, {}
+
+    def look(tree: Path, *rest: object) -> dict[str, object]:
+        key = (tree / "rules" / "archpatch_rules" / "__init__.py").read_bytes()
+        if key not in kept:
+            kept[key] = real(tree, *rest)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ecosystem, "look", look)
+        yield
 
 
 def run(

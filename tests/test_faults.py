@@ -1,5 +1,5 @@
 """`archpatch fix` that is killed, run many times at once, beside an editor, interrupted, or out of space: every file
-is the old or the new one, and no edit is lost. ARCHPATCH_KILLS=500 and ARCHPATCH_ROUNDS=200 run the long forms."""
+is the old or the new one, and no edit is lost. ARCHPATCH_KILLS=500 and ARCHPATCH_ROUNDS=200 run the longest forms."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from random import Random
 
 import pytest
 
-KILLS = int(os.environ.get("ARCHPATCH_KILLS", "6"))
+from tests.conftest import examples
+
+KILLS = int(os.environ.get("ARCHPATCH_KILLS", examples(4, 20)))
 FILES = 500 if KILLS > 50 else 40
-ROUNDS = int(os.environ.get("ARCHPATCH_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("ARCHPATCH_ROUNDS", examples(1, 10)))
+pytestmark = pytest.mark.long
 OLD = b'FROM --platform=$BUILDPLATFORM alpine AS base\r\nFROM base\nCMD ["sh"] # \xff'
 NEW = b'FROM alpine AS base\r\nFROM base\nCMD ["sh"] # \xff'
 FIX = (sys.executable, "-m", "archpatch", "fix", "--exit-zero", "--no-cache", "--isolated")
@@ -69,9 +72,9 @@ def test_a_fix_that_is_killed_leaves_old_or_new_files_and_the_next_run_tidies_up
 def test_a_fix_that_is_interrupted_ends_its_file_and_says_so_by_its_code(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    paths = put_files(tmp_path, 400)
+    paths = put_files(tmp_path, 150)
     child = start(tmp_path, "--jobs", "1")
-    while not any(path.read_bytes() == NEW for path in paths) and child.poll() is None:
+    while paths[0].read_bytes() != NEW and child.poll() is None:
         time.sleep(0.002)
     child.send_signal(number)
     _, told = child.communicate(timeout=30)
@@ -83,7 +86,7 @@ def test_a_fix_that_is_interrupted_ends_its_file_and_says_so_by_its_code(
 
 @pytest.mark.parametrize("processes", [2, 8])
 def test_runs_at_the_same_time_give_what_one_run_gives(tmp_path: Path, processes: int) -> None:
-    paths = put_files(tmp_path, 30)
+    paths = put_files(tmp_path, 12)
     children = [start(tmp_path) for _ in range(processes)]
     told = [child.communicate(timeout=60)[1] for child in children]
     assert {path.read_bytes() for path in paths} == {NEW}

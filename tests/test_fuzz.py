@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.fuzzing import Broken, assert_lawful, mutant, seeds
 
 SEEDS = seeds()
@@ -17,7 +18,7 @@ FOUND = sorted((Path(__file__).parent / "fuzzed").glob("*.Dockerfile"))
 
 
 @settings(
-    max_examples=int(os.environ.get("ARCHPATCH_FUZZ", "150")),
+    max_examples=int(os.environ.get("ARCHPATCH_FUZZ", examples(60, 1000))),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -81,7 +81,8 @@ def test_pre_commit_reports_then_mends_then_is_content(
     repository(folder)
 
     def run(hook: str) -> subprocess.CompletedProcess[str]:
-        settings = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path_factory.getbasetemp() / "pre-commit")}
+        home = str(tmp_path_factory.getbasetemp() / "pre-commit")
+        settings = {**os.environ, "PRE_COMMIT_HOME": home, "PIP_NO_COMPILE": "1"}
         command = [
             sys.executable,
             "-m",

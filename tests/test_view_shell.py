@@ -16,6 +16,7 @@ from archpatch.syntax.parse import parse
 from archpatch.view import view
 from archpatch.view.stages import Body
 from archpatch.view.values import Command, Node
+from tests.conftest import examples
 
 pytestmark = pytest.mark.skipif(
     platform.system() != "Linux" or platform.machine() != "x86_64", reason="asks the shell of an amd64 Linux"
@@ -159,7 +160,7 @@ scripts = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60, 1000), suppress_health_check=list(HealthCheck))
 @given(st.lists(scripts, min_size=1, max_size=4))
 def test_the_shell_runs_what_the_view_says_of_random_scripts(lines: list[str]) -> None:
     script = "\n".join(["A=x64", "B='a b'", *lines])

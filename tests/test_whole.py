@@ -6,7 +6,6 @@ Real files: one in eight of the corpus, all with ARCHPATCH_FULL=1.
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,15 +19,15 @@ from archpatch.facts import FolderContext
 from archpatch.rule import Style
 from archpatch.syntax.parse import parse
 from archpatch.text import Applicability, encode
+from tests.conftest import FULL, examples
 
-FULL = os.environ.get("ARCHPATCH_FULL") == "1"
 RULES = registry.load()
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 LEVELS = (Applicability.SAFE, Applicability.UNSAFE)
 PARTS = 16
 
 calm = settings(
-    max_examples=2000 if FULL else 150,
+    max_examples=examples(60, 2000),
     deadline=None,
     derandomize=not FULL,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

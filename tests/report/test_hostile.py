@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import os
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -13,14 +12,20 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from msgspec.structs import replace
 
 from archpatch.report import FORMATS, HUMAN, Look, render
+from archpatch.report.comments import comment, mark, outside, remarks
+from archpatch.report.html import MOST
 from archpatch.report.markdown import fenced, text
 from archpatch.report.model import Error, Kind, Result
 from archpatch.rule import Finding, Related, Severity
 from archpatch.syntax.tree import Problem
 from archpatch.text import Edit, Span, decode
+from tests.conftest import examples
 from tests.report.conftest import fix, result
+
+pytestmark = pytest.mark.long
 
 NASTY = [
     b"\x1b[2J\x1b]0;owned\x07",
@@ -50,7 +55,7 @@ NASTY = [
     b"-" * 40 + b"\n" + b"=" * 40,
     b"* * *\n- x\n> y\n1. z",
 ]
-COUNT = 2000
+COUNT = examples(200, 2000)
 
 
 def nasty(seed: int) -> bytes:
@@ -178,18 +183,47 @@ def test_xml_is_valid(name: str) -> None:
         }  # fmt: skip
 
 
+def assert_plain(markdown: str, link: str = "https://example.org/XX101") -> None:
+    """Nothing in it is HTML, an image, a mention or a link but what our templates put there."""
+    for token in MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(markdown):
+        if token.type == "html_block":
+            ours = r"<!-- archpatch:v1:\w+ -->\s*|<details><summary>(?:[^<>@#]|&#x27;|[@#]\u200b)*</summary>\s*|</details>\s*"
+            assert re.fullmatch(ours, token.content), token.content
+        for inner in token.children or ():
+            assert inner.type not in ("html_inline", "image")
+            if inner.type == "link_open":
+                assert inner.attrs["href"] == link
+            if inner.type == "text":
+                assert not re.search(r"@\w|#\d|://|www\.", inner.content), inner.content
+
+
 def test_markdown_holds_no_link_image_mention_or_html_of_theirs() -> None:
-    parser = MarkdownIt("gfm-like", {"linkify": False, "html": True})
-    every = 8 if os.environ.get("ARCHPATCH_FULL") else 40  # the parser takes its time
-    for report in rendered("markdown")[::every]:
-        for token in parser.parse(report):
-            assert token.type != "html_block", token.content
-            for inner in token.children or ():
-                assert inner.type not in ("html_inline", "image")
-                if inner.type == "link_open":
-                    assert inner.attrs["href"] == "https://example.org/XX101"
-                if inner.type == "text":
-                    assert not re.search(r"@\w|#\d|://|www\.", inner.content), inner.content
+    for report in rendered("markdown"):
+        assert_plain(report)
+
+
+@pytest.mark.parametrize("fence", ["suggestion", "suggestion:-3+4"])
+def test_comments_of_a_review_hold_no_link_image_mention_or_html_of_theirs(fence: str) -> None:
+    suggested = 0
+    for one in RESULTS:
+        (remark,) = remarks(one)
+        bodies = [comment(remark, suggested=shown, fence=fence) for shown in (True, False)]
+        assert [mark(body) for body in bodies] == [remark.fingerprint] * 2
+        for body in bodies:
+            assert_plain(body)
+        assert (f"```{fence}\n" in bodies[0]) == (remark.replaced is not None)
+        assert f"```{fence}\n" not in bodies[1]
+        suggested += remark.replaced is not None
+    assert suggested
+
+
+def test_the_comment_on_a_whole_request_holds_none_either() -> None:
+    every = [remark for one in RESULTS for remark in remarks(one)]
+    for at in range(0, len(every), 100):
+        notes = [text(remark.message) for remark in every[at : at + 3]]
+        body = outside(every[at : at + 100], notes)
+        assert mark(body) == "summary"
+        assert_plain(body)
 
 
 def test_a_fence_cannot_be_closed_from_within() -> None:
@@ -206,19 +240,29 @@ def test_escaped_text_stands_for_itself(value: str) -> None:
     assert {child.type for child in inline.children or ()} == {"text"}
 
 
-def test_a_hundred_thousand_findings_are_reported() -> None:
+def is_whole(name: str, report: bytes) -> bool:
+    """Whether a report can be read in its format."""
+    if name in ("json", "sarif", "gitlab", "rdjson"):
+        return bool(json.loads(report))
+    if name in ("jsonl", "rdjsonl"):
+        return all(json.loads(line) for line in report.splitlines()[::100])
+    if name in ("checkstyle", "junit"):
+        return ET.fromstring(report) is not None
+    return report.endswith(b"\n") and b"XX101" in report
+
+
+LEAST = {"sarif": 25_000, "markdown": 100, "html": MOST}  # of those that take no more
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_great_many_findings_are_reported_in_every_format(name: str) -> None:
+    count = examples(30_000, 100_000)
     source = b"FROM a\n" + b"RUN x\n" * 100
     base = result(source, [Finding("XX101", Span(7, 12), "m", Severity.NOTE)])
-    entry = base.files[0].entries[0]
-    many = Result(
-        (
-            type(base.files[0])(
-                base.files[0].path, source, entries=(entry,) * 100_000, states=base.files[0].states
-            ),
-        ),
-        (),
-        base.rules,
-    )
-    assert len(render("markdown", many, Look())) < 1_000_000
-    assert len(json.loads(render("sarif", many, Look()))["runs"][0]["results"]) == 25_000
-    assert render("github", many, Look()).count(b"\n") == 100_000
+    (file,) = base.files
+    many = Result((replace(file, entries=file.entries * count),), (), base.rules)
+    report = render(name, many, Look())
+    assert is_whole(name, report)
+    assert report.count(b"XX101") >= LEAST.get(name, count)
+    if name == "markdown":
+        assert len(report) < 1_000_000

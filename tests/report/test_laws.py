@@ -6,9 +6,11 @@ import base64
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,10 +22,11 @@ from hypothesis import strategies as st
 from archpatch import look, session
 from archpatch.discover import Found
 from archpatch.report import Look, render
+from archpatch.report.comments import comment, remarks
 from archpatch.report.diff import patch
-from archpatch.report.model import FileResult, Result, Verb
+from archpatch.report.model import Result, Verb
 from archpatch.report.regions import regions
-from archpatch.rule import Finding, Severity
+from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.session import Options
 from archpatch.text import Applicability, Edit, Fix, Span, apply, decode, encode
 from tests.report.conftest import result
@@ -65,8 +68,7 @@ def of(source: bytes, fix: Fix) -> Result:
 def from_json(finding: dict[str, Any], source: bytes) -> bytes:
     edits = []
     for edit in finding["fix"]["edits"]:
-        text = base64.b64decode(edit["text_base64"]) if "text_base64" in edit else edit["text"].encode()
-        edits.append((edit["start"], edit["end"], text))
+        edits.append((edit["start"], edit["end"], text_of(edit)))
     for start, end, text in sorted(edits, reverse=True):
         source = source[:start] + text + source[end:]
     return source
@@ -168,9 +170,23 @@ def real_files(corpus: Path) -> list[Path]:
     return files
 
 
-@pytest.fixture(scope="module")
-def looked(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Result, Result]]:
+STYLES = tuple(Style)
+
+
+@dataclass(frozen=True)
+class Looked:
     """Real files in a scratch folder, what `check` says of them, and what `diff --unsafe` would write."""
+
+    folder: Path
+    style: Style
+    check: Result
+    diff: Result
+
+
+@pytest.fixture(scope="module", params=STYLES, ids=str)
+def looked(
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Looked]:
     here = os.getcwd()
     folder = tmp_path_factory.mktemp("real")
     os.chdir(folder)
@@ -181,32 +197,42 @@ def looked(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         shutil.copyfile(source, path)
         paths.append(path)
     found = Found(tuple(paths), total=len(paths))
-    check = session.run(found, Options(jobs=2, isolated=True))
-    diff = session.run(found, Options(verb=Verb.DIFF, level=Applicability.UNSAFE, jobs=2, isolated=True))
-    yield folder, check, diff
+    check, diff = (
+        session.run(
+            found, Options(verb=verb, level=Applicability.UNSAFE, style=request.param, jobs=2, isolated=True)
+        )
+        for verb in (Verb.CHECK, Verb.DIFF)
+    )
+    yield Looked(folder, request.param, check, diff)
     os.chdir(here)
 
 
-def test_real_files_are_found_something_in(looked: tuple[Path, Result, Result]) -> None:
-    _, check, diff = looked
-    assert any(file.entries for file in check.files)
-    assert any(file.changes for file in diff.files)
+def test_real_files_are_found_something_in(looked: Looked) -> None:
+    assert any(file.entries for file in looked.check.files)
+    assert any(file.changes for file in looked.diff.files)
 
 
-def test_the_diff_of_real_files_gives_the_bytes_of_fix(looked: tuple[Path, Result, Result]) -> None:
-    folder, _, diff = looked
-    text = b"".join(patch(file.changes) for file in diff.files)
+def test_the_diff_of_real_files_gives_the_bytes_of_fix(looked: Looked) -> None:
+    folder = looked.folder
+    text = b"".join(patch(file.changes) for file in looked.diff.files)
     subprocess.run(["git", "apply", "--whitespace=nowarn", "-"], input=text, check=True, cwd=folder)
-    for file in diff.files:
-        for path, (old, new) in file.changes.items():
-            assert (folder / path).read_bytes() == new
+    patched = {path: (folder / path).read_bytes() for file in looked.diff.files for path in file.changes}
+    for file in looked.diff.files:
+        for path, (old, _) in file.changes.items():
+            (folder / path).write_bytes(old)
+    found = Found(tuple(file.path for file in looked.diff.files))
+    options = Options(verb=Verb.FIX, level=Applicability.UNSAFE, style=looked.style, jobs=2, isolated=True)
+    session.run(found, options)
+    for path, after in patched.items():
+        assert (folder / path).read_bytes() == after, path
+    for file in looked.diff.files:
+        assert (file.path in patched) == ((folder / file.path).read_bytes() != file.source)
+        for path, (old, _) in file.changes.items():
             (folder / path).write_bytes(old)
 
 
-def test_each_fix_of_a_report_on_real_files_gives_the_bytes_of_that_fix_alone(
-    looked: tuple[Path, Result, Result],
-) -> None:
-    _, check, _ = looked
+def test_each_fix_of_a_report_on_real_files_gives_the_bytes_of_that_fix_alone(looked: Looked) -> None:
+    check = looked.check
     report = json.loads(render("json", check, Look()))["findings"]
     scan = json.loads(render("sarif", check, Look()))["runs"][0]["results"]
     by_print = {
@@ -218,13 +244,15 @@ def test_each_fix_of_a_report_on_real_files_gives_the_bytes_of_that_fix_alone(
     compared = suggested = 0
     for (file, entry), finding, one in zip(check.entries, report, diagnostics, strict=True):
         fix = entry.finding.fix
-        if not fix or not fix.edits or any(edit.path for edit in fix.edits):
+        if not fix or not fix.edits:
             continue
+        assert not any(edit.path for edit in fix.edits), "each of these files stands alone"
         after = apply(file.source, fix.edits)
         assert from_json(finding, file.source) == after
         same = by_print[entry.fingerprint]
         assert unquote(same["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]) == str(file.path)
-        assert from_sarif(same, file.source, "bytes") == after
+        for by in ("bytes", "lines and columns"):
+            assert from_sarif(same, file.source, by) == after
         found = from_rdjson(one, file.source)
         if found is not None:
             suggested += 1
@@ -234,34 +262,72 @@ def test_each_fix_of_a_report_on_real_files_gives_the_bytes_of_that_fix_alone(
     assert suggested
 
 
-def test_fixes_of_a_report_applied_until_none_is_left_give_the_bytes_of_fix(
-    looked: tuple[Path, Result, Result],
+def from_comment(body: str, first: int, last: int, source: bytes) -> bytes | None:
+    """A suggestion in a comment on some lines, taken by a click: what stands in its block replaces them."""
+    block = re.search(r"^(`{3,})suggestion[^\n]*\n(?P<text>.*?)^\1$", body, re.M | re.S)
+    if block is None:
+        return None
+    lines = source.decode("utf-8", "surrogateescape").split("\n")
+    lines[first - 1 : last] = block["text"].split("\n")[:-1]
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("fence", ["suggestion", "suggestion:-2+0"])
+def test_each_suggestion_of_a_review_of_real_files_gives_the_bytes_of_that_fix_alone(
+    looked: Looked, fence: str
 ) -> None:
-    _, check, diff = looked
-    wanted = {file.path: file.changes[file.path][1] for file in diff.files if file.path in file.changes}
-    for file in check.files:
-        if file.path not in wanted:
-            continue
-        assert settled(file) == wanted[file.path], file.path
+    fixes = {entry.fingerprint: (file, entry) for file, entry in looked.check.entries}
+    taken = 0
+    for remark in remarks(looked.check):
+        file, entry = fixes[remark.fingerprint]
+        lines, fix = remark.replaced, entry.finding.fix
+        first, last = (lines.first, lines.last) if lines else (1, 1)
+        found = from_comment(comment(remark, suggested=True, fence=fence), first, last, file.source)
+        assert (found is None) == (lines is None)
+        if found is not None:
+            assert fix
+            assert fix.applicability is Applicability.SAFE
+            assert found == apply(file.source, fix.edits)
+            taken += 1
+    assert taken
 
 
-def settled(file: FileResult) -> bytes:
-    """Apply what the report offers, in order of place, whole fixes that do not clash; look again; until none is left."""
-    source = file.source
+def test_fixes_of_a_report_applied_until_none_is_left_give_the_bytes_of_fix(looked: Looked) -> None:
+    wanted = {file.path: file.changes[file.path][1] for file in looked.diff.files if file.changes}
+    report = json.loads(render("json", looked.check, Look()))["findings"]
+    for file in looked.check.files:
+        findings = [one for one in report if one["path"] == file.path.as_posix()]
+        if findings:
+            after = settled(file.path, file.source, findings, looked.style)
+            assert after == wanted.get(file.path, file.source), file.path
+
+
+def settled(path: Path, source: bytes, findings: list[dict[str, Any]], style: Style) -> bytes:
+    """Apply what a JSON report offers, in order of place, whole fixes that do not clash; check again; until none is left."""
     for _ in range(20):
         chosen: list[Fix] = []
-        ordered = sorted(
-            (entry.finding.fix for entry in file.entries if entry.level is not None and entry.finding.fix),
-            key=lambda fix: tuple(edit.order for edit in fix.edits),
-        )
-        for fix in ordered:
+        for fix in sorted(offered(findings, style), key=lambda fix: [edit.order for edit in fix.edits]):
             if not any(fix.clashes(other) for other in chosen):
                 chosen.append(fix)
         if not chosen:
             return source
         source = apply(source, [edit for fix in chosen for edit in fix.edits])
-        task = look.Task(file.path, look.Settings(), Severity.WARNING, Verb.CHECK, Applicability.SAFE, source)
-        again = look.look(task)
-        assert isinstance(again, FileResult)
-        file = again
+        again = session.run(Found((path,)), Options(style=style, isolated=True), stdin=source)
+        findings = json.loads(render("json", again, Look()))["findings"]
     raise AssertionError("never settles")
+
+
+def offered(findings: list[dict[str, Any]], style: Style) -> Iterator[Fix]:
+    """What `fix --unsafe` writes of a report: the fixes of errors and warnings, and of notes of the style."""
+    for one in findings:
+        fix = one["fix"]
+        rule = look.by_code()[one["code"]]
+        if fix is None or not fix["edits"] or fix["applicability"] == "manual":
+            continue
+        if one["severity"] != "note" or (isinstance(rule, Rule) and rule.style is style):
+            edits = (Edit(Span(e["start"], e["end"]), text_of(e)) for e in fix["edits"])
+            yield Fix(fix["title"], tuple(edits), Applicability[fix["applicability"].upper()])
+
+
+def text_of(edit: dict[str, Any]) -> bytes:
+    return base64.b64decode(edit["text_base64"]) if "text_base64" in edit else edit["text"].encode()

@@ -9,6 +9,7 @@ from archpatch.syntax.dump import as_text
 from archpatch.syntax.parse import parse
 from archpatch.syntax.words import BadWord, expand, expand_words, split_parts, unquote, word_ranges
 from archpatch.text import Span
+from tests.conftest import FULL, examples
 
 KEYWORDS = st.sampled_from(
     [
@@ -74,7 +75,9 @@ DOCKERFILES = st.builds(
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(["", "\n"]),
 )
-QUICK = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(
+    max_examples=examples(100, 1000), derandomize=not FULL, suppress_health_check=list(HealthCheck)
+)
 
 
 def holds(source: bytes) -> None:

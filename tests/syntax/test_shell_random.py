@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from archpatch.syntax.shell import Literal, reaching, read
 from archpatch.text import Span, decode
+from tests.conftest import examples
 
 PIECES = [
     "a",
@@ -92,7 +93,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 1000))
 @given(
     st.lists(st.sampled_from(PIECES), max_size=25), st.sampled_from([" ", ""]), st.sampled_from(["\\", "`"])
 )
