@@ -13,9 +13,10 @@ from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Edit, Fix, Span, regex
 
-# A folder of a JDK whose name ends with the architecture.
+# A folder of a JDK whose name ends with the architecture. Bounded: a long word of such names must not take time squared.
 _JVM = regex(
-    r"[\w.+-]*(?:java|jdk|jre|zulu|temurin|hotspot|openj9|corretto)[\w.+-]*?([-.])(amd64|x86_64|arm64|aarch64)"
+    r"(?<![\w.+-])[\w.+-]{0,60}?(?:java|jdk|jre|zulu|temurin|hotspot|openj9|corretto)"
+    r"[\w.+-]{0,60}?([-.])(amd64|x86_64|arm64|aarch64)"
     r"(?=$|[/:\"'\s;)])"
 )
 # Packages for Debian whose folders end with dpkg's word on every architecture.
