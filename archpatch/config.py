@@ -18,7 +18,7 @@ from archpatch.platforms import Platform, UnknownPlatform
 from archpatch.rule import Severity, Style
 
 NAMES = ("archpatch.toml", ".archpatch.toml", "pyproject.toml")
-_MAX_SIZE = 1 << 20
+MAX_SIZE = 1 << 20  # bytes of a config
 
 
 class ConfigError(Exception):
@@ -94,7 +94,7 @@ def of_text(path: Path, data: bytes) -> Config | None:
 def _table(path: Path) -> Mapping[str, object] | None:
     """The keys; None for a pyproject.toml that says nothing to us."""
     try:
-        data = read(path, _MAX_SIZE)
+        data = read(path, MAX_SIZE)
     except Unreadable as error:
         raise ConfigError(f"{path}: {error}") from error
     return _keys(path, data)

@@ -7,9 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.review.fake_github import Fake, Handler, serving
+from tests.review.fake_gitlab import FakeLab, LabHandler
 
 CANARY = "CANARY"
 DOCKERFILE = f"FROM --platform=linux/amd64 alpine\nLABEL x={CANARY}\n"
@@ -21,12 +25,22 @@ from archpatch.cli.app import run
 import ctypes, encodings.idna, encodings.latin_1
 root, log, arguments = os.path.realpath(os.getcwd()), sys.argv[1], sys.argv[2:]
 own = tuple({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path[1:]) if path})
+host, scratch = os.environ.get("WATCHED_HOST"), os.environ.get("TMPDIR")  # what a review may speak to and write in
 bad, busy = [], False
 FORBIDDEN = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "socket.", "pickle.",
     "ctypes.", "urllib.", "ftplib.", "http.", "smtplib.", "webbrowser.")
 def is_swap(event, arguments):  # the one call by ctypes: renameat2 of the C library that is loaded anyway
     return (event == "ctypes.dlopen" and arguments == (None,)) or (
         event == "ctypes.dlsym" and arguments[1] == "renameat2")
+def is_asked(event, arguments):  # a review speaks to the host that it is told, and to no other
+    if host is None:
+        return False
+    name, port = host.split(":")
+    return (event in ("socket.__new__", "http.client.send")
+        or event == "socket.bind" and arguments[1] == ("::1", 0)  # urllib3 asks whether there is IPv6
+        or event == "socket.getaddrinfo" and arguments[:2] == (name, int(port))
+        or event == "socket.connect" and arguments[1] == (name, int(port))
+        or event == "http.client.connect" and arguments[1:] == (name, int(port)))
 def inside(path, folders):
     return any(path == folder or path.startswith(folder + "/") for folder in folders)
 def hook(event, arguments):
@@ -35,11 +49,11 @@ def hook(event, arguments):
         return
     busy = True
     try:
-        if event.startswith(FORBIDDEN) and not is_swap(event, arguments):
+        if event.startswith(FORBIDDEN) and not is_swap(event, arguments) and not is_asked(event, arguments):
             bad.append([event, repr(arguments)[:200]])
         elif event == "open" and isinstance(arguments[0], (str, bytes)):
             path = os.path.realpath(os.fsdecode(arguments[0]))
-            if not inside(path, (root, *own)) and path != "/dev/null":
+            if not inside(path, (root, *own, *filter(None, [scratch]))) and path != "/dev/null":
                 bad.append([event, path])
         elif event in ("compile", "exec"):
             name = str(getattr(arguments[-1], "co_filename", arguments[-1]))
@@ -148,7 +162,9 @@ def put_traps(tree: Path) -> int:
     return len(FILES) + len(LINKS) + 7
 
 
-def watched(folder: Path, log: Path, *arguments: str) -> tuple[int, list[list[str]], str]:
+def watched(
+    folder: Path, log: Path, *arguments: str, more: Mapping[str, str] | None = None
+) -> tuple[int, list[list[str]], str]:
     driver = log.with_suffix(".py")
     driver.write_text(WATCHER)
     ran = subprocess.run(
@@ -157,7 +173,7 @@ def watched(folder: Path, log: Path, *arguments: str) -> tuple[int, list[list[st
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(log.parent / "home"), "LC_ALL": "C.UTF-8"},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(log.parent / "home"), "LC_ALL": "C.UTF-8", **(more or {})},
     )
     told = json.loads(log.read_text())
     return told["code"], told["bad"], (ran.stdout + ran.stderr).decode("utf-8", "replace")
@@ -191,6 +207,45 @@ def test_a_tree_of_traps_catches_nothing(
     assert not list(tmp_path.rglob("pwned"))
     assert {path.name: path.read_text() for path in outside.iterdir()} == before
     assert "\x1b]0;" not in text
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_a_review_of_a_tree_of_traps_speaks_to_its_host_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outside, tree, scratch = tmp_path / "outside", tmp_path / "tree", tmp_path / "scratch"
+    for folder in (outside, tree, scratch):
+        folder.mkdir()
+    (outside / "Dockerfile").write_text(DOCKERFILE)
+    (outside / "archpatch.toml").write_text(f'# {CANARY}\nignore = ["AP"]\n')
+    put_traps(tree)
+    with (tree / "archpatch.toml").open("wb") as file:  # as large as an author likes
+        file.truncate(1 << 34)
+    (tree / ".archpatch.toml").symlink_to("/proc/kmsg")
+    base = {"context/Dockerfile": "FROM alpine\n"}
+    base |= dict.fromkeys(("archpatch.toml", "linked/archpatch.toml"), 'style = "minimal"\n')
+    head = {name: text for name, text in FILES.items() if not name.startswith(".git")}
+    fake = FakeLab(base=base, head=head) if host == "gitlab" else Fake(base=base, head=head)
+    server = serving(fake, LabHandler if host == "gitlab" else Handler)
+    address = next(server)
+    more = {
+        "TMPDIR": str(scratch), "WATCHED_HOST": address.removeprefix("http://"),
+        "GITHUB_TOKEN": "secret-canary", "GITLAB_TOKEN": "secret-canary",
+    }  # fmt: skip
+    number, project = ("--mr", "--project") if host == "gitlab" else ("--pr", "--repo")
+    words = (number, str(fake.number), project, "me/shop", "--api-url", address)
+    code, bad, text = watched(tree, tmp_path / "log.json", "review", host, *words, more=more)
+    next(server, None)
+    assert bad == []
+    assert code in (2, 4), text  # of configs and files that cannot be read
+    told = [comment.body for comment in fake.comments] + [note.body for note in fake.notes]
+    told += [note.body for note in fake.lab] if isinstance(fake, FakeLab) else []
+    assert any("AP102" in body for body in told), text
+    assert any("linked/archpatch" in body.replace("\\", "") for body in told)
+    assert CANARY not in text + "".join(told)
+    assert not list(tmp_path.rglob("pwned"))
+    assert list(scratch.iterdir()) == []
 
 
 def test_the_watcher_sees_what_it_looks_for(tmp_path: Path) -> None:

@@ -18,14 +18,13 @@ from archpatch.cli.app import FAILED, OK, USAGE, complain
 from archpatch.cli.options import flat, looking_options
 from archpatch.cli.output import emit
 from archpatch.config import ConfigError
-from archpatch.discover import discover
+from archpatch.discover import discover, project_root
 from archpatch.look import by_code, describe
 from archpatch.platforms import Platform
 from archpatch.registry import BrokenPack
 from archpatch.report import Look, render
-from archpatch.report.comments import Remark, remarks
+from archpatch.report.comments import Remark, cut, remarks
 from archpatch.report.json import dump
-from archpatch.report.markdown import text
 from archpatch.report.model import Kind, Result, repository_path
 from archpatch.report.safe import safe
 from archpatch.review import artifact
@@ -41,7 +40,8 @@ from archpatch.rule import Style
 from archpatch.session import BadOption, Options, run
 
 _SHOWN = 10
-_CODE = re.compile(r"^\*\*\w+\*\* \[(\w+)\]", re.M)  # as our comments begin
+_LONGEST = 300  # characters of a name or message in a note
+_CODE = re.compile(r"^\*\*\w+\*\* \[?(\w+)", re.M)  # as our comments begin
 
 
 class Checked(Struct, frozen=True):
@@ -239,18 +239,22 @@ def _gone(result: Result, asked: Asked) -> Callable[[Thread], bool]:
 
     trouble = {repository_path(file.path) for file in result.files if file.errors or file.unknown}
     fine = {repository_path(file.path) for file in result.files} - trouble
-    every = not asked.paths and not trouble and not result.all_errors
+    here = Path.cwd()
+    every = not asked.paths and not trouble and not result.all_errors and project_root(here) in (here, None)
     return lambda thread: (thread.path in fine or every) and is_asked(thread)
 
 
 def _notes(result: Result, differing: Sequence[str]) -> list[str]:
     notes = []
     if differing:
-        names = ", ".join(text(name) for name in differing[:_SHOWN])
+        names = ", ".join(cut(name, _LONGEST) for name in differing[:_SHOWN])
         notes.append(f"The config of the base commit is in force; this pull request has another: {names}")
-    errors = [f"{text(repository_path(one.path))} ({text(one.message[:300])})" for one in result.all_errors]
+    errors = [
+        f"{cut(repository_path(one.path), _LONGEST)} ({cut(one.message, _LONGEST)})"
+        for one in result.all_errors[:_SHOWN]
+    ]
     if errors:
-        notes.append(f"Could not be looked at: {', '.join(errors[:_SHOWN])}")
+        notes.append(f"Could not be looked at: {', '.join(errors)}")
     return notes
 
 
@@ -271,7 +275,7 @@ def _of_report(path: Path, hub: GitHub, request: Request, asked: Asked, configs:
     found = report.looked_at
     return Checked(
         tuple(one for one in told if own.asks(one.path, one.code)),
-        lambda thread: thread.path in found and thread.fingerprint not in own.remarks(thread.path),
+        lambda thread: thread.path in found and own.lacks(thread.path, thread.fingerprint),
         (),
     )
 
@@ -289,6 +293,12 @@ def _end(done: Published, checked: Checked, name: str, *, annotate: bool) -> int
         complain(f"the token may not write to {name} (it is so for forks); annotations instead", "note")
         emit(render("github", checked.result, Look()), sys.stdout)
     else:
+        if done.kept_open:
+            complain(
+                f"{done.kept_open} settled threads stay open, and their comments say so: GitHub lets a token resolve "
+                "threads only if it may write contents too",
+                "note",
+            )
         complain(
             f"{name}: {done.new} new, {done.edited} edited, {done.resolved} resolved, "
             f"{done.reopened} opened again, {done.outside} in the summary",

@@ -138,8 +138,13 @@ def _suggestion(lines: Lines, language: str) -> str:
     return fenced(lines.text, language)
 
 
+def cut(value: str, most: int) -> str:
+    """The first `most` characters of a text of others, as it is shown, within a line of Markdown."""
+    return text(safe(value)[:most])
+
+
 def _short(value: str) -> str:
-    return text(value[:4000])
+    return cut(value, 4000)
 
 
 def outside(
@@ -149,8 +154,8 @@ def outside(
     lines: list[str] = []
     room = LONGEST - 2000 - sum(map(len, notes))
     for remark in found[:most]:
-        place = f"{text(remark.path[:500])}:{remark.first}"
-        line = f"{remark.severity} {text(remark.code)} {place} {text(remark.message[:500])}"
+        place = f"{cut(remark.path, 500)}:{remark.first}"
+        line = f"{remark.severity} {text(remark.code)} {place} {cut(remark.message, 500)}"
         room -= len(line) + 3
         if room < 0:
             break
@@ -158,6 +163,11 @@ def outside(
     return _render(
         "outside.md.j2", lines=lines, left_out=len(found) - len(lines), notes=notes, request=request
     )
+
+
+def mended(fingerprint: str) -> str:
+    """What stands in place of a comment whose thread we may not resolve."""
+    return f"<!-- archpatch:v1:{fingerprint} -->\nNothing is left to say here; this thread may be resolved."
 
 
 def mark(body: str) -> str | None:

@@ -22,7 +22,11 @@ from archpatch.text import decode, regex
 
 LONGEST = 900_000  # bytes; a step summary of GitHub Actions holds 1 MiB
 _BREAK = "\u200b"
-_SPECIAL = regex(r"([\\`*_{}\[\]()<>+!|~&$^=.-])")
+_SPECIAL = regex(r"([\\`*_{}\[\]()<>+!|~&$^=%.-])")
+# What a server links in any text, escaped or not: mentions, addresses, issues (#1, GH-1); on GitLab merge requests
+# (!1), snippets ($1), epics (&1), labels (~x), milestones (%x) and the long forms ([issue:1]). And commits.
+_LINKED = regex(r"""(@|\#|:(?=//)|w(?=ww)|[!$&](?=\d)|[~%](?=[\w"])|\[(?=\w+:)|\b[Gg][HhLl](?=\\?-\d))""")
+_COMMIT = regex(r"(?<![0-9A-Za-z_])[0-9a-fA-F]{7,40}(?![0-9A-Za-z_])")
 _WORDS = {
     State.READY: "ready",
     State.AFTER_FIX: "ready after `archpatch fix`",
@@ -131,8 +135,9 @@ def text(value: object) -> str:
 
 
 def unlinked(escaped: str) -> str:
-    """Text that no server takes for a mention, a number of an issue or an address."""
-    # GitHub links mentions, numbers and addresses whatever is escaped.
-    for mark in ("@", "#", "://", "www"):
-        escaped = escaped.replace(mark, mark[0] + _BREAK + mark[1:])
-    return escaped
+    """Text that no server takes for a mention, a reference or an address."""
+    return _COMMIT.sub(_broken, _LINKED.sub(rf"\1{_BREAK}", escaped))
+
+
+def _broken(match: re.Match[str]) -> str:
+    return _BREAK.join(re.findall(".{1,6}", match[0]))

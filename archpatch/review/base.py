@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from archpatch.config import NAMES, Config, ConfigError, of_text
-from archpatch.discover import project_root
+from archpatch.config import MAX_SIZE, NAMES, Config, ConfigError, of_text
+from archpatch.discover import Unreadable, project_root, read
 
 
 class Configs(Struct, frozen=True):
@@ -41,17 +41,28 @@ def configs_of(
             continue
         if path.parent not in found:
             found[path.parent] = _with_tables(config, root, content, scratch)
-        if not path.is_file() or path.read_bytes() != data:
+        if _in_tree(path, root) != data:
             differing.append(name)
-    differing += (name for name in NAMES if name not in known and _says_something(root / name))
+    differing += (name for name in NAMES if name not in known and _says_something(root / name, root))
     return Configs(found, tuple(sorted(differing)))
 
 
-def _says_something(path: Path) -> bool:
+def _says_something(path: Path, root: Path) -> bool:
     try:
-        return path.is_file() and of_text(path, path.read_bytes()) is not None
-    except (ConfigError, OSError):
+        data = _in_tree(path, root)
+        return os.path.lexists(path) if data is None else of_text(path, data) is not None
+    except ConfigError:
         return True
+
+
+def _in_tree(path: Path, root: Path) -> bytes | None:
+    """What a config of the tree holds; None for what is none, is too large, or lies outside of the tree."""
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        return None
+    try:
+        return read(path, MAX_SIZE, nul=True)
+    except Unreadable:
+        return None
 
 
 def _with_tables(config: Config, root: Path, content: Callable[[str], bytes | None], scratch: Path) -> Config:

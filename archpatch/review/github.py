@@ -13,6 +13,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from archpatch.report.comments import mark
+from archpatch.report.safe import safe
 from archpatch.review.http import Client, HttpError, Json, as_type
 from archpatch.review.hunks import Hunk, hunks
 from archpatch.review.plan import New, Thread, said
@@ -30,7 +31,7 @@ query($owner: String!, $name: String!, $number: Int!, $after: String) {
         nodes {
           id isResolved isOutdated path line startLine
           resolvedBy { login }
-          comments(first: 1) { nodes { databaseId body viewerDidAuthor } }
+          comments(first: 1) { nodes { fullDatabaseId body viewerDidAuthor } }
         }
       }
     }
@@ -74,7 +75,7 @@ class _Note(Struct, frozen=True):
 
 
 class _Comment(Struct, frozen=True, rename="camel"):
-    database_id: int
+    full_database_id: str | int  # a string, for it may take more than 32 bits
     body: str
     viewer_did_author: bool
 
@@ -270,7 +271,7 @@ def _ours(thread: _Thread, me: str) -> Iterator[Thread]:
     last = None if thread.is_outdated else thread.line
     yield Thread(
         thread.id,
-        str(first.database_id),
+        str(first.full_database_id),
         fingerprint,
         first.body,
         thread.path,
@@ -299,5 +300,5 @@ def _data(answer: object) -> object:
     if errors := told.get("errors"):
         first = errors[0] if isinstance(errors, list) and isinstance(errors[0], dict) else {}
         forbidden = first.get("type") == "FORBIDDEN"
-        raise HttpError(f"GraphQL: {first.get('message', 'failed')}"[:500], 403 if forbidden else 200)
+        raise HttpError(safe(f"GraphQL: {first.get('message', 'failed')}")[:500], 403 if forbidden else 200)
     return told.get("data")

@@ -40,8 +40,8 @@ class _User(Struct, frozen=True):
 
 
 class _Position(Struct, frozen=True):
-    head_sha: str
-    new_path: str
+    head_sha: str | None = None
+    new_path: str | None = None
     new_line: int | None = None
 
 
@@ -188,7 +188,12 @@ class GitLab:
 
     def _ours(self, discussion: _Discussion, me: int) -> Iterator[Thread]:
         first = discussion.notes[0] if discussion.notes else None
-        if first is None or first.author.id != me or first.position is None:
+        if (
+            first is None
+            or first.author.id != me
+            or first.position is None
+            or first.position.new_path is None
+        ):
             return
         fingerprint = mark(first.body)
         if fingerprint is None:

@@ -167,17 +167,26 @@ def _wait(response: Response, attempt: int, *, again: bool) -> float | None:
 
     `again`: it does no harm when it is done twice.
     """
-    if response.status in (429, 403):
-        headers = response.headers
+    headers = response.headers
+    # GraphQL says with status 200 that there was too much, and then has done nothing.
+    limited = response.status == 200 and b"RATE_LIMITED" in response.data and _is_limited(response)
+    if limited or response.status in (429, 403):
         after = headers.get("retry-after", "")
         if after.isdecimal():
             return max(float(after), _LEAST_WAIT)
         if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdecimal():
             return max(float(headers["x-ratelimit-reset"]) - time.time(), _LEAST_WAIT)
-        if response.status == 429 or b"secondary rate limit" in response.data:
+        if limited or response.status == 429 or b"secondary rate limit" in response.data:
             return _UNSAID_WAIT * (1 << attempt)
         return None
     return float(1 << attempt) if response.status >= 500 and again and attempt < 3 else None
+
+
+def _is_limited(response: Response) -> bool:
+    answer = response.json()
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    return isinstance(first, dict) and first.get("type") == "RATE_LIMITED"
 
 
 def _pool(scheme: str, host: str) -> urllib3.PoolManager:

@@ -64,6 +64,10 @@ def plan(
     say: Say,
 ) -> Plan:
     """Compare. `diff`: the hunks of each file by path; `is_gone`: a finding that is not there was looked for."""
+    first: dict[str, Remark] = {}
+    for remark in remarks:  # one comment for each mark, or the next run would edit one to and fro
+        first.setdefault(remark.fingerprint, remark)
+    remarks = tuple(first.values())
     by_mark: dict[str, list[Thread]] = {}
     for thread in threads:
         by_mark.setdefault(thread.fingerprint, []).append(thread)

@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from archpatch.report.comments import Remark, outside, same
+from archpatch.report.comments import Remark, mended, outside, same
 from archpatch.review.http import HttpError, Json
 from archpatch.review.hunks import Hunk
-from archpatch.review.plan import New, Thread, plan
+from archpatch.review.plan import New, Plan, Thread, plan
 
 Asked = TypeVar("Asked", contravariant=True)
 
@@ -38,13 +38,17 @@ class Said(Struct, frozen=True):
 
 
 class Published(Struct):
-    """What was done, or would be. `forbidden`: the token may not write; nothing of this run stands there."""
+    """What was done, or would be. `forbidden`: the token may not write; nothing of this run stands there.
+
+    `kept_open`: threads that the token may write in, and not resolve or open again.
+    """
 
     new: int = 0
     edited: int = 0
     resolved: int = 0
     reopened: int = 0
     outside: int = 0
+    kept_open: int = 0
     forbidden: bool = False
 
 
@@ -106,12 +110,7 @@ def publish(
         for thread, body in wanted.edits:
             do(host.edit(thread, body))
             done.edited += 1
-        for thread in wanted.resolve:
-            do(host.resolve(thread))
-            done.resolved += 1
-        for thread in wanted.reopen:
-            do(host.reopen(thread))
-            done.reopened += 1
+        _settle(host, wanted, do, done)
         elsewhere = [*wanted.outside, *(one.remark for one in refused), *wanted.over]
         done.outside = len(elsewhere)
         told = [*notes, *_resolved(remarks, said.threads)]
@@ -124,6 +123,29 @@ def publish(
             raise
         done.forbidden = True
     return done
+
+
+def _settle(host: Host[Asked], wanted: Plan, do: Do, done: Published) -> None:
+    """Resolve threads and open them again. Raises HttpError.
+
+    GitHub lets a token that may comment resolve threads only if it may also write to the repository, which a token
+    should not: what is mended is then said in the comment.
+    """
+    for at, thread in enumerate(wanted.resolve):
+        try:
+            do(host.resolve(thread))
+        except HttpError as error:
+            if error.status != 403:
+                raise
+            done.kept_open = len(wanted.resolve) - at
+            for left in wanted.resolve[at:]:
+                if not same(left.body, body := mended(left.fingerprint)):
+                    do(host.edit(left, body))
+            return
+        done.resolved += 1
+    for thread in wanted.reopen:
+        do(host.reopen(thread))
+        done.reopened += 1
 
 
 def _resolved(remarks: Sequence[Remark], threads: Sequence[Thread]) -> Iterator[str]:

@@ -58,7 +58,8 @@ class Fake:
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)  # given first, once each
     refuse: set[str] = field(default_factory=set)  # paths whose every anchor is refused
     truncated: bool = False
-    next_id: int = 100
+    may_resolve: bool = True  # False: as with `contents: read`, whatever else the token may
+    next_id: int = 1 << 32
 
     def new_id(self) -> int:
         self.next_id += 1
@@ -268,12 +269,13 @@ def checked(fake: Fake, me: str, one: dict[str, Any]) -> Comment:
 def graphql(handler: Handler, me: str, body: dict[str, Any]) -> dict[str, Any]:
     fake, query, values = handler.fake, body["query"], body["variables"]
     if "mutation" in query:
-        if fake.read_only:
+        if fake.read_only or not fake.may_resolve:
             message = "Resource not accessible by integration"
             return {"data": None, "errors": [{"type": "FORBIDDEN", "message": message}]}
         (comment,) = [one for one in fake.comments if f"T{one.id}" == values["id"]]
         comment.resolved_by = None if "unresolve" in query else me.removesuffix("[bot]")
         return {"data": {}}
+    assert "databaseId" not in query
     at = int(values["after"] or 0)
     part = fake.comments[at : at + fake.page]
     more = at + fake.page < len(fake.comments)
@@ -285,7 +287,8 @@ def graphql(handler: Handler, me: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def thread(one: Comment, me: str) -> dict[str, Any]:
-    note = {"databaseId": one.id, "body": one.body, "viewerDidAuthor": one.author == me}
+    # `databaseId` holds 32 bits, and comments have long been beyond that.
+    note = {"fullDatabaseId": str(one.id), "body": one.body, "viewerDidAuthor": one.author == me}
     return {
         "id": f"T{one.id}",
         "isResolved": one.resolved_by is not None,

@@ -10,6 +10,8 @@ import pytest
 
 from archpatch.review import own
 from archpatch.review.artifact import MAX_SIZE, BadReport, load
+from archpatch.review.github import GitHub
+from archpatch.review.http import HttpError
 from tests.cli.conftest import Cli
 from tests.review.conftest import Review, assert_harmless, event
 from tests.review.fake_github import Fake
@@ -95,6 +97,45 @@ def test_the_config_of_the_base_decides_what_is_said_of_a_report(
     fake.base = {"archpatch.toml": 'exclude = ["Dockerfile"]\n'}
     assert review("--from", keep(tmp_path, report)).code == 0
     assert not fake.comments
+
+
+def test_a_report_takes_none_of_our_comments_over(
+    fake: Fake, review: Review, report: dict[str, Any], tmp_path: Path
+) -> None:
+    review()
+    (ours,) = fake.comments
+    body = ours.body
+    (finding,) = report["findings"]
+    forged = [{**finding, "path": "other/Dockerfile"}, {**finding, "code": "AP102"}]
+    assert review("--from", keep(tmp_path, {**report, "findings": forged})).code == 0
+    assert ours.body == body
+    assert not ours.resolved_by
+
+
+@pytest.mark.parametrize("trouble", ["not fetched", "too many files", "not a text"])
+def test_what_cannot_be_looked_at_again_is_not_mended(
+    fake: Fake,
+    review: Review,
+    report: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+) -> None:
+    review()
+    quiet = keep(tmp_path, {**report, "findings": []})
+    if trouble == "not fetched":
+        monkeypatch.setattr(Fake, "changed", lambda self: ["Dockerfile"])
+        monkeypatch.setattr(GitHub, "content", lambda *_: _fail())
+    elif trouble == "too many files":
+        monkeypatch.setattr(own, "MOST", 0)
+    else:
+        fake.push({"Dockerfile": SAFE + "\0"})
+    assert review("--from", quiet).code == 0
+    assert not fake.comments[0].resolved_by
+
+
+def _fail() -> bytes:
+    raise HttpError("HTTP 502", 502)
 
 
 def test_only_so_many_files_are_fetched(

@@ -7,8 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from archpatch.report.comments import Remark
 from archpatch.review import http
+from archpatch.review.hunks import Hunk
+from archpatch.review.plan import Thread, plan, said
+from archpatch.rule import Severity
 from tests.cli.conftest import Cli
 from tests.review.conftest import Review, assert_harmless, event
 from tests.review.fake_github import Comment, Fake, Note
@@ -113,6 +118,47 @@ def test_a_finding_of_a_rule_that_was_not_asked_is_not_taken_for_mended(fake: Fa
     assert "0 resolved" in review("--ignore", "AP1").err
     fake.push({"Dockerfile": CLEAN})
     assert "1 resolved" in review("--select", "AP1").err
+
+
+def test_a_run_in_a_folder_takes_nothing_outside_of_it_for_mended(
+    fake: Fake, review: Review, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.head = {"Dockerfile": SAFE, "other/Dockerfile": CLEAN}
+    review()
+    monkeypatch.chdir("other")
+    assert cli("review", "github", "--pr", str(fake.number)).code == 0
+    assert not fake.comments[0].resolved_by
+
+
+def test_threads_that_the_token_may_not_resolve_say_themselves_that_they_are_settled(
+    fake: Fake, review: Review
+) -> None:
+    fake.head = {"a/Dockerfile": SAFE, "b/Dockerfile": SAFE, "c/Dockerfile": UNSAFE}
+    review()
+    fake.may_resolve = False
+    fake.push({"a/Dockerfile": CLEAN, "b/Dockerfile": CLEAN, "c/Dockerfile": UNSAFE, "d/Dockerfile": UNSAFE})
+    ran = review()
+    assert ran.code == 0
+    assert "2 settled threads stay open" in ran.err
+    assert "1 new" in ran.err
+    assert ["may be resolved" in comment.body for comment in fake.comments] == [True, True, False, False]
+    before = len(posts(fake))
+    review()
+    assert len(posts(fake)) == before
+    fake.push({"a/Dockerfile": SAFE})
+    review()
+    assert "AP101" in fake.comments[0].body
+
+
+def test_two_findings_of_one_mark_are_one_comment(fake: Fake) -> None:
+    remark = Remark("0" * 64, "AP101", "x", "", Severity.ERROR, "Dockerfile", 1, 1, "first")
+    twin = replace(remark, message="second")
+    hunk = Hunk({1: "FROM a"})
+    wanted = plan([remark, twin], {"Dockerfile": [hunk]}, [], lambda thread: True, said)
+    assert [new.remark for new in wanted.new] == [remark]
+    body = said(remark, (1, 1))
+    thread = Thread("1", "1", remark.fingerprint, body, "Dockerfile", 1, 1)
+    assert not plan([remark, twin], {}, [thread], lambda thread: True, said).edits
 
 
 def test_a_thread_of_a_deleted_file_is_resolved(fake: Fake, review: Review) -> None:
@@ -250,6 +296,27 @@ def test_a_limit_of_the_rate_is_waited_for_as_long_as_the_server_says(
     assert len(fake.comments) == 1
 
 
+def test_a_limit_that_graphql_tells_with_status_200_is_waited_for(
+    fake: Fake, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(http.Client.__init__, "__defaults__", (waited.append,))
+    fake.head = {"Dockerfile": SAFE}
+    limited = b'{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+    fake.answers = [(0, {}, b"")] * 2 + [(200, headers, limited)]
+    assert review().code == 0
+    assert waited == [1]
+    assert len(fake.comments) == 1
+
+
+def test_a_comment_that_speaks_of_a_limit_is_none(fake: Fake, review: Review) -> None:
+    fake.head = {"Dockerfile": SAFE}
+    fake.comments = [Comment(1, "author", "RATE_LIMITED", "Dockerfile", 1, 1, [])]
+    assert review().code == 0
+    assert len(fake.comments) == 2
+
+
 def test_a_wait_without_end_is_given_up(fake: Fake, review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http.Client.__init__, "__defaults__", (lambda seconds: None,))
     fake.head = {"Dockerfile": SAFE}
@@ -287,6 +354,14 @@ def test_a_long_finding_within_the_limit_of_a_comment(fake: Fake, review: Review
     assert review().code == 0
     assert len(fake.comments) == 1
     assert "<details>" not in fake.comments[0].body
+
+
+def test_names_without_end_leave_room_for_the_summary(fake: Fake, review: Review) -> None:
+    deep = "/".join(["\u200b" * 60] * 15)  # a file system takes 255 bytes of a name, 4,096 of a path
+    fake.head = {f"{n}/{deep}/Dockerfile": "NONSENSE\n" for n in range(12)}
+    assert review().code == 4
+    (note,) = fake.notes
+    assert "Could not be looked at" in note.body
 
 
 def test_a_finding_on_other_lines_than_the_server_has_is_told_in_the_summary(

@@ -116,6 +116,13 @@ def test_what_is_outside_or_refused_comes_in_one_note_that_is_edited(lab: FakeLa
     assert len(on_lines(lab)) == 1
 
 
+def test_a_thread_of_others_on_a_whole_file_is_passed_over(lab: FakeLab, review: Review) -> None:
+    lab.head = {"Dockerfile": SAFE}
+    lab.lab = [Note(999, 42, "hello", {"position_type": "file", "head_sha": None, "new_path": None})]
+    assert review().code == 0
+    assert len(on_lines(lab)) == 2
+
+
 def test_a_forged_mark_of_the_author_mutes_nothing(lab: FakeLab, review: Review) -> None:
     lab.head = {"Dockerfile": SAFE}
     review()
