@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Self
 
@@ -139,6 +139,15 @@ def arch_words(text: str) -> Iterator[ArchWord]:
     """Every architecture named in `text`: `x86_64` in `tool-Linux_x86_64.tar.gz`, not `x64` in `x64dbg`."""
     for match in _TOKEN.finditer(text):
         yield ArchWord(match.start(), match.end(), match[0], _ARCH_OF[match[0].lower()])
+
+
+# What a cross compiler builds for: gcc-x86_64-aarch64-linux-gnu.
+_TOOLCHAIN = regex(r"(?<=[-_])(?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)[\w-]*")
+
+
+def arches_in(texts: Iterable[str]) -> frozenset[str]:
+    """The architectures that texts name; what a cross compiler builds for is none."""
+    return frozenset(found.arch for text in texts for found in arch_words(_TOOLCHAIN.sub("", text)))
 
 
 def arch_of(word: str) -> str | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-
-from msgspec.structs import replace
 
 from archpatch.facts import Command, Download, Facts, StageFacts
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.suppressors import command_at
-from archpatch.platforms import AMD64, arch_words
+from archpatch.platforms import AMD64, ArchWord, arch_words
 from archpatch.rewrite import declare_arg, in_place, substitute, substitute_word
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode, encode, regex
+
+MOST = 200
+"""Architectures named in a script, and instructions that may name a file; with more of them no fix is made."""
 
 _ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
 
@@ -34,27 +36,45 @@ def _in_script(
     places = {token.text: token.place for token in download.tokens if token.text}
     changed = [token.span for token in download.tokens if token.span is not None]
     inner = [one.script.span for one in command.script.commands if one.script is not None]  # `sh -c '...'`
+    parts = _parts(download.url)
     edits: list[Edit] = []
-    for word, only_on in _words(command.script):
-        if only_on is not None or not any(text in word.raw or "$" in word.raw for text in places):
+    named = _naming(command.stage, command.run.span.start)
+    if len(named) > MOST:
+        return None
+    for word, pieces, found in (one for one in named if one[2].text in places):
+        if not _is_of(text_of(pieces), found, parts):
             continue
-        shell = command_at(command.script, word.span) or command.shell
-        for text, held in _mentions(facts, replace(command, shell=shell), word, download, places):
-            piece, span = held if held else (None, None)
-            if piece is None or span in changed:
-                continue  # changed in its own place
-            if span is None:
-                if piece.use and piece.text == text and download.varies:
-                    edits.append(in_place(word, piece.use, expressions[places[text]], command))
-                continue
-            if piece.holder is word:
-                edit = substitute(word, span, expressions[places[text]], command)
-                if edit is None or (b"'" in edit.text and any(span in outer for outer in inner)):
-                    return None
-                edits.append(edit)
-            elif piece.declaration is not None:
+        piece, span = piece_at(pieces, found.start, found.end) or (None, None)
+        if piece is None or span in changed:
+            continue  # changed in its own place
+        expression = expressions[places[found.text]]
+        if span is None:
+            if piece.use and piece.text == found.text and download.varies:
+                edits.append(in_place(word, piece.use, expression, command))
+            continue
+        if piece.holder is word:
+            edit = substitute(word, span, expression, command)
+            if edit is None or (b"'" in edit.text and any(span in outer for outer in inner)):
                 return None
+            edits.append(edit)
+        elif piece.declaration is not None:
+            return None
     return tuple(edits)
+
+
+@lru_cache(maxsize=4)  # the downloads of a script follow each other
+def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece, ...], ArchWord], ...]:
+    """Every architecture that a word of the RUN at `start` names outside of arms for one: the word, its value, and the
+    place in it."""
+    run = stage.runs[bisect_left(stage.runs, start, key=lambda run: run.span.start)]
+    script = stage.facts.shell(run)
+    found: list[tuple[ShellWord, tuple[Piece, ...], ArchWord]] = []
+    for word, only_on in _words(script):
+        if only_on is None:
+            shell = command_at(script, word.span) or script.commands[0]
+            pieces = trace(stage.facts, Command(shell, run, stage, script), word, AMD64)
+            found += ((word, pieces, one) for one in arch_words(text_of(pieces)))
+    return tuple(found)
 
 
 def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
@@ -69,18 +89,11 @@ def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
             yield assign.value, assign.only_on
 
 
-def _mentions(
-    facts: Facts, command: Command, word: ShellWord, download: Download, places: Mapping[str, int]
-) -> Iterator[tuple[str, tuple[Piece, Span | None] | None]]:
-    """Every architecture in a word that belongs to the name of the file, and where it is written."""
-    pieces = trace(facts, command, word, AMD64)
-    text = text_of(pieces)
-    parts = _parts(download.url)
+def _is_of(text: str, found: ArchWord, parts: Sequence[str]) -> bool:
+    """Whether an architecture in a word's value belongs to the name of the file."""
     if "://" in text and not _same_folder(text, parts):
-        return
-    for found in arch_words(text):
-        if found.text in places and _repeats(text, found.start, found.end, parts):
-            yield found.text, piece_at(pieces, found.start, found.end)
+        return False
+    return _repeats(text, found.start, found.end, parts)
 
 
 def _parts(url: str) -> tuple[str, ...]:
@@ -115,13 +128,18 @@ def elsewhere(
     """Edits of other instructions that name the file, or what it unpacks to; None where one cannot be changed."""
     others = others_of(download.stage)
     names = clusters(download)
+    named = others.naming(names)
+    if len(named) > MOST:
+        return None
     edits: list[Edit] = []
-    for instruction, text in others.naming(names):
+    for instruction, text in named:
+        if _is_all_changed(document, instruction, download, names):
+            continue
         if not isinstance(instruction, Run) or instruction.json or instruction not in download.stage.runs:
-            named = _in_words(document, facts, instruction, download, argument)
-            if named is None or (not named and _may_mention(text, download)):
+            inside = _in_words(document, facts, instruction, download, argument)
+            if inside is None or (not inside and _may_mention(text, download)):
                 return None
-            edits += named
+            edits += inside
             continue
         script = facts.shell(instruction)
         if not script.readable or not script.commands:
@@ -134,6 +152,21 @@ def elsewhere(
     if edits and any(expression != f"${{{argument}}}" for expression in expressions.values()):
         return None  # what the `case` sets ends with its RUN
     return tuple(edits)
+
+
+def _is_all_changed(
+    document: Document, instruction: Instruction, download: Download, names: Iterable[str]
+) -> bool:
+    """Whether an ENV names the file in those places alone that change with the URL."""
+    held = [token.span for token in download.tokens if token.span and token.span in instruction.span]
+    if not held or not isinstance(instruction, Env):
+        return False
+    source, at, kept = document.source, instruction.span.start, b""
+    for span in sorted(dict.fromkeys(held)):
+        kept += source[at : span.start]
+        at = span.end
+    kept += source[at : instruction.span.end]
+    return not any(encode(name) in kept for name in names)
 
 
 def in_destination(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import enum
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, AnyStr, Self, cast
+from typing import Any, AnyStr, Generic, Self, TypeVar, cast
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -95,6 +96,40 @@ class Span(Struct, frozen=True, gc=False, order=True):
     def cover(self, other: Span) -> Span:
         """The smallest span that holds both."""
         return Span(min(self.start, other.start), max(self.end, other.end))
+
+
+Thing = TypeVar("Thing")
+
+
+class Nest(Generic[Thing]):
+    """Things by their spans, to be asked which of them hold a place: one search and the way out, not a look at each."""
+
+    def __init__(self, things: Iterable[tuple[Span, Thing]]) -> None:
+        # Of those with one span the first is the innermost.
+        self._things = [*things][::-1]
+        self._things.sort(key=lambda one: (one[0].start, -one[0].end))
+        self._starts = [span.start for span, _ in self._things]
+        self._outer: list[int] = []
+        around: list[int] = []
+        for at, (span, _) in enumerate(self._things):
+            while around and self._things[around[-1]][0].end < span.start:
+                around.pop()
+            self._outer.append(around[-1] if around else -1)
+            around.append(at)
+
+    def holding(self, place: Span) -> Iterator[Thing]:
+        """Those whose span holds `place`, the innermost first."""
+        at = bisect_right(self._starts, place.start) - 1
+        while at >= 0:
+            span, thing = self._things[at]
+            if place in span:
+                yield thing
+            at = self._outer[at]
+
+    def within(self, place: Span) -> Iterator[Thing]:
+        """Those whose span lies in `place`, in order."""
+        first, last = bisect_left(self._starts, place.start), bisect_right(self._starts, place.end)
+        return (thing for span, thing in self._things[first:last] if span in place)
 
 
 class Applicability(enum.IntEnum):

@@ -70,6 +70,26 @@ SHAPES: dict[str, Shape] = {
     "downloads": lambda n: (
         "FROM debian:12\n" + "RUN curl -fsSLO https://dl.k8s.io/v1.30.0/bin/linux/amd64/kubectl\n" * (n // 66)
     ),
+    "downloads of one RUN": lambda n: (
+        "FROM debian:12\nRUN set -e"
+        + "".join(f" && \\\n  curl -fsSLO https://example.com/{i}/t-linux-amd64" for i in range(n // 58))
+        + "\n"
+    ),
+    "one long URL": lambda n: (
+        "FROM debian:12\nRUN curl -LO https://example.com/" + "-amd64-" * (n // 7) + "\n"
+    ),
+    "many files of one COPY": lambda n: "FROM debian:12\nCOPY" + " t-amd64" * (n // 8) + " /opt/\n",
+    "packages of one line": lambda n: (
+        "FROM debian:12\nRUN apt-get install -y" + " libc6:amd64" * (n // 12) + "\n"
+    ),
+    "paths of one line": lambda n: (
+        "FROM debian:12\nRUN ls" + " /usr/lib/x86_64-linux-gnu/libz.so" * (n // 34) + "\n"
+    ),
+    "switches of one RUN": lambda n: (
+        "FROM debian:12\nRUN set -e"
+        + "".join(f"; \\\n case $(uname -m) in x86_64) A{i}=amd64 ;; esac" for i in range(n // 50))
+        + "\n"
+    ),
 }
 LIMIT = 120.0  # seconds
 PEERS = {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -38,6 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # How long one example takes says something of the machine and nothing of the law.
     hypothesis.settings.register_profile("steady", deadline=None, max_examples=examples(40, 200))
     hypothesis.settings.load_profile("steady")
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # started in the background of a shell: as would our programs
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "corpus: needs the real files that ARCHPATCH_CORPUS names")
     config.addinivalue_line("markers", "slow: takes more than five seconds")
     config.addinivalue_line("markers", "long: does more with ARCHPATCH_FULL=1")

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from archpatch.text import Applicability, Edit, Fix, Span, apply, decode, encode, regex
+from archpatch.text import Applicability, Edit, Fix, Nest, Span, apply, decode, encode, regex
 
 OTHER = Path("setup.py")
 
@@ -169,3 +171,23 @@ def test_edits_that_cannot_be_made_are_refused_with_their_place(
 
 def test_an_edit_at_the_very_end_is_made() -> None:
     assert apply(b"abc", [Edit.insert(3, "d"), Edit.delete(Span(0, 1))]) == b"bcd"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), max_size=12),
+    st.tuples(st.integers(0, 12), st.integers(0, 4)),
+)
+def test_a_nest_knows_what_holds_a_place_and_what_lies_in_it(
+    made: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    spans = [Span(start, start + length) for start, length in made]
+    place = Span(asked[0], sum(asked))
+    nest = Nest((span, at) for at, span in enumerate(spans))
+    holding = list(nest.holding(place))
+    assert sorted(holding) == [at for at, span in enumerate(spans) if place in span]
+    lengths = [len(spans[at]) for at in holding]
+    if all(
+        a in b or b in a for a in map(spans.__getitem__, holding) for b in map(spans.__getitem__, holding)
+    ):
+        assert lengths == sorted(lengths), "the innermost first"
+    assert sorted(nest.within(place)) == [at for at, span in enumerate(spans) if span in place]

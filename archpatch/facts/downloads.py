@@ -246,6 +246,11 @@ def find_downloads(facts: Facts) -> Iterator[Download]:
                 yield from _fetched(facts, stage, run)
 
 
+def _is_url(text: str) -> bool:
+    """Whether it is one that somebody serves: none is longer or names more architectures than these."""
+    return len(text) < 2048 and _URL.match(text) is not None and sum(1 for _ in arch_words(text)) < 16
+
+
 def _may_fetch(facts: Facts, run: Run) -> bool:
     body = run.span.of(facts.document.source)
     return b"://" in body or (b"$" in body and any(name in body for name in (b"curl", b"wget", b"aria2c")))
@@ -254,7 +259,7 @@ def _may_fetch(facts: Facts, run: Run) -> bool:
 def _added(facts: Facts, stage: StageFacts, instruction: Copy) -> Iterator[Download]:
     for word in instruction.sources:
         pieces = trace_word(facts, instruction, word, AMD64)
-        if not _URL.match(text_of(pieces)):
+        if not _is_url(text_of(pieces)):
             continue
         urls = {target: text_of(trace_word(facts, instruction, word, target)) for target in facts.targets}
         output = instruction.destination.value if instruction.destination else None
@@ -271,7 +276,7 @@ def _fetched(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Download]:
         for word in words:
             pieces = trace(facts, command, word, AMD64)
             url = text_of(pieces)
-            if not _URL.match(url) or (name not in FETCHERS | INSTALLERS and not _is_file(pieces)):
+            if not _is_url(url) or (name not in FETCHERS | INSTALLERS and not _is_file(pieces)):
                 continue
             constant = all(piece.span is not None and piece.assign is None for piece in pieces)
             urls = {

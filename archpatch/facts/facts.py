@@ -119,12 +119,8 @@ class Facts:
     def declared_later(self, instruction: Instruction, name: str) -> Arg | Env | None:
         """The first ARG or ENV of `name` after an instruction, in the same stage."""
         stage = self.stage_of(instruction)
-        for step in () if stage is None else stage.body:
-            if step.span.start > instruction.span.start and isinstance(step, Arg | Env):
-                declares = any(declaration.name.value == name for declaration in step.declarations)
-                if declares and step.keyword != "LABEL" and step.onbuild == instruction.onbuild:
-                    return step
-        return None
+        declaring = () if stage is None else stage.declaring.get((name, instruction.onbuild), ())
+        return next((step for step in declaring if step.span.start > instruction.span.start), None)
 
     def uses(self, *names: str, stage: StageFacts | None = None) -> tuple[Use, ...]:
         """Every use of these variables (none named: of the automatic ones) in a stage or in all of them."""

@@ -22,7 +22,7 @@ from archpatch.facts.graph import (
 from archpatch.facts.images import ImageRef, parse_image
 from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
-from archpatch.syntax.tree import Copy, Flag, From, Instruction, Run, Stage, Word
+from archpatch.syntax.tree import Arg, Copy, Env, Flag, From, Instruction, Run, Stage, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 
 if TYPE_CHECKING:
@@ -275,6 +275,16 @@ class StageFacts(Contents):
                         yield instruction, word, ImageUseKind.MOUNT
 
     # Variables
+
+    @cached_property
+    def declaring(self) -> Mapping[tuple[str, bool], list[Arg | Env]]:
+        """The ARG and ENV that declare a name, in order; those under ONBUILD apart (True)."""
+        found: dict[tuple[str, bool], list[Arg | Env]] = {}
+        for step in self.body:
+            if isinstance(step, Arg | Env) and step.keyword != "LABEL":
+                for declaration in step.declarations:
+                    found.setdefault((declaration.name.value, step.onbuild), []).append(step)
+        return found
 
     def scope_at(self, position: int, target: Platform | None = None) -> Scope:
         """The variables visible just before byte `position` of the stage."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING
 
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.values import AUTOMATIC, Scope
-from archpatch.platforms import AMD64, arch_words
+from archpatch.platforms import AMD64, arch_words, arches_in
 from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord, Substitution
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Variable, split_parts, variables
@@ -62,9 +62,6 @@ _TRANSLATORS = frozenset(
 )
 _SPEAKERS = frozenset({"echo", "printf", ":", "LABEL"})
 _FOREIGN = regex(r"windows|darwin|macos|osx|android|arm64-v8a|\.exe\b|x64dbg|freebsd", re.IGNORECASE)
-_TOOLCHAIN = regex(
-    r"(?<=[-_])(?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)[\w-]*"
-)  # gcc-x86_64-aarch64-linux-gnu
 _TEXT_ONLY = frozenset({"LABEL", "MAINTAINER", "EXPOSE", "STOPSIGNAL"})
 _ARCH_NAME = regex(r"amd64|x86|x64|intel|64bit")
 
@@ -110,11 +107,12 @@ def _why_in_script(
 ) -> Suppressor | None:
     if shell is not None and shell.only_on is not None:
         return Suppressor.GUARDED_BY_SELECTOR
-    if any(assign.only_on is not None and span in assign.span for assign in script.assigns):
+    if any(assign.only_on is not None for assign in script.assigns_by_place.holding(span)):
         return Suppressor.GUARDED_BY_SELECTOR
-    if any(_asks(switch_words, span) for switch_words in _tested(script)):
+    tested = script.tested_by_place
+    if any(True for _ in tested.holding(span)) or any(True for _ in tested.within(span)):
         return Suppressor.GUARDED_BY_SELECTOR
-    words = list(_words_at(script, span))
+    words = list(script.words_by_place.holding(span))
     scope = facts.scope(run)
     for word in words:
         for param in _params_of(word):
@@ -123,7 +121,7 @@ def _why_in_script(
             if span in param.span and param.operator[:1] in ("/", "#", "%"):
                 return Suppressor.TRANSLATION
     if shell is None:
-        return _enumerated(words)
+        return _enumerated(arches_in(word.raw for word in words))
     if shell.name in _TRANSLATORS:
         return Suppressor.TRANSLATION
     if shell.over:
@@ -132,7 +130,7 @@ def _why_in_script(
         return Suppressor.NOT_AN_ARCH
     if any(_FOREIGN.search(word.raw) for word in words):
         return Suppressor.NOT_AN_ARCH
-    return _enumerated(shell.words)
+    return _enumerated(shell.arches)
 
 
 def _automatic(name: str, scope: Scope) -> bool:
@@ -144,35 +142,14 @@ def _piped(facts: Facts, shell: ShellCommand) -> bool:
     return after.startswith(b"|") and not after.startswith(b"||")
 
 
-def _tested(script: Script) -> Iterator[tuple[Span, ...]]:
-    """The words that the script's own questions for the architecture compare with."""
-    for switch in script.switches:
-        yield tuple(word.span for arm in switch.arms for word in arm.words)
-
-
-def _asks(words: Iterable[Span], span: Span) -> bool:
-    return any(span in word or word in span for word in words)
-
-
-def _enumerated(words: Iterable[ShellWord]) -> Suppressor | None:
-    """Whether one command names amd64 and another architecture: `--platform linux/amd64,linux/arm64`."""
-    arches = {found.arch for word in words for found in arch_words(_TOOLCHAIN.sub("", word.raw))}
+def _enumerated(arches: Set[str]) -> Suppressor | None:
+    """Whether amd64 and another architecture are named: `linux/amd64,linux/arm64`."""
     return Suppressor.ENUMERATES_ARCHES if "amd64" in arches and len(arches - {"386"}) > 1 else None
 
 
 def command_at(script: Script, span: Span) -> ShellCommand | None:
     """The innermost command that holds a place."""
-    holding = [command for command in script.commands if span in command.span]
-    return min(holding, key=lambda command: len(command.span), default=None)
-
-
-def _words_at(script: Script, span: Span) -> Iterator[ShellWord]:
-    for command in script.commands:
-        yield from (word for word in command.words if span in word.span)
-        yield from (r.target for r in command.redirects if r.target is not None and span in r.target.span)
-    for assign in script.assigns:
-        if assign.value is not None and span in assign.value.span:
-            yield assign.value
+    return next(script.commands_by_place.holding(span), None)
 
 
 def _params_of(word: ShellWord) -> Iterator[Param]:
@@ -211,8 +188,7 @@ def _why_in_word(facts: Facts, instruction: Instruction, span: Span) -> Suppress
             return Suppressor.USER_ARG
     if _FOREIGN.search(word.value):
         return Suppressor.NOT_AN_ARCH
-    arches = {found.arch for found in arch_words(word.value)}
-    return Suppressor.ENUMERATES_ARCHES if "amd64" in arches and len(arches - {"386"}) > 1 else None
+    return _enumerated({found.arch for found in arch_words(word.value)})
 
 
 def _dockerfile_words(instruction: Instruction) -> Iterator[Word]:

@@ -23,10 +23,10 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from archpatch.platforms import Convention
+from archpatch.platforms import Convention, arches_in
 from archpatch.syntax.shell_words import ShellWord, tail
 from archpatch.syntax.shell_wrappers import command_at
-from archpatch.text import Span
+from archpatch.text import Nest, Span
 
 
 class Assign(Struct, frozen=True, gc=False):
@@ -69,6 +69,11 @@ class ShellCommand(Struct, frozen=True, dict=True):
     only_on: frozenset[str] | None = None
     over: frozenset[str] = frozenset()
     script: Script | None = None
+
+    @cached_property
+    def arches(self) -> frozenset[str]:
+        """The architectures that its words name; what a cross compiler builds for is none."""
+        return arches_in(word.raw for word in self.words)
 
     @cached_property
     def _start(self) -> int:
@@ -350,6 +355,33 @@ class Script(Struct, frozen=True, dict=True, eq=False):
     def commands(self) -> tuple[ShellCommand, ...]:
         """Every simple command in the order of the file, those in `$(...)`, `sh -c` and heredocs too."""
         return self.content.commands
+
+    @cached_property
+    def commands_by_place(self) -> Nest[ShellCommand]:
+        """To be asked which commands hold a place."""
+        return Nest((command.span, command) for command in self.commands)
+
+    @cached_property
+    def words_by_place(self) -> Nest[ShellWord]:
+        """The words of commands, the targets of redirects and the values of assignments, likewise."""
+        words = [word for command in self.commands for word in command.words]
+        words += [
+            one.target for command in self.commands for one in command.redirects if one.target is not None
+        ]
+        words += [assign.value for assign in self.assigns if assign.value is not None]
+        return Nest((word.span, word) for word in words)
+
+    @cached_property
+    def assigns_by_place(self) -> Nest[Assign]:
+        """The assignments, likewise."""
+        return Nest((assign.span, assign) for assign in self.assigns)
+
+    @cached_property
+    def tested_by_place(self) -> Nest[ArchTest]:
+        """The words that its own questions for the architecture compare with, likewise."""
+        return Nest(
+            (word.span, word) for switch in self.switches for arm in switch.arms for word in arm.words
+        )
 
     @property
     def assigns(self) -> tuple[Assign, ...]:
