@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from archpatch.facts import Download, Facts, PlatformKind
 from archpatch.facts.written import only_asked_for, written
 from archpatch.platforms import AMD64, ARM64
-from archpatch.rewrite import declare_arg
-from archpatch.rewrite_paths import declare_uname_word
+from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import may_be_folder, mentioned
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Edit, Span, encode
@@ -50,16 +49,8 @@ def fetch_under_one_name(
 def _expression(
     document: Document, facts: Facts, download: Download, words: Mapping[str, str]
 ) -> tuple[tuple[Edit, ...], str] | None:
-    """What an ADD can say: BuildKit replaces a word in a variable since its frontend 1.7 (2023-11)."""
     amd64, arm64 = words.get(AMD64.arch), words.get(ARM64.arch)
-    if not amd64 or not arm64:
-        return None
-    if (amd64, arm64) == ("x86_64", "aarch64"):
-        return declare_uname_word(document, facts, download.instruction)
-    declared = declare_arg(document, facts, download.instruction, "TARGETARCH")
-    if arm64 == "arm64":
-        return declared, f"${{TARGETARCH/amd64/{amd64}}}"
-    return (declared, f"${{TARGETARCH/arm64/{arm64}}}") if amd64 == "amd64" else None
+    return declare_spelling(document, facts, download.instruction, amd64, arm64) if amd64 and arm64 else None
 
 
 def _names(word: Word, span: Span) -> tuple[str, str] | None:

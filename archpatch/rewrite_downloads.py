@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
+from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
 from archpatch.rewrite_added import fetch_under_one_name
 from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
+from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
@@ -83,6 +85,8 @@ def respell(
         or (run and download.instruction.json)
     ):
         return None
+    if _is_held(download) and len(words) == 1 and not _is_dockers(facts, words[0]):
+        return _respell_held(document, facts, download, words[0])
     edits: list[Edit] = []
     expressions: dict[int, str] = {}
     for place, spelled in enumerate(words):
@@ -181,7 +185,7 @@ def _expression(
 ) -> tuple[tuple[Edit, ...], str] | None:
     """What to write in place of the architecture, and the edits that make it work."""
     arches = [arch for arch in _wanted(facts) if arch in words]
-    if all(words[arch] == Convention.DOCKER.spell(arch) for arch in arches):
+    if _is_dockers(facts, words):
         return declare_arg(document, facts, download.instruction, argument), f"${{{argument}}}"
     if not isinstance(download.instruction, Run):
         return None
@@ -191,6 +195,44 @@ def _expression(
     if download.command and any(_outer(download.command)):
         return None  # what the `case` sets is not seen by another shell
     return arch_case(document, facts, download.instruction, words, argument=argument)
+
+
+def _is_dockers(facts: Facts, words: Words) -> bool:
+    return all(words[arch] == Convention.DOCKER.spell(arch) for arch in _wanted(facts) if arch in words)
+
+
+def _is_held(download: Download) -> bool:
+    """Whether a RUN fetches what an ENV or ARG names: the architecture stands where no shell is."""
+    return isinstance(download.instruction, Run) and all(
+        token.span is not None and token.piece is not None and isinstance(token.piece.holder, Word)
+        for token in download.tokens
+    )
+
+
+def _respell_held(document: Document, facts: Facts, download: Download, words: Words) -> Respelling | None:
+    """The edits in the ENV or ARG; None where another word repeats the file's name, which a shell would have to spell."""
+    amd64, arm64 = words.get(AMD64.arch), words.get(ARM64.arch)
+    if not amd64 or not arm64 or download.argument != "TARGETARCH":
+        return None
+    if not only_asked_for(facts, AMD64.arch, ARM64.arch):
+        return None
+    edits: list[Edit] = []
+    for token in download.tokens:
+        piece = token.piece
+        if piece is None or token.span is None or not isinstance(piece.holder, Word):
+            return None
+        if piece.instruction is None or facts.stage_of(piece.instruction) is None:
+            return None
+        chosen = declare_spelling(document, facts, piece.instruction, amd64, arm64)
+        edit = substitute_word(piece.holder, token.span, chosen[1]) if chosen else None
+        if chosen is None or edit is None:
+            return None
+        edits += (*chosen[0], edit)
+    expressions = {token.place: "" for token in download.tokens}
+    others = elsewhere(document, facts, download, expressions, "TARGETARCH")
+    if others != () or coupled(facts, download, expressions) != ():
+        return None
+    return Respelling(tuple(dict.fromkeys(edits)), True)
 
 
 def _wanted(facts: Facts) -> list[str]:

@@ -9,7 +9,7 @@ from archpatch.facts.written import only_asked_for
 from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Instruction, Word
-from archpatch.text import Edit, Span, decode
+from archpatch.text import Edit, Span, decode, regex
 
 _EXPANDED = frozenset({"ENV", "ARG", "COPY", "ADD", "WORKDIR"})
 
@@ -66,12 +66,32 @@ def add_to_search_path(written: Written, folder: str, other: str) -> tuple[Edit,
 def declare_uname_word(
     document: Document, facts: Facts, instruction: Instruction
 ) -> tuple[tuple[Edit, ...], str] | None:
-    """Arguments that give `uname -m`'s word for amd64 and arm64 where no shell is, and the expression to use.
+    """Arguments that give `uname -m`'s word for amd64 and arm64 where no shell is, and the expression to use."""
+    return declare_spelling(document, facts, instruction, "x86_64", "aarch64")
 
-    Two steps, for BuildKit replaces one word at a time. None where a variable of the step's name means something else.
+
+def declare_spelling(
+    document: Document, facts: Facts, instruction: Instruction, amd64: str, arm64: str
+) -> tuple[tuple[Edit, ...], str] | None:
+    """Arguments that give a publisher's words for amd64 and arm64 where no shell is, and the expression to use.
+
+    `${NAME/from/to}` where one of them is not Docker's; two steps where neither is, for BuildKit replaces one word at a
+    time. None where the frontend that the file asks for knows no such thing, or a variable of the step's name means
+    something else.
     """
-    step, respelled = "TARGET_ARCH", "${TARGETARCH/amd64/x86_64}"
-    expression = f"${{{step}/arm64/aarch64}}"
+    if not all(_PLAIN.fullmatch(word) for word in (amd64, arm64)):
+        return None
+    declared = declare_arg(document, facts, instruction, "TARGETARCH")
+    if (amd64, arm64) == ("amd64", "arm64"):
+        return declared, "${TARGETARCH}"
+    if not replaces_words(document):
+        return None
+    if arm64 == "arm64":
+        return declared, f"${{TARGETARCH/amd64/{amd64}}}"
+    if amd64 == "amd64":
+        return declared, f"${{TARGETARCH/arm64/{arm64}}}"
+    step, respelled = "TARGET_ARCH", f"${{TARGETARCH/amd64/{amd64}}}"
+    expression = f"${{{step}/arm64/{arm64}}}"
     held = facts.scope(instruction).get(step)
     if held is not None:
         written_out = held.declaration.value if held.declaration else None
@@ -80,12 +100,25 @@ def declare_uname_word(
         return None
     newline = decode(document.newline)
     line = f"ARG {step}={respelled}{newline}"
-    declared = declare_arg(document, facts, instruction, "TARGETARCH")
     if not declared:
         return (Edit.insert(attached_start(document, instruction), line),), expression
     first, *others = declared
     both = Edit.insert(first.span.start, decode(first.text) + line, declares=first.declares)
     return (both, *others), expression
+
+
+_PLAIN = regex(r"[\w.-]+")
+_OLD_FRONTEND = regex(
+    r"docker/dockerfile(?:-upstream)?:(?:1\.[0-6](?![0-9])|0\.|experimental|master-experimental)"
+)
+
+
+def replaces_words(document: Document) -> bool:
+    """Whether the frontend that a file asks for knows `${NAME/from/to}`: 1.7 (2023-11) is the first."""
+    return not any(
+        directive.name == "syntax" and _OLD_FRONTEND.search(directive.value)
+        for directive in document.directives
+    )
 
 
 def name_edits(

@@ -123,7 +123,7 @@ def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
         f"ENV D=x/linux-amd64\nRUN wget {HELM} && tar xf *.gz && mv $D/helm /bin",
         "ADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /bin/",
         "ARG T\nADD https://github.com/krallin/tini/releases/download/v${T#v}/tini$T /tini",
-        f"ENV URL={NODE}\nRUN wget $URL",
+        f"ENV URL={NODE}\nRUN wget $URL && tar xf node-v20.1.0-linux-x64.tar.xz",
     ],
 )
 def test_a_fix_that_might_not_do_is_withheld(body: str) -> None:

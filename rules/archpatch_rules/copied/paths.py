@@ -10,13 +10,13 @@ from msgspec import Struct
 from archpatch.facts import Facts, PlatformKind
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
-from archpatch.rewrite import declare_arg, substitute_word
-from archpatch.rewrite_paths import declare_uname_word, name_edits
+from archpatch.rewrite import substitute_word
+from archpatch.rewrite_paths import declare_spelling, declare_uname_word, name_edits
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 
-# Words of TARGETARCH, plain or respelled, for a word that means amd64; and that for arm64 which comes of it.
-_EXPRESSIONS = {"amd64": "${TARGETARCH}", "x64": "${TARGETARCH/amd64/x64}"}
+# Words for amd64 beside which arm64 is called as TARGETARCH says.
+_EXPRESSIONS = ("amd64", "x64")
 # Library folders, loaders, Python's names and emulators have rules of their own.
 _OTHERS = regex(r"-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|/jvm/|targets/x86_64-linux")
 _TEXTS = regex(
@@ -115,7 +115,7 @@ def _expression(document: Document, facts: Facts, found: ArchPath) -> tuple[tupl
         return None if found.copy.json else declare_uname_word(document, facts, found.copy)
     if found.word.text not in _EXPRESSIONS or (found.copy.json and found.word.text != "amd64"):
         return None
-    return declare_arg(document, facts, found.copy, "TARGETARCH"), _EXPRESSIONS[found.word.text]
+    return declare_spelling(document, facts, found.copy, found.word.text, "arm64")
 
 
 def _renamed(found: ArchPath) -> str | None:

@@ -9,6 +9,7 @@ from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
 from archpatch.rewrite import declare_arg
+from archpatch.rewrite_paths import replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
 from archpatch.text import Applicability, Edit, Fix, encode, regex
@@ -145,6 +146,8 @@ class LiteralArchArg(Rule):
             return None
         if word.text == "amd64" and spelling == "arm64":
             edits = (*edits, Edit.replace(span, "${TARGETARCH}"))
+        elif not replaces_words(document):
+            return None
         elif spelling == "arm64":
             edits = (*edits, Edit.replace(span, f"${{TARGETARCH/amd64/{word.text}}}"))
         else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, StageFacts
+from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.dotnet import Runtime, runtimes, sdk_version
 from archpatch.facts.suppressors import why_fine
-from archpatch.rewrite import arch_case, declare_arg, substitute
+from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
+from archpatch.rewrite_paths import declare_spelling
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix, Span, encode
+from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.tree import Copy, Document, Run, Word
+from archpatch.text import Applicability, Edit, Fix, Span
 
 # The last part of a runtime's name.
 _WORDS = {
@@ -36,9 +38,10 @@ class DotnetRidLiteral(Rule):
     The fix changes restore, build and publish of the stage together, for what is published must have been restored.
     `-a $TARGETARCH` is what the SDK (8, or 7.0.300) understands; for an older one, and where the SDK's C library is
     not the one asked for, a `case` chooses x64 or arm64. An amd64 build gets the same: it is safe, from .NET 5 on,
-    the first with every runtime for arm64. There is no fix where a later path names the runtime
-    (`bin/Release/net8.0/linux-x64/publish`): publish with `-o`; nor for ahead-of-time compilation on the build
-    machine, which needs a cross toolchain. Under emulation the SDK is slow and unsupported: `FROM
+    the first with every runtime for arm64. A COPY of a path that names the runtime
+    (`bin/Release/net8.0/linux-x64/publish`) goes with it, by `${NAME/from/to}`, which a frontend of 2023-11 or newer
+    (1.7) knows: unsafe. There is no fix where the name stands in another place, nor for ahead-of-time compilation on
+    the build machine, which needs a cross toolchain. Under emulation the SDK is slow and unsupported: `FROM
     --platform=$BUILDPLATFORM` for its stage goes well with this.
     """
 
@@ -96,10 +99,22 @@ class DotnetRidLiteral(Rule):
             "FROM mcr.microsoft.com/dotnet/runtime-deps:8.0\n"
             "COPY --from=build /src/bin/Release/net8.0/linux-x64/publish /app\n",
             "FROM mcr.microsoft.com/dotnet/sdk:8.0 AS build\n"
-            "RUN dotnet publish -r linux-x64\n"
+            "ARG TARGETARCH\n"
+            "RUN dotnet publish -a $TARGETARCH\n"
             "FROM mcr.microsoft.com/dotnet/runtime-deps:8.0\n"
-            "COPY --from=build /src/bin/Release/net8.0/linux-x64/publish /app\n",
+            "ARG TARGETARCH\n"
+            "COPY --from=build /src/bin/Release/net8.0/linux-${TARGETARCH/amd64/x64}/publish /app\n",
             "A path names the runtime",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM mcr.microsoft.com/dotnet/sdk:8.0\n"
+            "RUN dotnet publish -r linux-x64\n"
+            'RUN ["mv", "bin/Release/net8.0/linux-x64/publish", "/app"]\n',
+            "FROM mcr.microsoft.com/dotnet/sdk:8.0\n"
+            "RUN dotnet publish -r linux-x64\n"
+            'RUN ["mv", "bin/Release/net8.0/linux-x64/publish", "/app"]\n',
+            "A path where no shell is",
         ),
         Example(
             "FROM mcr.microsoft.com/dotnet/sdk:8.0\n"
@@ -149,9 +164,12 @@ def _message(runtime: Runtime, wrong: str) -> str:
 
 def _fix(document: Document, facts: Facts, stage: StageFacts, found: list[Runtime]) -> Fix | None:
     """All of a stage's commands at once."""
-    if _is_in_a_path(document, found) or (stage.kind is not PlatformKind.TARGET and _is_native(stage)):
+    if stage.kind is not PlatformKind.TARGET and _is_native(stage):
         return None
-    edits: list[Edit] = []
+    paths = _in_paths(document, facts, found)
+    if paths is None:
+        return None
+    edits: list[Edit] = list(paths)
     for runtime in found:
         made = _by_arch(document, facts, runtime, found[0]) or _by_case(document, facts, runtime)
         if made is None:
@@ -159,7 +177,12 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, found: list[Runtim
         edits += made
     portable = all(runtime.system in ("", "linux", "linux-musl") for runtime in found)
     # .NET 5 is the first with every runtime for arm64, musl included.
-    safe = portable and sdk_version(stage) >= (5, 0) and all(runtime.arch == "amd64" for runtime in found)
+    safe = (
+        portable
+        and not paths
+        and sdk_version(stage) >= (5, 0)
+        and all(runtime.arch == "amd64" for runtime in found)
+    )
     trust = Applicability.SAFE if safe else Applicability.UNSAFE
     return Fix("Let .NET build for the target's architecture", tuple(dict.fromkeys(edits)), trust)
 
@@ -195,13 +218,40 @@ def _knows_amd64(stage: StageFacts) -> bool:
     return sdk_version(stage) >= (7, 300)
 
 
-def _is_in_a_path(document: Document, found: list[Runtime]) -> bool:
-    """Whether a runtime stands elsewhere in the file than in these options: as the name of a folder."""
-    texts = {runtime.value.literal for runtime in found if runtime.option is not None and runtime.system}
-    return any(
-        text and document.source.count(encode(f"{text}/")) + document.source.count(encode(f"/{text}"))
-        for text in texts
-    )
+def _in_paths(document: Document, facts: Facts, found: list[Runtime]) -> tuple[Edit, ...] | None:
+    """Edits of the paths with a runtime's name in them: of COPY, and of commands; None where one cannot follow."""
+    values = {runtime.value.span for runtime in found}
+    names = {
+        text
+        for runtime in found
+        if runtime.option is not None and runtime.system and (text := runtime.value.literal)
+    }
+    edits: list[Edit] = []
+    for place in written(facts, *sorted(names)):
+        if place.word.span in values:
+            continue
+        name = next(text for text in names if text in place.value)
+        made = None if not name.endswith("x64") else _in_path(document, facts, place, name)
+        if made is None:
+            return None
+        edits += made
+    return tuple(edits)
+
+
+def _in_path(document: Document, facts: Facts, place: Written, name: str) -> tuple[Edit, ...] | None:
+    spans = [Span(span.end - len("x64"), span.end) for span in place.places(name)]
+    if isinstance(place.instruction, Copy) and isinstance(place.word, Word):
+        if place.instruction.json or place.instruction.source_stage is None:
+            return None
+        chosen = declare_spelling(document, facts, place.instruction, "x64", "arm64")
+        made = [chosen and substitute_word(place.word, span, chosen[1]) for span in spans]
+    elif isinstance(place.instruction, Run) and isinstance(place.word, ShellWord):
+        chosen = arch_case(document, facts, place.instruction, _WORDS)
+        made = [chosen and substitute(place.word, span, chosen[1]) for span in spans]
+    else:
+        return None
+    edits = [edit for edit in made if edit is not None]
+    return None if chosen is None or not spans or len(edits) < len(spans) else (*chosen[0], *edits)
 
 
 def _is_native(stage: StageFacts) -> bool:

@@ -1,0 +1,91 @@
+"""Words that no argument holds, where no shell is: `${TARGETARCH/amd64/x64}` in ENV, ARG and COPY."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archpatch.engine import Settings, fix
+from archpatch.platforms import AMD64, Platform
+from archpatch.registry import load
+from archpatch.syntax.parse import parse
+from archpatch.text import Applicability
+
+RULES = load()
+
+
+def fixed(text: str, level: Applicability = Applicability.UNSAFE, settings: Settings | None = None) -> str:
+    return fix(
+        parse(text.encode(), Path("Dockerfile")), RULES, settings or Settings(), None, level
+    ).source.decode()
+
+
+PROTOC = "https://github.com/protocolbuffers/protobuf/releases/download/v25.1/"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            f"ENV URL {PROTOC}protoc-25.1-linux-x86_64.zip\nRUN wget -O p.zip $URL\n",
+            "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            f"ENV URL {PROTOC}protoc-25.1-linux-${{TARGET_ARCH/arm64/aarch_64}}.zip\nRUN wget -O p.zip $URL\n",
+        ),
+        (
+            "ARG V=v18.19.0\nARG DIST=node-${V}-linux-x64\n"
+            "RUN wget https://nodejs.org/dist/$V/$DIST.tar.xz && tar xf $DIST.tar.xz\n",
+            "ARG V=v18.19.0\nARG TARGETARCH\nARG DIST=node-${V}-linux-${TARGETARCH/amd64/x64}\n"
+            "RUN wget https://nodejs.org/dist/$V/$DIST.tar.xz && tar xf $DIST.tar.xz\n",
+        ),
+        (
+            "ENV V=1.6.0\nENV ZIP=terraform_${V}_linux_amd64.zip\n"
+            "RUN wget https://releases.hashicorp.com/terraform/$V/$ZIP && unzip $ZIP\n",
+            "ENV V=1.6.0\nARG TARGETARCH\nENV ZIP=terraform_${V}_linux_${TARGETARCH}.zip\n"
+            "RUN wget https://releases.hashicorp.com/terraform/$V/$ZIP && unzip $ZIP\n",
+        ),
+    ],
+    ids=["two steps", "one step", "Docker's word"],
+)
+def test_a_name_held_by_env_or_arg_follows_the_target(before: str, after: str) -> None:
+    assert fixed("FROM debian\n" + before) == "FROM debian\n" + after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"FROM debian\nENV URL {PROTOC}protoc-25.1-linux-x86_64.zip\n"
+        "RUN wget $URL && unzip protoc-25.1-linux-x86_64.zip\n",
+        f"# syntax=docker/dockerfile:1.4\nFROM debian\nENV URL {PROTOC}protoc-25.1-linux-x86_64.zip\nRUN wget $URL\n",
+        "# syntax=docker/dockerfile:1.6.0\nFROM debian\nARG ARCH=x86_64\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
+        "# syntax=docker/dockerfile:experimental\nFROM debian\nCOPY dist/app-x64/app /app\n",
+    ],
+    ids=["the name is repeated where a shell is", "frontend 1.4", "frontend 1.6.0", "frontend experimental"],
+)
+def test_no_word_is_respelled_where_that_would_break_the_build(text: str) -> None:
+    assert fixed(text) == text
+
+
+@pytest.mark.parametrize("version", ["1", "1.7", "1.10.0", "1-labs"])
+def test_a_frontend_that_knows_how_gets_the_respelling(version: str) -> None:
+    text = f"# syntax=docker/dockerfile:{version}\nFROM debian\nCOPY dist/app-x64/app /app\n"
+    assert "COPY dist/app-${TARGETARCH/amd64/x64}/app /app\n" in fixed(text)
+
+
+def test_other_platforms_than_the_two_get_no_respelling() -> None:
+    settings = Settings(targets=(AMD64, Platform("linux", "s390x")))
+    text = f"FROM debian\nENV URL {PROTOC}protoc-25.1-linux-x86_64.zip\nRUN wget -O p.zip $URL\n"
+    assert fixed(text, settings=settings) == text
+
+
+def test_a_dotnet_path_is_copied_under_the_name_that_the_build_gives_it() -> None:
+    text = (
+        "FROM mcr.microsoft.com/dotnet/sdk:8.0 AS build\n"
+        "RUN dotnet publish -r linux-x64 && cp -r bin/Release/net8.0/linux-x64/publish /one\n"
+        "FROM mcr.microsoft.com/dotnet/aspnet:8.0\n"
+        "COPY --from=build /bin/Release/net8.0/linux-x64/publish/ /app/\n"
+    )
+    after = fixed(text)
+    assert "dotnet publish -a $TARGETARCH && cp -r bin/Release/net8.0/linux-${_arch}/publish /one\n" in after
+    assert "COPY --from=build /bin/Release/net8.0/linux-${TARGETARCH/amd64/x64}/publish/ /app/\n" in after
+    assert fixed(text, Applicability.SAFE) == text
