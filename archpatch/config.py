@@ -14,11 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch.discover import Unreadable, read, walk_up
-from archpatch.platforms import Platform, UnknownPlatform
+from archpatch.platforms import ARCHES, Platform, UnknownPlatform
 from archpatch.rule import Severity, Style
 
 NAMES = ("archpatch.toml", ".archpatch.toml", "pyproject.toml")
 MAX_SIZE = 1 << 20  # bytes of a config
+_MAX_TABLE = 8 << 20
+
+
+_SYSTEMS = ("linux", "windows", "darwin", "freebsd", "wasi", "wasip1")
+_ARCHES = (*ARCHES, "mips", "mips64", "mipsle", "ppc64")  # all that Go builds for
 
 
 class ConfigError(Exception):
@@ -76,13 +81,13 @@ def find(folder: Path) -> Config:
                     raise ConfigError(f"{path}: the link leads out of the repository; name it with --config")
                 table = _table(path)
                 if table is not None:
-                    return _config(path, table)
+                    return _with_tables(_config(path, table))
     return Config()
 
 
 def load(path: Path) -> Config:
     """The config of one file, named by the user. Raises ConfigError."""
-    return _config(path, _table(path) or {})
+    return _with_tables(_config(path, _table(path) or {}))
 
 
 def of_text(path: Path, data: bytes) -> Config | None:
@@ -136,6 +141,16 @@ def _config(path: Path, table: Mapping[str, object]) -> Config:
     return replace(config, data=tuple(_inside(path, name) for name in config.data))
 
 
+def _with_tables(config: Config) -> Config:
+    """The config, if the tables that it names can be read: a name may lead to a FIFO, or to a file without end."""
+    for table in config.data:
+        try:
+            read(table, _MAX_TABLE)
+        except Unreadable as error:
+            raise ConfigError(f"{config.path}: data: {table.name}: {error}") from error
+    return config
+
+
 def _inside(config: Path, name: Path) -> Path:
     """A file that a config names, which must lie in the config's own tree."""
     folder = os.path.realpath(config.parent)
@@ -176,12 +191,23 @@ def _platforms(value: object) -> tuple[Platform, ...]:
 def read_platforms(words: Sequence[str]) -> tuple[Platform, ...]:
     """Target platforms, without repeats. Raises ValueError with one line."""
     try:
-        platforms = tuple(dict.fromkeys(Platform.parse(word) for word in words))
+        platforms = tuple(dict.fromkeys(_target(word) for word in words))
     except UnknownPlatform as error:
         raise ValueError(str(error)) from error
     if not platforms:
         raise ValueError("names no platform")
     return platforms
+
+
+def _target(word: str) -> Platform:
+    """A platform that images are made for; `Platform.parse` takes any word, as BuildKit does."""
+    platform = Platform.parse(word)
+    for part, known in ((platform.os, _SYSTEMS), (platform.arch, _ARCHES)):
+        if part not in known:
+            raise UnknownPlatform(
+                f"{word!r} is no known platform: {part!r}; the nearest is {nearest(part, known)!r}"
+            )
+    return platform
 
 
 def _style(value: object) -> Style:

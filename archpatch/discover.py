@@ -138,14 +138,16 @@ def read(path: Path, limit: int = MAX_SIZE, *, nul: bool = False) -> bytes:
         descriptor = os.open(path, _READ)
     except OSError as error:
         raise Unreadable(_why(error)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise Unreadable("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
-        except OSError as error:
-            raise Unreadable(_why(error)) from error
+    except OSError as error:
+        raise Unreadable(_why(error)) from error
+    finally:
+        os.close(descriptor)
     check_text(data, limit, status.st_size, nul=nul)
     return data
 
@@ -154,9 +156,8 @@ def check_text(data: bytes, limit: int = MAX_SIZE, size: int = 0, *, nul: bool =
     """Raises Unreadable for bytes that are too many or no text. `size` is that of the whole, where known."""
     if len(data) > limit:
         size = max(size, len(data))
-        raise Unreadable(
-            f"is too large for a Dockerfile ({size / 1e6:.1f} MB; the limit is {limit / 1e6:.1f} MB)"
-        )
+        what = " for a Dockerfile" if limit == MAX_SIZE else ""
+        raise Unreadable(f"is too large{what} ({size / 1e6:.1f} MB; the limit is {limit / 1e6:.1f} MB)")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Unreadable("is UTF-16, which BuildKit does not read; save it as UTF-8")
     if not nul and (at := data.find(b"\0")) >= 0:

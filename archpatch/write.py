@@ -170,8 +170,12 @@ def _refusal(real: str, status: os.stat_result) -> str:
     if status.st_nlink > 1:
         return f"has {status.st_nlink} hard links, which a write would cut apart; not written"
     # A mode without any write bit is somebody's wish, which root too shall heed.
-    if not status.st_mode & 0o222 or not os.access(real, os.W_OK):
+    if not status.st_mode & 0o222:
         return f"is read-only (mode {stat.S_IMODE(status.st_mode):04o}); not written"
+    if not os.access(real, os.W_OK):
+        return (
+            f"may not be written by this user, or here (mode {stat.S_IMODE(status.st_mode):04o}); not written"
+        )
     return ""
 
 

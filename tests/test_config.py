@@ -43,6 +43,8 @@ data = ["tables/own.tsv"]
 
 
 def test_every_key_is_read(repo: Path) -> None:
+    (repo / "tables").mkdir()
+    write(repo / "tables/own.tsv", "")
     config = load(write(repo / "archpatch.toml", FULL))
     assert config == Config(
         path=repo / "archpatch.toml",

@@ -13,7 +13,12 @@ def main() -> None:
     ]:  # editors and hooks ask often; click alone would take three times as long
         from archpatch import __version__
 
-        print(f"archpatch {__version__}")
+        try:
+            print(f"archpatch {__version__}", flush=True)
+        except OSError as error:
+            sys.stdout = None  # what is in its buffer must not fail again at exit
+            print(f"error: standard output: {error.strerror}", file=sys.stderr)
+            sys.exit(2)
         return
     # Little of what is made dies in a cycle: looking for cycles less often saves a twentieth of a start.
     gc.set_threshold(50_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -48,6 +49,17 @@ class Lazy(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises UsageError that names the nearest command."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from archpatch.config import nearest  # for a misspelt word alone
+
+            near = nearest(args[0], COMMANDS)
+            raise click.UsageError(f"No such command {args[0]!r}; the nearest is {near!r}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
         with formatter.section("Commands"):
@@ -73,7 +85,8 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         code = app.main(list(arguments), prog_name="archpatch", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: closed by who started us
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return USAGE
@@ -85,6 +98,9 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
     except Exception as error:
+        if isinstance(error, OSError) and (reason := _lost(error)):
+            complain(reason)
+            return USAGE
         if os.environ.get("ARCHPATCH_DEBUG"):
             raise
         complain(
@@ -92,6 +108,20 @@ def run(arguments: Sequence[str]) -> int:
         )
         return USAGE
     return code if isinstance(code, int) else OK
+
+
+def _lost(error: OSError) -> str:
+    """What the program was started without, if that is the cause: room for what it prints, a folder to stand in."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder is gone"
+    if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT) and error.filename is None:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # what is still in the buffer must not fail again at exit
+        return f"standard output: {os.strerror(error.errno)}"
+    return ""
 
 
 def complain(message: str, label: str = "error") -> None:

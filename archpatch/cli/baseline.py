@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from archpatch import narrow, write
 from archpatch.cli.app import FAILED, OK, complain
 from archpatch.cli.check import finish, request_of, result_of
-from archpatch.cli.options import shared_options
+from archpatch.cli.options import AnyPath, shared_options
 from archpatch.config import ConfigError
 from archpatch.discover import Unreadable, read
 from archpatch.registry import BrokenPack
@@ -22,9 +23,7 @@ _NAME = "archpatch-baseline.json"
 
 @click.command()
 @shared_options
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), default=_NAME, help=f"The file to write. [{_NAME}]"
-)
+@click.option("--output", "-o", type=AnyPath(), default=_NAME, help=f"The file to write. [{_NAME}]")
 def baseline(*, output: Path, **values: object) -> int:
     """Record today's findings; `archpatch check --baseline FILE` then shows new ones alone.
 
@@ -42,7 +41,8 @@ def baseline(*, output: Path, **values: object) -> int:
     try:
         save(output, narrow.write(result))
     except (OSError, Unreadable, write.WriteError) as error:
-        complain(f"{output}: {error}")
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        complain(f"{output}: {why}")
         return FAILED
     if not request.quiet:
         count = sum(1 for _ in result.entries)

@@ -14,7 +14,7 @@ from archpatch.cli import output
 from archpatch.cli.app import FAILED, FOUND, NOTHING, OK, USAGE, complain
 from archpatch.cli.engine import NAMES as ENGINE_OPTIONS
 from archpatch.cli.engine import engine_options
-from archpatch.cli.options import Output, arguments_for_next, flat, shared_options
+from archpatch.cli.options import Output, arguments_for_next, flat, shared_options, standard_input
 from archpatch.cli.progress import Progress
 from archpatch.config import ConfigError
 from archpatch.discover import MAX_SIZE, Found, Shard, Unreadable, discover, read, read_list, user_folder
@@ -169,6 +169,8 @@ def request_of(verb: Verb, values: dict[str, object]) -> Request:
     request = Request(verb, **values)  # type: ignore[arg-type]  # click gives what the options' callbacks return
     if _STDIN in request.paths and len(request.paths) > 1:
         raise click.UsageError("standard input (-) stands alone")
+    if request.stdin_filename and not request.is_stdin:
+        raise click.UsageError("--stdin-filename names what comes by -, which is not among the paths")
     if sum(output.file is None for output in request.outputs) > 1:
         raise click.UsageError("two reports cannot share standard output; give one a file: FORMAT:FILE")
     return request
@@ -185,10 +187,13 @@ def _run(request: Request) -> int:
 
 def finish(request: Request, result: Result, found: Found) -> int:
     """Tell the errors of a run; the exit code."""
+    told: dict[str, None] = {}  # a config that cannot be used is told of once, whatever it counts for
     for trouble in result.all_errors:
         place = f"{trouble.path}:{trouble.line}" if trouble.line else str(trouble.path)
         # A config's message names the config, which is what must be mended.
-        complain(trouble.message if trouble.kind is Kind.CONFIG else f"{place}: {trouble.message}")
+        told[trouble.message if trouble.kind is Kind.CONFIG else f"{place}: {trouble.message}"] = None
+    for line in told:
+        complain(line)
     code = _exit_code(request, result, found)
     if code == NOTHING and not request.quiet:
         passed = f" ({len(found.templates)} templates passed over)" if found.templates else ""
@@ -200,7 +205,7 @@ def result_of(request: Request) -> tuple[Result, Found]:
     """The run that is asked for. Raises BadOption, BrokenPack, ConfigError."""
     if request.is_stdin:
         path = request.stdin_filename or Path("Dockerfile")
-        source = sys.stdin.buffer.read(MAX_SIZE + 1)
+        source = standard_input(MAX_SIZE + 1)
         found = Found((path,), named=frozenset({path}), total=1)
         return run(found, request.options, stdin=source), found
     found = _found(request)
@@ -215,11 +220,7 @@ def _found(request: Request) -> Found:
     paths = list(request.paths)
     if request.files_from:
         try:
-            data = (
-                sys.stdin.buffer.read()
-                if request.files_from == _STDIN
-                else read(request.files_from, nul=True)
-            )
+            data = standard_input() if request.files_from == _STDIN else read(request.files_from, nul=True)
         except Unreadable as error:
             raise click.UsageError(f"--files-from {request.files_from}: {error}") from error
         paths += read_list(data)

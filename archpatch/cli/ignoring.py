@@ -36,7 +36,7 @@ def add(request: Request, reason: str) -> int:
             f"{entry.path}: {entry.finding.code} stands in no instruction of its own; not suppressed", "note"
         )
     if not request.quiet:
-        count = sum(one.count for one in done)
+        count = sum(one.count for one in done if one not in failed)
         click.echo(f"{count} suppression{'' if count == 1 else 's'} written")
     quiet = replace(request, exit_zero=not left)
     code = finish(quiet, result, found)

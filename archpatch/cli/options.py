@@ -20,6 +20,21 @@ from archpatch.rule import Severity, Style
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
+class AnyPath(click.Path):
+    """A path, whatever is there: who reads it says what is wrong, and the other files are still done."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, readable=False)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Raises BadParameter for an empty word: a variable that is not set must not mean the current folder."""
+        if value == "":
+            self.fail("an empty word is no path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Output(Struct, frozen=True):
     """A format and where it goes; None: standard output."""
 
@@ -46,6 +61,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (word.strip() for word in text.split(","))))
 
 
+def _rules(text: str) -> tuple[str, ...]:
+    words = _words(text)
+    if not words:
+        raise ValueError("names no rule")
+    return words
+
+
 def _platforms(text: str) -> tuple[Platform, ...]:
     return read_platforms(_words(text))
 
@@ -61,9 +83,9 @@ def _output(text: str) -> Output:
 
 
 _LOOKING = (
-    click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),
+    click.argument("paths", nargs=-1, type=AnyPath()),
     click.option("--platform", "platforms", callback=_converted(_platforms), metavar="PLATFORMS", help="Target platforms [linux/amd64,linux/arm64]."),
-    click.option("--select", callback=_converted(_words), metavar="CODES", multiple=True, help="Only these rules: codes, prefixes, names."),
+    click.option("--select", callback=_converted(_rules), metavar="CODES", multiple=True, help="Only these rules: codes, prefixes, names."),
     click.option("--ignore", callback=_converted(_words), metavar="CODES", multiple=True, help="Not these rules."),
     click.option("--extend-select", callback=_converted(_words), metavar="CODES", multiple=True, help="These rules too."),
     click.option(
@@ -71,7 +93,7 @@ _LOOKING = (
         type=click.Choice([style.value for style in Style]),
         help="minimal: what changes the result; explicit: what the build relies on is written out.",
     ),
-    click.option("--config", type=click.Path(path_type=Path), help="This config file, no other."),
+    click.option("--config", type=AnyPath(), help="This config file, no other."),
     click.option("--isolated", is_flag=True, help="Heed no config file."),
     click.option("--jobs", type=click.IntRange(1, 256), help="Processes [one per processor]."),
 )  # fmt: skip
@@ -91,10 +113,10 @@ _OPTIONS = (
     click.option("--statistics", is_flag=True, help="Count the findings of each rule."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
     click.option("--quiet", "-q", is_flag=True, help="Findings and errors alone, no summary."),
-    click.option("--baseline", type=click.Path(path_type=Path), help="Only findings that this file does not know."),
+    click.option("--baseline", type=AnyPath(), help="Only findings that this file does not know."),
     click.option("--diff-base", metavar="REV", help="Only findings on lines changed since HEAD and REV parted."),
-    click.option("--stdin-filename", type=click.Path(path_type=Path), help="The name of what comes by `-`."),
-    click.option("--files-from", type=click.Path(path_type=Path), help="A file with paths, or `-`."),
+    click.option("--stdin-filename", type=AnyPath(), help="The name of what comes by `-`."),
+    click.option("--files-from", type=AnyPath(), help="A file with paths, or `-`."),
     click.option("--shard", callback=_converted(Shard.parse), metavar="K/N", help="One part of the files, such as 1/8."),
 )  # fmt: skip
 
@@ -127,6 +149,16 @@ def wants_color(choice: str, stream: object) -> bool:
     if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0":
         return True
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def standard_input(most: int = -1) -> bytes:
+    """What comes by standard input, up to so many bytes. Raises ClickException."""
+    if sys.stdin is None:  # as Python has it where a shell says `<&-`
+        raise click.ClickException("standard input is closed")
+    try:
+        return sys.stdin.buffer.read(most)
+    except OSError as error:
+        raise click.ClickException(f"standard input: {os.strerror(error.errno or 0)}") from error
 
 
 def is_terminal(stream: object) -> bool:

@@ -36,7 +36,7 @@ def show(request: Request, result: Result) -> None:
         emit(text, sys.stdout, guarded=request.verb is Verb.DIFF)
     for output in request.outputs or _DEFAULT:
         if output.file:
-            _save(output.file, render(output.format, result, Look(statistics=request.statistics)))
+            save(output.file, render(output.format, result, Look(statistics=request.statistics)))
             continue
         stream = sys.stdout if text is None else sys.stderr
         if text is not None and not request.outputs and request.verb is Verb.DIFF:
@@ -81,7 +81,8 @@ def _visible(data: bytes, color: str) -> bytes:
     return "\n".join(lines).encode("utf-8", "replace")
 
 
-def _save(path: Path, data: bytes) -> None:
+def save(path: Path, data: bytes) -> None:
+    """Write a report to a file. Raises UsageError."""
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -103,11 +104,14 @@ def emit(data: bytes, stream: object, *, guarded: bool = False) -> None:
         token = os.urandom(16).hex().encode()
         data = b"::stop-commands::%b\n%b::%b::\n" % (token, data, token)
     buffer = getattr(stream, "buffer", None)
-    assert buffer is not None, "standard streams have a buffer of bytes"
+    if buffer is None:  # as Python has it where a shell says `>&-`
+        raise click.ClickException("standard output is closed")
     try:
         buffer.write(data)
         buffer.flush()
-    except BrokenPipeError as error:
-        # Who reads has seen enough; what is still in the buffer must not fail again at exit.
+    except OSError as error:
+        # What is still in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), buffer.fileno())
-        raise SystemExit(128 + signal.SIGPIPE) from error
+        if isinstance(error, BrokenPipeError):  # who reads has seen enough
+            raise SystemExit(128 + signal.SIGPIPE) from error
+        raise click.ClickException(f"standard output: {os.strerror(error.errno or 0)}") from error

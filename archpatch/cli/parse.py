@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from archpatch.cli.app import FAILED, OK, complain
+from archpatch.cli.options import AnyPath, standard_input
 from archpatch.discover import MAX_SIZE, Unreadable, check_text, read
 from archpatch.facts import Facts
 from archpatch.report.safe import safe
@@ -18,7 +18,7 @@ from archpatch.syntax.tree import Instruction, Run
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=AnyPath())
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--pieces", is_flag=True, help="Show the pieces too, which cover every byte once.")
 def parse(file: Path, output_format: str, *, pieces: bool) -> int:
@@ -28,7 +28,7 @@ def parse(file: Path, output_format: str, *, pieces: bool) -> int:
     """
     try:
         if file == Path("-"):
-            source = sys.stdin.buffer.read(MAX_SIZE + 1)
+            source = standard_input(MAX_SIZE + 1)
             check_text(source)
         else:
             source = read(file)

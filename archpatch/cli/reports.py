@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from archpatch.cli.app import OK
+from archpatch.cli.options import AnyPath
 from archpatch.cli.output import emit
 from archpatch.report.merge import BadReport
 from archpatch.report.merge import merge as merged
@@ -20,8 +21,8 @@ def report() -> None:
 
 
 @report.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file [standard output].")
+@click.argument("files", nargs=-1, required=True, type=AnyPath())
+@click.option("--output", "-o", type=AnyPath(), help="A file [standard output].")
 def merge(files: tuple[Path, ...], output: Path | None) -> int:
     """One report of several JSON or several SARIF ones, such as those of the shards of a run."""
     try:
@@ -33,5 +34,5 @@ def merge(files: tuple[Path, ...], output: Path | None) -> int:
     except BadReport as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
-        raise click.UsageError(f"{output}: {os.strerror(error.errno or 0)}") from error
+        raise click.UsageError(f"{output or error.filename}: {os.strerror(error.errno or 0)}") from error
     return OK

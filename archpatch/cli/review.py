@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from archpatch.checking import Settings
 from archpatch.cli.app import FAILED, OK, USAGE, complain
-from archpatch.cli.options import flat, looking_options
+from archpatch.cli.options import AnyPath, flat, looking_options
 from archpatch.cli.output import emit
 from archpatch.config import ConfigError
 from archpatch.discover import discover, project_root
@@ -92,9 +92,7 @@ def review() -> None:
 @click.option("--pr", type=click.IntRange(1), metavar="N", help="The pull request [that of the CI's event].")
 @click.option("--repo", metavar="OWNER/NAME", help="[GITHUB_REPOSITORY]")
 @click.option("--api-url", metavar="URL", help="[GITHUB_API_URL, or https://api.github.com]")
-@click.option(
-    "--from", "report", type=click.Path(path_type=Path), help="Say what this JSON report of another job says."
-)
+@click.option("--from", "report", type=AnyPath(), help="Say what this JSON report of another job says.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent.")
 def github(
     *,

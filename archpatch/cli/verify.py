@@ -14,7 +14,8 @@ import click
 from archpatch import registry, session
 from archpatch.cli.app import FAILED, NOTHING, complain
 from archpatch.cli.engine import engine_options
-from archpatch.cli.options import wants_color
+from archpatch.cli.options import AnyPath, wants_color
+from archpatch.cli.output import emit, save
 from archpatch.config import ConfigError, find, load, read_platforms
 from archpatch.discover import Found, Unreadable, read
 from archpatch.engine import InternalError, Unstable
@@ -71,7 +72,7 @@ def _outputs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) 
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=AnyPath())
 @click.option(
     "--image", "image", metavar="REF", help="Inspect an image that exists: a name, or an OCI or docker tar."
 )
@@ -98,7 +99,7 @@ def _outputs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) 
     metavar="FORMAT[:FILE]",
     help=f"One or more of {', '.join(FORMATS)}. [text]",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="This config file, no other.")
+@click.option("--config", type=AnyPath(), help="This config file, no other.")
 @click.option("--isolated", is_flag=True, help="Heed no config file.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
 @click.option("--quiet", "-q", is_flag=True, help="The report alone, no progress.")
@@ -136,6 +137,11 @@ def verify(
         else:
             result = run_verify(request, rules_of(), watch)
     show(result, outputs, color)
+    if result.level is Level.PLAN:
+        for line in dict.fromkeys(
+            f"{look.dockerfile}: {one.message}" for look in result.looks for one in look.evidence
+        ):
+            complain(line)
     if not (result.looks or result.commands or result.trouble):
         complain("no Dockerfile to look at", "note")
         ctx.exit(NOTHING)
@@ -256,7 +262,6 @@ def show(result: Verification, outputs: tuple[Output, ...], color: str) -> None:
     """Write the reports."""
     for output in outputs or (Output("text", None),):
         if output.file is None:
-            sys.stdout.buffer.write(render(output.format, result, color=wants_color(color, sys.stdout)))
-            sys.stdout.flush()
+            emit(render(output.format, result, color=wants_color(color, sys.stdout)), sys.stdout)
         else:
-            output.file.write_bytes(render(output.format, result))
+            save(output.file, render(output.format, result))

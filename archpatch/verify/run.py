@@ -62,7 +62,7 @@ def verify(
         return Verification(request.level)  # an engine is not asked for nothing
     try:
         if request.level is Level.PLAN:
-            return _planned(request, files)
+            return _planned(request, files, troubles)
         check_event(request)
         return _looked(request, files, rules, watch, buildx, troubles)
     except NoEngine as error:
@@ -106,7 +106,7 @@ def _found(request: Request) -> tuple[list[tuple[Path, bytes]], list[Look]]:
     return files, looks
 
 
-def _planned(request: Request, files: Sequence[tuple[Path, bytes]]) -> Verification:
+def _planned(request: Request, files: Sequence[tuple[Path, bytes]], troubles: Sequence[Look]) -> Verification:
     """The bake file and the commands, nothing run."""
     buildx = Buildx(request.settings)
     targets = []
@@ -121,7 +121,8 @@ def _planned(request: Request, files: Sequence[tuple[Path, bytes]]) -> Verificat
         for target in targets
         if target.output is not None
     ]
-    return Verification(Level.PLAN, plan=bake_file(targets, request.settings), commands=tuple(commands))
+    plan_ = bake_file(targets, request.settings)
+    return Verification(Level.PLAN, tuple(troubles), plan=plan_, commands=tuple(commands))
 
 
 def _looked(
