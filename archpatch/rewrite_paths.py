@@ -101,10 +101,22 @@ def declare_spelling(
     newline = decode(document.newline)
     line = f"ARG {step}={respelled}{newline}"
     if not declared:
-        return (Edit.insert(attached_start(document, instruction), line),), expression
+        return (Edit.insert(_below_argument(document, facts, instruction), line),), expression
     first, *others = declared
     both = Edit.insert(first.span.start, decode(first.text) + line, declares=first.declares)
     return (both, *others), expression
+
+
+def _below_argument(document: Document, facts: Facts, instruction: Instruction) -> int:
+    """Where the stage's line `ARG TARGETARCH` ends, so that all who need the step ask for one; else above `instruction`."""
+    held = facts.scope(instruction).get("TARGETARCH")
+    if (
+        held is None
+        or held.instruction is None
+        or facts.stage_of(held.instruction) is not facts.stage_of(instruction)
+    ):
+        return attached_start(document, instruction)
+    return document.line_end(held.instruction.span.end)
 
 
 _PLAIN = regex(r"[\w.-]+")

@@ -89,3 +89,16 @@ def test_a_dotnet_path_is_copied_under_the_name_that_the_build_gives_it() -> Non
     assert "dotnet publish -a $TARGETARCH && cp -r bin/Release/net8.0/linux-${_arch}/publish /one\n" in after
     assert "COPY --from=build /bin/Release/net8.0/linux-${TARGETARCH/amd64/x64}/publish/ /app/\n" in after
     assert fixed(text, Applicability.SAFE) == text
+
+
+def test_the_step_of_a_respelling_stands_once_below_an_argument_that_is_there() -> None:
+    folder, word = "/lib/x86_64-linux-gnu/", "/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/"
+    text = "FROM gcr.io/distroless/cc\nARG TARGETARCH\nLABEL a=b\n"
+    copies = "".join(f"COPY --from=debian:12 {{0}}lib{name}.so.1 {{0}}\n" for name in "zm")
+    after = text.replace("ARCH\n", "ARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n")
+    assert fixed(text + copies.format(folder)) == after + copies.format(word)
+
+
+def test_a_file_of_the_context_is_not_put_into_the_folder_of_another_architecture() -> None:
+    text = "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\n"
+    assert fixed(text) == text

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.rewrite_paths import add_to_search_path, uname_edits
+from archpatch.rewrite import substitute_word
+from archpatch.rewrite_paths import add_to_search_path, declare_uname_word, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document, Env
+from archpatch.syntax.tree import Copy, Document, Env, Word
 from archpatch.text import Applicability, Edit, Fix, Span, regex
 from archpatch_rules.path.ld_preload_literal import preloaded
 
@@ -45,8 +46,9 @@ class MultiarchDirLiteral(Rule):
 
     The fix writes `$(uname -m)-linux-gnu` in a RUN of a stage that runs on the target; amd64 stays the same, so it is
     safe, unless the same folder stands where no shell can help. A COPY takes `*-linux-gnu` where its destination is
-    another folder, and a search path gets the second folder: both unsafe. Other values have no fix; let a RUN make a
-    link of a fixed name (`ln -s /usr/lib/$(uname -m)-linux-gnu /usr/lib/multiarch`) and use that.
+    another folder; where it is that folder, the word is made by `${NAME/from/to}`, which a frontend of 2023-11 or newer
+    (1.7) knows; a search path gets the second folder. All three are unsafe. Other values have no fix; let a RUN make
+    a link of a fixed name (`ln -s /usr/lib/$(uname -m)-linux-gnu /usr/lib/multiarch`) and use that.
     """
 
     code, name, severity = "AP703", "multiarch-dir-literal", Severity.WARNING
@@ -78,14 +80,19 @@ class MultiarchDirLiteral(Rule):
             applicability="unsafe",
         ),
         Example(
-            "FROM debian\nCOPY --from=build /lib/libz.so.1 /lib/x86_64-linux-gnu/libz.so.1\n",
-            "FROM debian\nCOPY --from=build /lib/libz.so.1 /lib/x86_64-linux-gnu/libz.so.1\n",
-            "Nothing in a COPY says Debian's word",
+            "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
+            "COPY --from=libs /usr/lib/x86_64-linux-gnu/libpq.so.5 /usr/lib/x86_64-linux-gnu/libpq.so.5\n",
+            "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
+            "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "COPY --from=libs /usr/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/libpq.so.5 "
+            "/usr/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/libpq.so.5\n",
+            "The same folder on both sides",
+            applicability="unsafe",
         ),
         Example(
             "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\nRUN ls /usr/lib/x86_64-linux-gnu/libcuda.so.1\n",
             "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\nRUN ls /usr/lib/x86_64-linux-gnu/libcuda.so.1\n",
-            "What a COPY put there has to be found there",
+            "A file of one architecture, which commands look for where a COPY put it",
         ),
         Example("FROM debian\nRUN ln -s /usr/lib/$(uname -m)-linux-gnu/libz.so /usr/lib\n"),
         Example(
@@ -101,15 +108,16 @@ class MultiarchDirLiteral(Rule):
         """One finding for each command, and for each other instruction."""
         places = list(_places(facts))
         fixed = all(uname_edits(facts, place, triple, triple.split("-")[0]) for place, triple in places)
+        joint = _joint(document, facts, places)
         groups: dict[tuple[Span, str], list[Written]] = {}
         for place, triple in places:
             holder = place.command.shell.span if place.command else place.instruction.span
             groups.setdefault((holder, triple), []).append(place)
         for (_, triple), group in groups.items():
-            other = next(text for text in _TRIPLES if text != triple)
+            other = _other(triple)
             # Where a COPY puts files into the folder, commands that use them have to say the same.
             filled = any(_is_destination(one) and one.stage is group[0].stage for one, _ in places)
-            fixes = [None if filled else _fix(facts, place, triple, fixed) for place in group]
+            fixes = [joint] if filled else [_fix(facts, place, triple, fixed) for place in group]
             yield self.finding(
                 next(group[0].places(triple)),
                 f"`{triple}` is Debian's folder for {_TRIPLES[triple]} alone; in an image for {_TRIPLES[other]} it is "
@@ -124,6 +132,44 @@ def _together(fixes: list[Fix | None]) -> Fix | None:
         return None
     edits = tuple(edit for fix in known for edit in fix.edits)
     return Fix(known[0].title, edits, min(fix.applicability for fix in known))
+
+
+def _joint(document: Document, facts: Facts, places: list[tuple[Written, str]]) -> Fix | None:
+    """One fix for all places, where a COPY fills the folder; None where one of them cannot follow."""
+    edits: list[Edit] = []
+    for place, triple in places if any(_is_destination(place) for place, _ in places) else ():
+        made = (
+            uname_edits(facts, place, triple, triple.split("-")[0])
+            or _respelled(document, facts, place, triple)
+            or _searched_too(facts, place, triple)
+        )
+        if not made:
+            return None
+        edits += made
+    if not edits:
+        return None
+    return Fix("Call the folder as the target does", tuple(dict.fromkeys(edits)), Applicability.UNSAFE)
+
+
+def _respelled(document: Document, facts: Facts, place: Written, triple: str) -> tuple[Edit, ...]:
+    """The folder of a COPY out of another stage, named by an argument."""
+    copy = place.instruction
+    if (
+        not isinstance(copy, Copy)
+        or not isinstance(place.word, Word)
+        or copy.json
+        or copy.source_stage is None
+    ):
+        return ()
+    if _TRIPLES[triple] != "amd64" or place.stage.kind is not PlatformKind.TARGET:
+        return ()
+    chosen = declare_uname_word(document, facts, copy) if only_asked_for(facts, *_BOTH) else None
+    if chosen is None:
+        return ()
+    words = [Span(span.start, span.start + len("x86_64")) for span in place.places(triple)]
+    made = [substitute_word(place.word, span, chosen[1]) for span in words]
+    edits = [edit for edit in made if edit is not None]
+    return () if len(edits) < len(words) else (*chosen[0], *edits)
 
 
 def _places(facts: Facts) -> Iterator[tuple[Written, str]]:
@@ -178,12 +224,20 @@ def _fix(facts: Facts, place: Written, triple: str, everywhere: bool) -> Fix | N
         spans = place.places(triple)
         changes = tuple(Edit.replace(span, "*-linux-gnu") for span in spans)
         return Fix("Take the folder that is there", changes, Applicability.UNSAFE)
-    other = next(text for text in _TRIPLES if text != triple)
+    added = _searched_too(facts, place, triple)
+    return Fix(f"Search {_other(triple)} too", added, Applicability.UNSAFE) if added else None
+
+
+def _searched_too(facts: Facts, place: Written, triple: str) -> tuple[Edit, ...]:
+    """The other folder beside this one, in a list of folders to search."""
     if (
         place.name not in _LISTS
         or not isinstance(place.instruction, Env)
         or not only_asked_for(facts, *_BOTH)
     ):
-        return None
-    added = add_to_search_path(place, triple, other)
-    return Fix(f"Search {other} too", added, Applicability.UNSAFE) if added else None
+        return ()
+    return add_to_search_path(place, triple, _other(triple))
+
+
+def _other(triple: str) -> str:
+    return next(text for text in _TRIPLES if text != triple)
