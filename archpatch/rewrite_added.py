@@ -1,10 +1,10 @@
-"""A file that ADD fetches into a folder: the URL follows the architecture, and the file gets a name without one."""
+"""A file that ADD or COPY brings: its source follows the architecture, and it gets a name without one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
-from archpatch.facts import Download, Facts, PlatformKind
+from archpatch.facts import Download, Facts, PlatformKind, StageFacts
 from archpatch.facts.written import only_asked_for, written
 from archpatch.platforms import AMD64, ARM64
 from archpatch.rewrite_paths import declare_spelling
@@ -33,12 +33,12 @@ def fetch_under_one_name(
     if span is None or span not in word.span or word.value != word.verbatim or goal.value != goal.verbatim:
         return None
     chosen = _expression(document, facts, download, words)
-    names = _names(word, span)
+    names = plain_name(word, span)
     if chosen is None or names is None or "$" in goal.value or not may_be_folder(document, goal):
         return None
     if not goal.value.endswith(("/", ".")) and not mentioned(document, f"{goal.value}/{names[0]}"):
         return None  # nothing shows that it is one
-    used = _uses(document, facts, download, *names)
+    used = call_by_plain_name(document, facts, (download.stage, *download.stage.feeds), instruction, *names)
     if used is None:
         return None
     folder = goal.value if goal.value.endswith("/") else f"{goal.value}/"
@@ -53,7 +53,7 @@ def _expression(
     return declare_spelling(document, facts, download.instruction, amd64, arm64) if amd64 and arm64 else None
 
 
-def _names(word: Word, span: Span) -> tuple[str, str] | None:
+def plain_name(word: Word, span: Span) -> tuple[str, str] | None:
     """The file's name, and that without the architecture and a mark beside it; None where it hangs on a variable."""
     name = word.verbatim.rpartition("/")[2].strip("\"'")
     start = span.start - word.span.start - (len(encode(word.verbatim)) - len(encode(name)))
@@ -64,21 +64,33 @@ def _names(word: Word, span: Span) -> tuple[str, str] | None:
     return name, (before[:-1] if before[-1] in "-_." else before) + name[end:]
 
 
-def _uses(
-    document: Document, facts: Facts, download: Download, name: str, plain: str
+def call_by_plain_name(
+    document: Document,
+    facts: Facts,
+    stages: Container[StageFacts],
+    adding: Copy,
+    name: str,
+    plain: str,
+    made_in: Container[StageFacts] = (),
 ) -> tuple[Edit, ...] | None:
-    """Edits that call the file by its plain name; None where not all of its mentions can be edited."""
+    """Edits that call a file of these stages by its plain name; None where not all of its mentions can be edited.
+
+    `adding` is the instruction that brings the file, and `made_in` are the stages that make it: both are left alone.
+    """
     if mentioned(document, plain, whole=True):
         return None  # something else may be called so
     cut = next((at for at, (one, two) in enumerate(zip(name, plain, strict=False)) if one != two), len(plain))
     gone = len(name) - len(plain)
-    spans = {
-        span
-        for place in written(facts, name)
-        if place.stage in (download.stage, *download.stage.feeds)
-        if place.instruction is not download.instruction and "://" not in place.value
-        for span in place.places(name)
-    }
-    if document.source.count(encode(name)) != len(spans) + 1:
+    used: set[Span] = set()
+    made: set[Span] = set()
+    for place in written(facts, name):
+        if place.instruction is adding or "://" in place.value:
+            continue
+        if place.stage in stages:
+            used.update(place.places(name))
+        elif place.stage in made_in:
+            made.update(place.places(name))
+    sought = encode(name)
+    if document.source.count(sought) != len(used | made) + adding.span.of(document.source).count(sought):
         return None
-    return tuple(Edit.delete(Span(span.start + cut, span.start + cut + gone)) for span in sorted(spans))
+    return tuple(Edit.delete(Span(span.start + cut, span.start + cut + gone)) for span in sorted(used))

@@ -102,3 +102,28 @@ def test_the_step_of_a_respelling_stands_once_below_an_argument_that_is_there() 
 def test_a_file_of_the_context_is_not_put_into_the_folder_of_another_architecture() -> None:
     text = "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\n"
     assert fixed(text) == text
+
+
+def test_a_program_started_by_its_name_gets_one_without_the_architecture() -> None:
+    text = (
+        "FROM golang AS build\nRUN make dist/app-linux-amd64\nFROM debian\n"
+        "COPY --from=build /dist/app-linux-amd64 /opt/\nRUN chmod +x /opt/app-linux-amd64\n"
+        'ENTRYPOINT ["/opt/app-linux-amd64"]\nHEALTHCHECK CMD /opt/app-linux-amd64 ping\n'
+    )
+    after = fixed(text)
+    assert "COPY --from=build /dist/app-linux-${TARGETARCH} /opt/app-linux\n" in after
+    assert 'ENTRYPOINT ["/opt/app-linux"]\nHEALTHCHECK CMD /opt/app-linux ping\n' in after
+    assert "RUN chmod +x /opt/app-linux\n" in after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM debian\nCOPY app-linux-amd64 app-linux /opt/\nCMD /opt/app-linux-amd64\n",
+        'FROM debian\nCOPY app-amd64 /opt/\nLABEL run="/opt/app-amd64"\nCMD ["/opt/app-amd64"]\n',
+        'FROM debian\nCOPY app-amd64 /opt\nCMD ["/opt/app-amd64"]\n',
+    ],
+    ids=["the plain name is another file's", "a mention that is not seen", "a destination that may be the file"],
+)
+def test_a_program_keeps_its_name_where_another_might_be_hit(text: str) -> None:
+    assert fixed(text) == text

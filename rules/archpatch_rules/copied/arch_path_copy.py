@@ -33,7 +33,7 @@ class ArchPathCopy(Rule):
     The fix writes `${TARGETARCH}` into the path, and into the commands of the stage it is taken from that use the same
     name. It is safe where the build context holds the file for arm64 too; else unsafe, for whoever makes the files has
     to make the other one. `x86_64` is respelled by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows.
-    There is none where ENTRYPOINT or CMD starts the file by that name: give it one without the architecture.
+    Where ENTRYPOINT or CMD starts the file by that name, it gets one without the architecture.
     """
 
     code, name, severity = "AP802", "arch-path-copy", Severity.WARNING
@@ -81,8 +81,9 @@ class ArchPathCopy(Rule):
         ),
         Example(
             'FROM debian\nCOPY app-x64 /opt/\nCMD ["/opt/app-x64"]\n',
-            'FROM debian\nCOPY app-x64 /opt/\nCMD ["/opt/app-x64"]\n',
+            'FROM debian\nARG TARGETARCH\nCOPY app-${TARGETARCH/amd64/x64} /opt/app\nCMD ["/opt/app"]\n',
             "Started by that name",
+            applicability="unsafe",
         ),
         Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
         Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),

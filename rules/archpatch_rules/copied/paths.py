@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from archpatch.facts import Facts, PlatformKind
+from archpatch.facts import Facts, PlatformKind, StageFacts
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import substitute_word
+from archpatch.rewrite_added import call_by_plain_name, plain_name
 from archpatch.rewrite_paths import declare_spelling, declare_uname_word, name_edits
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
@@ -104,10 +105,37 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
     if renamed is not None:
         used = name_edits(document, facts, (stage, *stage.feeds), renamed, found.word.text)
         if used is None:
+            used = _under_one_name(document, facts, stage, found)
+            safe = False
+        if used is None:
             return None
         edits += used
     level = Applicability.SAFE if safe and found.word.text == "amd64" else Applicability.UNSAFE
     return Fix("Copy what is for the architecture that is built", tuple(edits), level)
+
+
+def _under_one_name(
+    document: Document, facts: Facts, stage: StageFacts, found: ArchPath
+) -> tuple[Edit, ...] | None:
+    """Edits that give the file a name without the word in the image, wherever it is started or used there."""
+    goal, source = found.copy.destination, found.source
+    if found.is_archive or goal is None or len(found.copy.sources) > 1 or goal.value != goal.verbatim:
+        return None
+    names = plain_name(source, found.span) if found.span is not None else None
+    if names is None or "$" in goal.value:
+        return None
+    name, plain = names
+    if goal.value.endswith("/") or goal.value == ".":
+        folder = goal.value if goal.value.endswith("/") else "./"
+    elif goal.value.rpartition("/")[2] == name:
+        folder = goal.value.removesuffix(name)
+    else:
+        return None
+    origin = found.copy.source_stage
+    source_stage = facts.stage_referred(origin.value, numbers=True) if origin is not None else None
+    made_in = source_stage.chain if source_stage is not None else ()
+    used = call_by_plain_name(document, facts, (stage, *stage.feeds), found.copy, name, plain, made_in)
+    return None if used is None else (Edit.replace(goal.span, folder + plain), *used)
 
 
 def _expression(document: Document, facts: Facts, found: ArchPath) -> tuple[tuple[Edit, ...], str] | None:
