@@ -196,7 +196,8 @@ def finish(request: Request, result: Result, found: Found) -> int:
         complain(line)
     code = _exit_code(request, result, found)
     if code == NOTHING and not request.quiet:
-        passed = f" ({len(found.templates)} templates passed over)" if found.templates else ""
+        count = len(found.templates)
+        passed = f" ({count} template{'' if count == 1 else 's'} passed over)" if count else ""
         complain(f"no Dockerfile to look at{passed}", "note")
     return code
 

@@ -69,13 +69,18 @@ def _merged_json(reports: Sequence[tuple[Path, Object]]) -> bytes:
         "unknown": sorted(_once(report["unknown"] for _, report in reports), key=_place),
         "errors": sorted(_once(report["errors"] for _, report in reports), key=_place),
     }
-    if any("baseline" in report for _, report in reports):
-        told = [one for _, report in reports if isinstance(one := report.get("baseline"), dict)]
-        merged["baseline"] = {
-            "known": sum(int(one.get("known", 0)) for one in told),
-            "mended": sorted({str(name) for one in told for name in one.get("mended", ())}),
-        }
+    if told := [_baseline(path, report) for path, report in reports if "baseline" in report]:
+        mended = {str(name) for _, names in told for name in names}
+        merged["baseline"] = {"known": sum(known for known, _ in told), "mended": sorted(mended)}
     return dump(merged, indent=2)
+
+
+def _baseline(path: Path, report: Object) -> tuple[int, list[object]]:
+    told = report["baseline"]
+    known, mended = (told.get("known"), told.get("mended")) if isinstance(told, dict) else (None, None)
+    if not isinstance(known, int) or not isinstance(mended, list):
+        raise BadReport(f"{path}: what it says of a baseline is none")
+    return known, mended
 
 
 def _length(items: object) -> int:

@@ -112,6 +112,17 @@ def test_what_is_no_report_is_not_merged(cli: Cli, text: bytes) -> None:
     assert "x.json" in ran.err
 
 
+@pytest.mark.parametrize(
+    "told", [None, {}, {"known": ["x"], "mended": []}, {"known": 1, "mended": 5}], ids=str
+)
+def test_a_report_that_says_nonsense_of_a_baseline_is_not_merged(cli: Cli, told: object) -> None:
+    put("Dockerfile", CLEAN)
+    good = json.loads(cli("check", "--output-format", "json").out)
+    put("bad.json", json.dumps({**good, "baseline": told}).encode())
+    ran = cli("report", "merge", "bad.json", "bad.json")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: bad.json: what it says of a baseline is none")
+
+
 def test_reports_of_different_kinds_or_platforms_are_not_merged(cli: Cli) -> None:
     put("Dockerfile", CLEAN)
     cli("check", "--output-format", "json:a.json", "--output-format", "sarif:a.sarif")
