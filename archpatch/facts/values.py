@@ -179,6 +179,13 @@ class Scope(Struct, frozen=True, eq=False):
             frozenset(name for name, found in used.items() if found is None and self._empty(name)),
         )
 
+    def used(self, word: Word) -> frozenset[str]:
+        """The names of the variables that stand in a word; none where it cannot be read."""
+        try:
+            return names(word.value, self.escape)
+        except BadWord:
+            return frozenset()
+
     def _empty(self, name: str) -> bool:
         """Whether a name that nothing declares is certainly not set."""
         return self.closed or name in AUTOMATIC

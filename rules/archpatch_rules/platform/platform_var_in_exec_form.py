@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import AUTOMATIC, Facts
+from archpatch.facts import AUTOMATIC, Facts, VariableKind
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document, Instruction, Word
 
@@ -40,6 +40,15 @@ class PlatformVarInExecForm(Rule):
             title="ENV stays",
         ),
         Example(
+            "FROM alpine\nARG TARGETARCH\nENV ARCH=$TARGETARCH\nCMD /opt/$ARCH/app\n",
+            title="Under another name",
+        ),
+        Example(
+            "FROM alpine\nARG TARGETARCH\nARG ARCH=$TARGETARCH\nCMD /opt/$ARCH/app\n",
+            "FROM alpine\nARG TARGETARCH\nARG ARCH=$TARGETARCH\nCMD /opt/$ARCH/app\n",
+            "An ARG under another name is gone too",
+        ),
+        Example(
             'FROM alpine\nARG TARGETARCH\nRUN ["sh", "-c", "echo $TARGETARCH"]\n', title="A shell expands it"
         ),
     )
@@ -55,8 +64,6 @@ class PlatformVarInExecForm(Rule):
                 continue
             for word in instruction.words:
                 for name in sorted(_automatic_names(facts, instruction, word)):
-                    if not instruction.json and _in_environment(facts, instruction, name):
-                        continue
                     yield self.finding(
                         word.find(f"${name}") or word.find(f"${{{name}") or word.span,
                         f"{name} is not filled in here: "
@@ -75,10 +82,17 @@ def _is_shell(instruction: Instruction) -> bool:
 
 
 def _automatic_names(facts: Facts, instruction: Instruction, word: Word) -> frozenset[str]:
-    value = facts.scope(instruction).expand(word)
-    return frozenset(value.names | value.missing) & AUTOMATIC
-
-
-def _in_environment(facts: Facts, instruction: Instruction, name: str) -> bool:
-    variable = facts.scope(instruction).get(name)
-    return variable is not None and variable.kind.name == "ENV"
+    """The automatic arguments that a word hangs on; without those that ENV has put into the image's environment, which a
+    shell finds there when the container runs."""
+    scope = facts.scope(instruction)
+    if instruction.json:
+        value = scope.expand(word)
+        return frozenset(value.names | value.missing) & AUTOMATIC
+    found: set[str] = set()
+    for name in scope.used(word):
+        variable = scope.get(name)
+        if variable is None:
+            found.add(name)
+        elif variable.kind is not VariableKind.ENV:
+            found |= {name} | variable.value.names | variable.value.missing
+    return frozenset(found) & AUTOMATIC
