@@ -57,6 +57,12 @@ class FinalStageOnConstantPlatform(Rule):
             title="A tool stage, pinned on purpose",
         ),
         Example(
+            "FROM --platform=linux/amd64 debian AS base-amd64\n"
+            "FROM --platform=linux/arm64 debian AS base-arm64\n"
+            "FROM base-${TARGETARCH}\n",
+            title="One for each",
+        ),
+        Example(
             "FROM --platform=linux/amd64 debian:bookworm-slim\n",
             title="Its name says so",
             name="Dockerfile.amd64",
@@ -68,10 +74,13 @@ class FinalStageOnConstantPlatform(Rule):
         final = facts.final
         if final is None or final.kind is not PlatformKind.CONSTANT or facts.named_arch:
             return
-        platform = final.platform(facts.targets[0])
+        wrong = [target for target in facts.targets if final.platform(target).platform != target]
+        if not wrong:
+            return  # FROM chooses among stages, each held to its own platform
+        platform = final.platform(wrong[0])
         flag = platform.flag
-        others = [str(target) for target in facts.targets if target != platform.platform]
-        if flag is None or not others:
+        others = [str(target) for target in wrong if final.platform(target).platform == platform.platform]
+        if flag is None:
             return
         if platform.origin is not None and platform.origin.name in (
             "BUILDPLATFORM",

@@ -23,8 +23,8 @@ class MissingArchBranch(Rule):
     the default serves amd64 alone because every other platform that is built has a branch. Where amd64 has one too, the
     default can only be for a platform nobody thought of, and gives it a foreign binary.
 
-    Where the branch for amd64 just sets the word `amd64`, the fix adds one with the word of the platform that is
-    missing; a default that falls back to amd64 beside a branch of its own for amd64 is made to fail aloud. An amd64 build
+    Where the branch for amd64, or the default, just sets the word `amd64`, the fix adds one with the word of the platform
+    that is missing; a default that falls back to amd64 beside a branch of its own for amd64 is made to fail aloud. An amd64 build
     stays the same, yet a person should look whether the file exists for that platform: unsafe.
     """
 
@@ -50,8 +50,10 @@ class MissingArchBranch(Rule):
             "FROM debian\nARG TARGETARCH\n"
             'RUN if [ "$TARGETARCH" = arm ]; then A=arm; else A=amd64; fi && wget https://example.com/tool-$A.tgz\n',
             "FROM debian\nARG TARGETARCH\n"
-            'RUN if [ "$TARGETARCH" = arm ]; then A=arm; else A=amd64; fi && wget https://example.com/tool-$A.tgz\n',
+            'RUN if [ "$TARGETARCH" = arm ]; then A=arm; elif [ "$TARGETARCH" = arm64 ]; then A=arm64; else A=amd64; fi '
+            "&& wget https://example.com/tool-$A.tgz\n",
             "arm64 falls into the branch of amd64",
+            applicability="unsafe",
         ),
         Example(
             "FROM debian\nARG TARGETPLATFORM\n"
@@ -96,7 +98,7 @@ class MissingArchBranch(Rule):
         missing: list[str],
     ) -> Finding | None:
         if switch.default is not None and (assign := _sets_amd64(script, switch.default)) is not None:
-            return self._judge_default(script, assign, AMD64.arch in covered, missing)
+            return self._judge_default(document, script, switch, assign, AMD64.arch in covered, missing)
         if not missing or AMD64.arch not in covered or switch.default is not None or len(switch.arms) < 2:
             return None
         arm = next(arm for arm in switch.arms if AMD64.arch in arm.arches)
@@ -115,7 +117,13 @@ class MissingArchBranch(Rule):
         return self.finding(switch.subject.span, message, _add_arm(document, script, switch, arm, missing))
 
     def _judge_default(
-        self, script: Script, assign: Assign, amd64_has_its_own: bool, missing: list[str]
+        self,
+        document: Document,
+        script: Script,
+        switch: ArchSwitch,
+        assign: Assign,
+        amd64_has_its_own: bool,
+        missing: list[str],
     ) -> Finding | None:
         """A default that sets a variable to amd64."""
         if missing:
@@ -123,7 +131,7 @@ class MissingArchBranch(Rule):
                 f"For {' and '.join(missing)} no branch is taken but the default, which sets {assign.name} to amd64: what "
                 "follows gets amd64 files on that platform, in silence."
             )
-            return self.finding(assign.span, message)
+            return self.finding(assign.span, message, _add_branch(document, script, switch, assign, missing))
         if not amd64_has_its_own:
             return None
         message = f"A platform without a branch of its own silently gets {assign.name} of amd64: let the default fail."
@@ -185,3 +193,41 @@ def _add_arm(
         (Edit.insert(arm.span.start, arms),),
         Applicability.UNSAFE,
     )
+
+
+def _add_branch(
+    document: Document, script: Script, switch: ArchSwitch, assign: Assign, missing: list[str]
+) -> Fix | None:
+    """A branch for each missing architecture above a default that only sets the word amd64."""
+    default, source = switch.default, document.source
+    if not script.readable or switch.convention is None or default is None or default.body is None:
+        return None
+    if default.body.span != assign.span or assign.value is None or assign.value.literal != AMD64.arch:
+        return None
+    words = {arch: _pattern(switch, arch) for arch in missing}
+    subject = decode(switch.subject.span.of(source))
+    if not all(words.values()) or "\n" in subject:
+        return None
+    otherwise = _ELSE.search(source[switch.span.start : default.span.start])
+    if source.startswith(b"case", switch.span.start):
+        at = default.span.start
+        text = "".join(f"{word}) {assign.name}={arch} ;; " for arch, word in words.items())
+    elif source.startswith(b"if", switch.span.start) and otherwise:
+        at = switch.span.start + otherwise.start()
+        text = "".join(
+            f"elif [ {subject} = {word} ]; then {assign.name}={arch}; " for arch, word in words.items()
+        )
+    else:
+        return None
+    edit = Edit.insert(at, text)
+    return Fix(f"Add a branch for {' and '.join(missing)}", (edit,), Applicability.UNSAFE)
+
+
+_ELSE = re.compile(rb"\belse(?:\s|\\\r?\n)+$")
+
+
+def _pattern(switch: ArchSwitch, arch: str) -> str | None:
+    """How the selector names an architecture; a platform with a variant (`linux/arm/v7`) has more than one name."""
+    if switch.selector.is_platform:
+        return None if arch == "arm" else f"linux/{arch}"
+    return switch.convention.spell(arch) if switch.convention is not None else None

@@ -12,7 +12,7 @@ from archpatch.rewrite import declare_arg, put
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import Literal, Param, ShellWord
 from archpatch.syntax.tree import Arg, Document
-from archpatch.text import Applicability, Fix, decode
+from archpatch.text import Applicability, Edit, Fix, decode
 from archpatch_rules.toolchain.gocross import Cross, cross_compiles
 
 
@@ -105,8 +105,9 @@ class GoGoarchLiteral(Rule):
         ),
         Example(
             "FROM golang:1.23\nARG ARCH\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
-            "FROM golang:1.23\nARG ARCH\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
+            "FROM golang:1.23\nARG ARCH\nARG TARGETARCH\nRUN GOARCH=${ARCH:-${TARGETARCH}} go build -o /app .\n",
             "A default of amd64",
+            applicability="unsafe",
         ),
         Example(
             "FROM golang:1.23\nARG TARGETARCH\nARG ARCH=${TARGETARCH}\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
@@ -122,7 +123,7 @@ class GoGoarchLiteral(Rule):
         places = [one for one in assigned(facts, "GOARCH") if one.value in ("amd64", "arm64")]
         values = {one.value for one in places}
         if not values:
-            yield from self._defaults(facts)
+            yield from self._defaults(document, facts)
         if len(values) != 1 or facts.named_arch in values:
             return
         wrong = [str(target) for target in facts.targets if target.arch not in values]
@@ -135,10 +136,11 @@ class GoGoarchLiteral(Rule):
                     self._fix(document, facts, place),
                 )
 
-    def _defaults(self, facts: Facts) -> Iterator[Finding]:
-        """`GOARCH=${ARCH:-amd64}`: what is built where nobody says anything else. Who does is not known: no fix."""
+    def _defaults(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """`GOARCH=${ARCH:-amd64}`: what is built where nobody says anything else."""
         for place in assigned(facts, "GOARCH"):
-            default = _default(facts, place)
+            operand = _default(facts, place)
+            default = operand.text if operand else None
             if default not in ("amd64", "arm64") or default == facts.named_arch:
                 continue
             others = [str(target) for target in facts.targets if target.arch != default]
@@ -147,7 +149,18 @@ class GoGoarchLiteral(Rule):
                     place.span,
                     f"Go builds for {default} unless a build argument says otherwise: the {others[0]} image gets a program for "
                     f"{default}, which ends in `exec format error` there. Let the default be TARGETARCH.",
+                    self._default_fix(document, facts, place, operand) if operand else None,
                 )
+
+    def _default_fix(self, document: Document, facts: Facts, place: Assigned, operand: Literal) -> Fix | None:
+        """TARGETARCH in the place of the default: whoever sets the variable still wins."""
+        if operand.text != "amd64" or place.instruction.json or len(operand.span) != len(operand.text):
+            return None
+        if place.stage is None or place.stage.kind is not PlatformKind.TARGET:
+            return None
+        declared = declare_arg(document, facts, place.instruction, "TARGETARCH")
+        edits = (*declared, Edit.replace(operand.span, "${TARGETARCH}"))
+        return Fix("Let the default of GOARCH follow TARGETARCH", edits, Applicability.UNSAFE)
 
     def _fix(self, document: Document, facts: Facts, place: Assigned) -> Fix | None:
         span = place.word.find(place.value or "")
@@ -168,7 +181,7 @@ class GoGoarchLiteral(Rule):
         return Fix("Let GOARCH follow TARGETARCH", (*declared, edit), trust)
 
 
-def _default(facts: Facts, place: Assigned) -> str | None:
+def _default(facts: Facts, place: Assigned) -> Literal | None:
     """The constant that GOARCH falls back to; None where there is none, or the script sets the variable itself."""
     command, word = place.command, place.word
     if command is None or not isinstance(word, ShellWord) or len(word.parts) != 1:
@@ -182,7 +195,7 @@ def _default(facts: Facts, place: Assigned) -> str | None:
         return None
     variable = facts.scope(command.run).get(part.name)
     plain = variable is None or variable.declaration is None or variable.declaration.value is None
-    return operand.text if plain else None
+    return operand if plain else None
 
 
 def _is_fine(facts: Facts, place: Assigned) -> bool:
