@@ -29,11 +29,12 @@ class ArchDirInEnv(Rule):
     Archives are often unpacked into a folder that bears the architecture. Once the download follows the target, the
     folder is called otherwise on arm64, and the program is not found: `not found`, exit code 127.
 
-    It is fine where the file itself makes a folder of that name, whatever is in it.
+    It is fine where the file itself makes a folder of that name, whatever is in it: by COPY, or by WORKDIR, if nothing
+    that is fetched or copied bears the name.
 
     The fix writes `${TARGETARCH}`, respelled where amd64 is written `x64`. It is unsafe: what fetches the archive has to
-    follow the target too. For other words there is none; unpack into a folder of a fixed name (`tar
-    --strip-components=1 -C /opt/node`).
+    follow the target too. There is none while another instruction has the name as it was, nor for other words; unpack
+    into a folder of a fixed name (`tar --strip-components=1 -C /opt/node`).
     """
 
     code, name, severity = "AP707", "arch-dir-in-env", Severity.WARNING
@@ -59,6 +60,14 @@ class ArchDirInEnv(Rule):
             "FROM debian\nCOPY tools /opt/tools-x64\nENV PATH=$PATH:/opt/tools-x64\n",
             title="A folder that the file makes itself",
         ),
+        Example(
+            "FROM debian\nCOPY node-v16-linux-x64.tgz /\nRUN tar xzf /node-v16-linux-x64.tgz\n"
+            "ENV PATH=$PATH:/node-v16-linux-x64/bin\n",
+            "FROM debian\nCOPY node-v16-linux-x64.tgz /\nRUN tar xzf /node-v16-linux-x64.tgz\n"
+            "ENV PATH=$PATH:/node-v16-linux-x64/bin\n",
+            "Another instruction relies on the name",
+        ),
+        Example("FROM debian\nWORKDIR /opt/app-linux-x64\nCOPY app .\n", title="WORKDIR makes it"),
         Example("FROM debian\nENV PATH=$PATH:/opt/node/bin\n"),
     )
 
@@ -81,6 +90,9 @@ class ArchDirInEnv(Rule):
                 span = None if word is None else next(place.places(element), None)
                 if word is None or span is None or any(_within(element, goal) for goal in made):
                     continue
+                elsewhere = _stands_elsewhere(document, place, _name(element, word))
+                if place.instruction.keyword == "WORKDIR" and not elsewhere:
+                    continue  # made here
                 start = span.start + len(encode(element[: word.start]))
                 at = Span(start, start + len(word.text))
                 if why_arch_is_fine(facts, word.arch, place.instruction, at) is not None:
@@ -89,7 +101,7 @@ class ArchDirInEnv(Rule):
                     span,
                     f"This folder is named for {word.arch}. In an image for another architecture it either holds foreign "
                     "programs or is called otherwise.",
-                    _fix(document, facts, place, element, word),
+                    None if elsewhere else _fix(document, facts, place, element, word),
                 )
 
 
@@ -102,6 +114,26 @@ def _is_folder(place: Written) -> bool:
 def _within(path: str, folder: str) -> bool:
     folder = folder.rstrip("/")
     return bool(folder) and (path == folder or path.startswith(f"{folder}/"))
+
+
+def _name(path: str, word: ArchWord) -> str:
+    """The part of a path that holds the architecture; with the one before it where it is nothing else."""
+    start, end = path.rfind("/", 0, word.start) + 1, path.find("/", word.end)
+    name = path[start : end if end >= 0 else len(path)]
+    return name if name != word.text else "/".join(path[:start].split("/")[-2:]) + name
+
+
+def _stands_elsewhere(document: Document, place: Written, name: str) -> bool:
+    """Whether an instruction that fetches, copies or starts something names it too; for WORKDIR, one before it."""
+    sought = encode(name)
+    made = place.instruction.keyword == "WORKDIR"
+    return any(
+        sought in step.span.of(document.source)
+        for step in document.instructions
+        if (not made or step.span.start < place.instruction.span.start)
+        and step.keyword not in ("ENV", "ARG", "LABEL", "WORKDIR")
+        and step.span != place.instruction.span
+    )
 
 
 def _fix(document: Document, facts: Facts, place: Written, element: str, word: ArchWord) -> Fix | None:

@@ -44,6 +44,12 @@ class FinalStageOnConstantPlatform(Rule):
             applicability="unsafe",
         ),
         Example(
+            "ARG ARCH=amd64\nFROM --platform=linux/${ARCH} debian:bookworm-slim\n",
+            "ARG ARCH=$TARGETARCH\nFROM --platform=linux/${ARCH} debian:bookworm-slim\n",
+            "The argument is a part of it",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM --platform=linux/amd64 node:22 AS base\nFROM base AS test\nRUN npm test\nFROM base\n",
             "FROM node:22 AS base\nFROM base AS test\nRUN npm test\nFROM base\n",
             "Through a chain of stages",
@@ -106,7 +112,10 @@ class FinalStageOnConstantPlatform(Rule):
             edit = delete_flag(document, platform.flag)
             return Fix("Drop the constant --platform", (edit,), Applicability.UNSAFE)
         value = origin.declaration.value if origin.declaration else None
-        if value is None:
+        whole = value is not None and value.value == str(platform.platform)
+        if value is None or not (whole or (platform.platform and value.value == platform.platform.arch)):
             return None
-        edit = Edit.replace(Span(value.span.start, value.span.end), "$TARGETPLATFORM")
+        edit = Edit.replace(
+            Span(value.span.start, value.span.end), "$TARGETPLATFORM" if whole else "$TARGETARCH"
+        )
         return Fix(f"Let {origin.name} follow the target", (edit,), Applicability.UNSAFE)
