@@ -8,7 +8,7 @@ from archpatch.facts import Facts, StageFacts, Written, written
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document
+from archpatch.syntax.tree import Copy, Document, Instruction
 
 _WORDS = ("amd64", "x86_64", "x86-64", "x64", "linux64", "64bit", "arm64", "aarch64")
 _PROGRAMS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
@@ -47,6 +47,10 @@ class EntrypointArchName(Rule):
             'FROM debian\nARG TARGETARCH\nCOPY app-${TARGETARCH} /app-amd64\nCMD ["/app-amd64"]\n',
             title="A name that the file gives",
         ),
+        Example(
+            'FROM debian\nWORKDIR /opt/app-linux-x64\nCOPY app .\nCMD ["/opt/app-linux-x64/app"]\n',
+            title="A folder that the file makes",
+        ),
         Example('FROM debian\nCMD ["/app", "--label=amd64"]\n', title="An argument"),
     )
 
@@ -76,11 +80,25 @@ def _program(place: Written) -> ArchWord | None:
     return next(arch_words(place.value.split()[0]), None)
 
 
+def _folders(step: Instruction) -> Iterator[str]:
+    """What an instruction makes, or may make, a folder of."""
+    words = step.words if step.keyword == "WORKDIR" else ()
+    if isinstance(step, Copy) and step.destination is not None:
+        words = (step.destination,)
+    yield from (word.value.rstrip("/") for word in words)
+
+
 def _given_here(stage: StageFacts, program: str) -> bool:
-    """Whether a COPY, or the output option of a command, names the program so itself."""
-    name = program.strip("\"'").rsplit("/", 1)[-1]
+    """Whether a COPY, a WORKDIR, or the output option of a command, names the program or its folder so itself."""
+    program = program.strip("\"'")
+    name = program.rsplit("/", 1)[-1]
     for one in stage.chain:
         for step in one.body:
+            if any(
+                program.startswith(f"{folder}/") and next(arch_words(folder), None)
+                for folder in _folders(step)
+            ):
+                return True
             if (
                 isinstance(step, Copy)
                 and step.destination
