@@ -29,6 +29,7 @@ from archpatch.rule import Rule
 from archpatch.verify.buildx import Settings
 from archpatch.verify.cache import default_folder
 from archpatch.verify.existing import verify_image
+from archpatch.verify.process import stopped_gently
 from archpatch.verify.prove import Subject, Terms, prove
 from archpatch.verify.run import Request, roots_of
 from archpatch.verify.run import verify as run_verify
@@ -131,7 +132,7 @@ def verify(
     folder = next((path if path.is_dir() else path.parent for path in paths), Path())
     request = request_of(engine, folder, platforms, config, isolated=isolated, no_cache=no_cache)
     request = replace(request, paths=paths, level=Level(level), run_command=tuple(shlex.split(command or "")))
-    with Watch(quiet=quiet) as watch:
+    with stopped_gently(), Watch(quiet=quiet) as watch:
         if image:
             result = verify_image(image, replace(request, platforms=platforms or ()))
         else:
@@ -204,7 +205,7 @@ def fix_verified(request: FixRequest, found: Found, engine: Mapping[str, object]
         write=_write,
         roots=roots_of(request.paths),
     )
-    with Watch(quiet=request.quiet) as watch:
+    with stopped_gently(), Watch(quiet=request.quiet) as watch:
         try:
             result = prove(list(_subjects(tasks, errors)), terms, watch)
         except (InternalError, Unstable, WriteError) as error:

@@ -14,8 +14,8 @@ from operator import itemgetter
 from archpatch.platforms import Platform
 from archpatch.rule import Severity
 from archpatch.verify.elf import EXEC, HOST_MACHINES, MACHINES, REL, SIBLINGS, Elf
-from archpatch.verify.exempt import FROM_HOST, Exemptions, has_sibling
-from archpatch.verify.layers import Node
+from archpatch.verify.exempt import FROM_HOST, Exemptions, Siblings
+from archpatch.verify.layers import Node, normal
 from archpatch.verify.loader import Loader
 from archpatch.verify.oci import Image
 from archpatch.verify.rootfs import Rootfs
@@ -58,6 +58,7 @@ class _Auditor:
     loader: Loader
     exemptions: Exemptions
     start: Start
+    siblings: Siblings
     closure: frozenset[str] = frozenset()
     names: dict[str, list[str]] = field(default_factory=dict)
     elf_files: int = 0
@@ -118,7 +119,7 @@ class _Auditor:
                 yield from found
 
     def _may_be_foreign(self, path: str) -> bool:
-        return self.exemptions.covers(path) or has_sibling(self.rootfs, path, self.platform.arch)
+        return self.exemptions.covers(path) or self.siblings.has(path)
 
     def _interpreter_issues(self, path: str, node: Node, elf: Elf) -> Iterator[Issue]:
         # Shared libraries that can also be run (libc itself) name an interpreter; nobody starts them.
@@ -210,7 +211,10 @@ def audit(image: Image, rootfs: Rootfs, exemptions: Exemptions | None = None) ->
     """Look at every native file of one image, for the platform that its index claims."""
     platform = image.platform
     exemptions = exemptions or Exemptions()
-    unread = tuple(f"{path}: {why}" for path, why in rootfs.unread if not exemptions.covers(path))
+    # A path with `..` in it is not the one that it looks like.
+    unread = tuple(
+        f"{path}: {why}" for path, why in rootfs.unread if normal(path) is None or not exemptions.covers(path)
+    )
     if platform.os != "linux" or platform.arch not in MACHINES:
         return Audit(platform, (), unread=(*unread, f"no table of machine code for {platform}"))
     env = image.config.env
@@ -220,6 +224,7 @@ def audit(image: Image, rootfs: Rootfs, exemptions: Exemptions | None = None) ->
         Loader(rootfs, platform.arch, env),
         exemptions,
         start_of(image.config, rootfs),
+        Siblings(rootfs, platform.arch),
     )
     issues = list(auditor.issues())
     if image.configured.arch != platform.arch:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from archpatch.facts import Facts
 from archpatch.facts.graph import PlatformKind
@@ -17,7 +16,7 @@ from archpatch.facts.images import parse_image
 from archpatch.platforms import AMD64, Platform
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Arg, Document
-from archpatch.verify.buildx import Buildx, is_reference
+from archpatch.verify.buildx import Buildx, Check, is_reference
 from archpatch.verify.triage import diagnose
 from archpatch.verify.verdict import Evidence, State
 
@@ -122,21 +121,21 @@ def _ask(buildx: Buildx, reference: str, platform: Platform) -> Evidence | None:
     return _read(buildx.call_check(text.encode()), reference, platform)
 
 
-def _read(answer: Mapping[str, Any], reference: str, platform: Platform) -> Evidence | None:
-    if failure := answer.get("failure"):
-        return Evidence("base", f"{reference}: {failure}", State.UNKNOWN)
-    for warning in answer.get("warnings") or ():
-        match = _OTHER.search(warning.get("detail") or "")
-        if warning.get("ruleName") == "InvalidBaseImagePlatform" and match:
+def _read(answer: Check, reference: str, platform: Platform) -> Evidence | None:
+    if answer.failure:
+        return Evidence("base", f"{reference}: {answer.failure}", State.UNKNOWN)
+    for warning in answer.warnings or ():
+        match = _OTHER.search(warning.detail)
+        if warning.rule_name == "InvalidBaseImagePlatform" and match:
             return Evidence(
                 "base",
                 f"{reference} is a single image for {match[1]}: a build for {match[2]} succeeds with it and "
                 f"ships {match[1]} code under a {match[2]} label",
             )
-    if error := (answer.get("buildError") or {}).get("message"):
-        diagnosis = diagnose(str(error))
+    if error := answer.build_error:
+        diagnosis = diagnose(error.message)
         state = State.WRONG if diagnosis.name == "base-platform" else State.UNKNOWN
-        return Evidence("base", f"{reference}: {diagnosis.meaning} ({platform})", state, log=str(error))
+        return Evidence("base", f"{reference}: {diagnosis.meaning} ({platform})", state, log=error.message)
     return None
 
 

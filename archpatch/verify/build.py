@@ -210,8 +210,8 @@ def _outcome(
         return Outcome(look)
     found = [] if job.linked else _warned(built)  # a warning does not say of which Dockerfile it is
     try:
-        [(image, audited)] = images.inspect(place.image, bench.exemptions, bench.layers)
-    except (Unreadable, ValueError) as error:
+        image, audited = _inspected(bench, platform, place)
+    except (Unreadable, OSError, ValueError) as error:
         found.append(Evidence("unread", f"the image: {error}", State.UNKNOWN))
         return Outcome(_look(bench, job, platform, tuple(found), built, notes, command))
     lines = (
@@ -219,6 +219,17 @@ def _outcome(
     )
     found += images.evidence_of(audited, lines)
     return Outcome(_look(bench, job, platform, tuple(found), built, notes, command, audited), image, audited)
+
+
+def _inspected(bench: Bench, platform: Platform, place: Workspace) -> tuple[Image, Audit]:
+    """The image that was built, for the platform that was asked for. Raises Unreadable, OSError, ValueError."""
+    found = images.inspect(place.image, bench.exemptions, bench.layers)
+    if len(found) != 1:
+        raise Unreadable(f"the builder wrote {len(found)} images where one was asked for")
+    image = found[0][0]
+    if (image.platform.os, image.platform.arch) != (platform.os, platform.arch):
+        raise Unreadable(f"the builder wrote one for {image.platform} where {platform} was asked for")
+    return found[0]
 
 
 def _look(
@@ -273,7 +284,7 @@ def _failure(
         where = f" ({step.name})" if step and step.name else ""
         return Evidence(
             "build",
-            f"buildx ended outside of the file's steps{where}: {found.line}",
+            f"buildx ended outside of the file's steps{where}: {found.line or f'it ended with {built.code}'}",
             State.UNKNOWN,
             log=log[-_LOG_SHOWN:],
         )

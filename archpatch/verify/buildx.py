@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from archpatch.platforms import Platform, UnknownPlatform
 from archpatch.verify.process import Completed, NoProgram, Runner
 from archpatch.verify.progress import Progress
@@ -20,8 +22,21 @@ from archpatch.verify.progress import Progress
 _QUICK = 60.0  # seconds for a question that needs no build
 # distribution/reference, without a scheme; what does not match is never handed to docker.
 _REFERENCE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]|:(?=[A-Za-z0-9_])|@(?=sha256:)){0,400}")
-_TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
+_TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+# Names of variables that hold secrets.
+_SECRET = re.compile(
+    r"TOKEN|SECRET|PASS(WORD|WD|PHRASE)|(^|_)(KEY|PASS|PAT|AUTH|CREDS?|COOKIE)($|_)|CREDENTIAL|APIKEY|PRIVATE|SESSION"
+    r"|(^|_)DSN$",
+    re.IGNORECASE,
+)
 _BUILDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+
+
+_OLDEST = "0.13"  # lists builders as JSON and shows its progress so
+
+
+class Undeclared(Exception):
+    """A bake or compose file that buildx does not read; str() says why."""
 
 
 class NoEngine(Exception):
@@ -80,6 +95,47 @@ class Built:
         return self.code == 0
 
 
+class _Place(msgspec.Struct, frozen=True):
+    line: int
+
+
+class _Range(msgspec.Struct, frozen=True):
+    start: _Place
+
+
+class _Location(msgspec.Struct, frozen=True):
+    ranges: tuple[_Range, ...] | None = None
+
+
+class CheckWarning(msgspec.Struct, frozen=True, rename="camel"):
+    """A warning of BuildKit's checks."""
+
+    rule_name: str
+    detail: str = ""
+    location: _Location | None = None
+
+    @property
+    def line(self) -> int | None:
+        """Where it stands (from 1)."""
+        ranges = self.location.ranges if self.location else None
+        return ranges[0].start.line if ranges else None
+
+
+class CheckError(msgspec.Struct, frozen=True):
+    """Why a check ended early."""
+
+    message: str
+
+
+class Check(msgspec.Struct, frozen=True, rename="camel"):
+    """What `--call=check,format=json` prints; `failure`: why it printed nothing of the kind."""
+
+    warnings: tuple[CheckWarning, ...] | None = None
+    build_error: CheckError | None = None
+    sources: list[object] | None = None
+    failure: str = ""
+
+
 def is_reference(text: str) -> bool:
     """Whether a text can be an image's name and nothing else."""
     return bool(_REFERENCE.fullmatch(text))
@@ -117,10 +173,7 @@ class Buildx:
         found = {"buildx": " ".join(buildx.out.split()[1:2]) or "unknown"}
         if number := re.match(r"v?(\d+)\.(\d+)\.", found["buildx"]):
             self._asks_leave = (int(number[1]), int(number[2])) >= (0, 18)
-        try:
-            told = json.loads(server.out or "{}")
-        except ValueError:
-            told = {}
+        told = _object(server.out)
         found["docker"] = (told.get("Client") or {}).get("Version", "unknown")
         found["engine"] = (told.get("Server") or {}).get("Version", "none")
         return found
@@ -129,8 +182,10 @@ class Buildx:
         """The builder that is used. Raises NoEngine."""
         listed = self.ask("buildx", "ls", "--format", "json")
         if not listed.ok:
-            raise NoEngine(f"no builder answers: {_first_line(listed.err) or 'docker buildx ls failed'}")
-        builders = [json.loads(line) for line in listed.out.splitlines() if line.startswith("{")]
+            why = _first_line(listed.err) or "docker buildx ls failed"
+            old = f"; this buildx is too old, {_OLDEST} is needed" if "--format" in why else ""
+            raise NoEngine(f"no builder answers: {why}{old}")
+        builders = [raw for line in listed.out.splitlines() if (raw := _object(line))]
         wanted = self.settings.builder
         for raw in builders:
             if raw.get("Name") == wanted or (wanted is None and raw.get("Current")):
@@ -181,8 +236,8 @@ class Buildx:
         context: Path | None = None,
         args: Mapping[str, str] | None = None,
         contexts: Mapping[str, str] | None = None,
-    ) -> Mapping[str, Any]:
-        """What `--call=check` says of a Dockerfile, given on standard input; {} where it says nothing readable."""
+    ) -> Check:
+        """What `--call=check` says of a Dockerfile, given on standard input."""
         command = ["buildx", "build", *self._builder, "--call=check,format=json", "--progress=quiet"]
         for name, value in (args or {}).items():
             command += ["--build-arg", f"{name}={value}"]
@@ -193,27 +248,31 @@ class Buildx:
         else:
             done = self.ask(*command, "--file", "-", "--", str(context), stdin=dockerfile, timeout=_QUICK * 2)
         try:
-            told = json.loads(done.out)
-        except ValueError:
-            return {"failure": _first_line(done.err) or "no answer"}
-        return told if isinstance(told, dict) else {}
+            told = msgspec.json.decode(done.out, type=Check)
+        except (msgspec.DecodeError, RecursionError):
+            return Check(failure=_last_line(done.err) or "no answer that could be read")
+        if told.sources is None and told.build_error is None:
+            return Check(failure=_last_line(done.err) or "an empty answer")
+        return told
 
-    def print_bake(self, file: Path) -> Mapping[str, Any] | None:
-        """The targets of a bake or compose file of the tree, resolved; None where buildx cannot read it."""
+    def print_bake(self, file: Path) -> Mapping[str, Any]:
+        """The targets of a bake or compose file of the tree, resolved. Raises Undeclared."""
         command = ("docker", "buildx", "bake", "--file", file.name, "--progress=quiet")
         try:
-            listed = json.loads(
-                self.runner.run(
-                    (*command, "--list=type=targets,format=json"), timeout=_QUICK, cwd=file.parent
-                ).out
-            )
-            # A file without a default group prints nothing unless its targets are named.
-            names = [name for one in listed if _TARGET.fullmatch(name := str(one.get("name")))]
-            done = self.runner.run((*command, "--print", "--", *names), timeout=_QUICK, cwd=file.parent)
-            told = json.loads(done.out)
-        except (NoProgram, ValueError, AttributeError, TypeError):
-            return None
-        return told.get("target") if isinstance(told, dict) else None
+            listed = self._read_bake(file, *command, "--list=type=targets,format=json")
+            # A file without a default group prints nothing unless its targets are named; old versions list none.
+            names = _names(listed.out) if listed.ok else []
+            done = self._read_bake(file, *command, "--print", "--", *names)
+        except NoProgram as error:
+            raise Undeclared(str(error)) from error
+        targets = _object(done.out).get("target")
+        if not done.ok or not isinstance(targets, dict):
+            raise Undeclared(_last_line(done.err) or "no answer")
+        return {name: target for name, target in targets.items() if isinstance(target, dict)}
+
+    def _read_bake(self, file: Path, *command: str) -> Completed:
+        # The file's expressions may put any variable of the environment into a build.
+        return self.runner.run(command, timeout=_QUICK, cwd=file.parent, hidden=_SECRET)
 
 
 def _builder(raw: Mapping[str, Any]) -> Builder:
@@ -244,6 +303,31 @@ def _trouble(raw: Mapping[str, Any]) -> str:
     if raw.get("Err"):
         return _first_line(str(raw["Err"]))
     return _first_line(str(errors[0])) if errors and len(errors) == len(nodes) else ""
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object that docker printed; {} where it is none."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _names(text: str) -> list[str]:
+    """The names of the targets and groups that bake listed."""
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    names = (
+        [str(one.get("name")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    )
+    return [name for name in names if _TARGET.fullmatch(name)]
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def _first_line(text: str) -> str:

@@ -2,7 +2,7 @@
 
 A verdict is kept under a hash of the Dockerfile, the context, the digests of the base images, the platform, the
 builder and its version, and everything that the user said. Where one of these cannot be known (a base out of
-reach, a context too large to hash, named contexts) nothing is kept. What could not be told is never kept.
+reach, a context too large to hash, named contexts, a frontend of the file's own) nothing is kept. What could not be told is never kept.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class Verdicts:
     def key(self, bench: Bench, candidate: Candidate, platform: Platform) -> str | None:
         """The hash of all that the verdict depends on; None where that is not fully known."""
         job = candidate.job
-        named, unknown = bases_of(candidate.document, platform, stage=job.stage, args=job.args)
-        if unknown or job.contexts or bench.buildx.settings.no_cache:
+        builds_on = bench.preflight.build_platform(platform)
+        named, unknown = bases_of(candidate.document, platform, builds_on, stage=job.stage, args=job.args)
+        if unknown or job.contexts or bench.buildx.settings.no_cache or bench.trust_syntax:
             return None
         digests = {base.reference: self._digest(bench.buildx, base.reference) for base in named}
         context = _context_hash(candidate)
@@ -63,7 +64,7 @@ class Verdicts:
             "format": _FORMAT, "tool": __version__, "source": _hash(candidate.source), "context": context,
             "bases": digests, "platform": str(platform), "mode": found.mode(platform).value,
             "builder": [found.builder.name, found.builder.driver, found.builder.version, dict(found.versions)],
-            "stage": job.stage, "args": dict(job.args), "network": settings.network, "trust": bench.trust_syntax,
+            "stage": job.stage, "args": dict(job.args), "network": settings.network,
             "allow": bench.exemptions.globs, "run": bench.run_command,
         }  # fmt: skip
         return _hash(json.dumps(parts, sort_keys=True).encode())
@@ -145,6 +146,8 @@ def _context_hash(candidate: Candidate) -> str | None:
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode):
                 data = os.fsencode(os.readlink(path))
+            elif stat.S_ISDIR(status.st_mode):
+                data = b""
             elif stat.S_ISREG(status.st_mode):
                 left -= status.st_size
                 if left < 0:
@@ -160,11 +163,10 @@ def _context_hash(candidate: Candidate) -> str | None:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, Path]]:
-    """Every file and link below `root`, by names in order."""
+    """Every file, folder and link below `root`, by names in order."""
     for folder, folders, files in os.walk(root):
         folders.sort()
-        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        for name in sorted([*files, *linked]):
+        for name in sorted([*files, *folders]):
             path = Path(folder, name)
             yield path.relative_to(root).as_posix(), path
 

@@ -28,6 +28,7 @@ _HEAD = 4096  # bytes of a file that are read at once
 _MAX_SEGMENTS = 512
 _MAX_DYNAMIC = 1 << 18  # bytes
 _MAX_STRINGS = 1 << 24
+_MAX_TEXTS, _MAX_TEXT = 4096, 1 << 16  # names and paths of one file; bytes of all of them
 
 
 class Machine(Struct, frozen=True, order=True, gc=False):
@@ -127,7 +128,7 @@ def _read(body: Body, head: bytes, machine: Machine, kind: int) -> Elf:
     segments = _segments(body, head, layout)
     interpreter, dynamic = None, (0, 0)
     for type_, offset, _, size in segments:
-        if type_ == _INTERP:
+        if type_ == _INTERP and interpreter is None:
             text = _bytes(body, head, offset, size, 4096, "interpreter")
             interpreter = sys.intern(_text(text.partition(b"\0")[0]))
         elif type_ == _DYNAMIC and not dynamic[1]:
@@ -159,11 +160,15 @@ def _texts(
     found: dict[int, list[str]] = {_NEEDED: [], _RPATH: [], _RUNPATH: []}
     if not wanted:
         return found
+    if len(wanted) > _MAX_TEXTS:
+        raise Unreadable("broken ELF headers (too many names)")
     strings = _bytes(body, head, _offset(segments, address), size, _MAX_STRINGS, "string table")
+    left = _MAX_TEXT
     for tag, at in wanted:
-        end = strings.find(b"\0", at)
+        end = strings.find(b"\0", at, at + left)
         if at >= len(strings) or end < 0:
-            raise Unreadable("broken ELF headers (a name outside of its table)")
+            raise Unreadable("broken ELF headers (a name outside of its table, or too long)")
+        left -= end - at
         found[tag].append(_text(strings[at:end]))
     return found
 

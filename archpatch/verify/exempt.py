@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from archpatch.platforms import arch_words
@@ -25,6 +25,7 @@ BUILT_IN = (
 )  # fmt: skip
 # Libraries that the host's driver brings into the container.
 FROM_HOST = re.compile(r"lib(cuda|nvidia-[a-z-]+|nvcuvid|nvoptix|GLX_nvidia|EGL_nvidia)\.so(\.\d+)*")
+_MULTIARCH = re.compile(r"(usr/)?(local/)?lib(64)?/[^/]*-linux-(gnu|musl)")
 
 
 @lru_cache(maxsize=32)
@@ -66,29 +67,37 @@ class Exemptions:
         return _pattern(self.globs).fullmatch(path) is not None
 
 
-def has_sibling(rootfs: Rootfs, path: str, arch: str) -> bool:
-    """Whether `path` names its architecture and the same file or folder for `arch` stands beside it.
+@dataclass(slots=True)
+class Siblings:
+    """Packages that ship code for several platforms: `runtimes/linux-x64/`, `attach_linux_amd64.so`."""
 
-    So packages ship code for several platforms (`runtimes/linux-x64/`, `attach_linux_amd64.so`). Debian's
-    multiarch folders are not such: what stands there was installed or copied for this image.
-    """
-    if re.match(r"(usr/)?(local/)?lib(64)?/[^/]*-linux-(gnu|musl)", path):
-        return False
-    parts = path.split("/")
-    for depth, part in enumerate(parts):
-        words = [word for word in arch_words(part) if word.arch != arch]
-        if not words:
-            continue
-        folder = "/".join(parts[:depth])
-        neighbours = rootfs.names(folder)
-        for word in words:
-            before, after = part[: word.start], part[word.end :]
-            for name in neighbours:
-                middle = name[len(before) : len(name) - len(after) if after else None]
-                if name.startswith(before) and name.endswith(after) and _means(middle, arch):
+    rootfs: Rootfs
+    arch: str
+    _known: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+
+    def has(self, path: str) -> bool:
+        """Whether `path` names another architecture and the same file or folder for `arch` stands beside it.
+
+        Debian's multiarch folders are not such: what stands there was installed or copied for this image.
+        """
+        if _MULTIARCH.match(path):
+            return False
+        parts = path.split("/")
+        for depth, part in enumerate(parts):
+            words = [word for word in arch_words(part) if word.arch != self.arch]
+            if words:
+                own = self._own("/".join(parts[:depth]))
+                if any((part[: word.start], part[word.end :]) in own for word in words):
                     return True
-    return False
+        return False
 
-
-def _means(text: str, arch: str) -> bool:
-    return any(word.arch == arch and len(word.text) == len(text) for word in arch_words(text))
+    def _own(self, folder: str) -> frozenset[tuple[str, str]]:
+        """What stands around the word for `arch` in the names of a folder."""
+        if folder not in self._known:
+            self._known[folder] = frozenset(
+                (name[: word.start], name[word.end :])
+                for name in self.rootfs.names(folder)
+                for word in arch_words(name)
+                if word.arch == self.arch
+            )
+        return self._known[folder]

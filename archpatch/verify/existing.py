@@ -18,14 +18,24 @@ from archpatch.verify.audit import Audit, audit, equal_layers
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
 from archpatch.verify.buildx import Buildx, NoEngine, is_reference
 from archpatch.verify.exempt import Exemptions
-from archpatch.verify.images import evidence_of, inspect
-from archpatch.verify.oci import SHARED_LAYERS, Image, LayerCache, Store
+from archpatch.verify.images import evidence_of
+from archpatch.verify.oci import SHARED_LAYERS, Config, Image, LayerCache, Store, config_of
 from archpatch.verify.progress import Progress
 from archpatch.verify.run import Request
 from archpatch.verify.tar import Unreadable
 from archpatch.verify.verdict import Evidence, Level, Look, State, Verification, state_of
 
 _MAX_MANIFESTS = 32
+_STORE, _REGISTRY = "engine's store", "registry"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The images behind a name. `absent`: platforms that are listed there, without their content."""
+
+    images: Sequence[tuple[Image, Audit]]
+    where: str
+    absent: tuple[Platform, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +50,33 @@ def verify_image(reference: str, request: Request, buildx: Buildx | None = None)
     exemptions = Exemptions.also(request.allow)
     try:
         path = Path(reference)
-        if path.exists():
-            found, where = inspect(path, exemptions, SHARED_LAYERS), "file"
-        else:
-            found, where = _fetched(buildx, reference, request, exemptions)
+        found = (
+            _in_file(path, exemptions, "file")
+            if path.exists()
+            else _fetched(buildx, reference, request, exemptions)
+        )
     except NoEngine as error:
         return Verification(Level.IMAGE, trouble=str(error))
-    except (Unreadable, OSError) as error:
+    except (Unreadable, OSError, ValueError) as error:
         return Verification(Level.IMAGE, trouble=f"{reference}: {error}")
     except BaseException:
         buildx.runner.stop()
         raise
-    looks = _looks(reference, found, request.platforms, where)
-    return Verification(Level.IMAGE, tuple(looks))
+    return Verification(Level.IMAGE, tuple(_looks(reference, found, request.platforms)))
 
 
-def _looks(
-    reference: str, found: Sequence[tuple[Image, Audit]], asked: Sequence[Platform], where: str
-) -> list[Look]:
-    alarms = equal_layers(found)
+def _in_file(path: Path, exemptions: Exemptions, where: str) -> _Found:
+    """Layers are remembered for this file alone: nobody held them against the names that it gives them."""
+    with Store(path) as store:
+        cache, images = LayerCache(), store.images()
+        audited = [(image, audit(image, store.rootfs(image, cache), exemptions)) for image in images]
+        return _Found(audited, where, store.absent)
+
+
+def _looks(reference: str, found: _Found, asked: Sequence[Platform]) -> list[Look]:
+    alarms = equal_layers(found.images)
     looks = []
-    for image, audited in found:
+    for image, audited in found.images:
         if asked and image.platform not in asked:
             continue
         evidence = evidence_of(audited)
@@ -73,30 +89,33 @@ def _looks(
                 image.platform,
                 state_of(evidence),
                 evidence,
-                (f"read from the {where}",),
+                (f"read from the {found.where}",),
                 elf_files=audited.elf_files,
                 exempt=audited.exempt,
             )
         )
-    there = {image.platform for image, _ in found}
+    there = {image.platform for image, _ in found.images}
+    for platform in found.absent:
+        if platform not in there and (not asked or platform in asked):
+            why = f"the index lists it, and its content is not in the {found.where}"
+            evidence = (Evidence("unread", why, State.UNKNOWN),)
+            looks.append(Look(reference, Path(reference), platform, State.UNKNOWN, evidence))
     for platform in asked:
-        if platform not in there:
+        if platform not in there and platform not in found.absent:
             has = ", ".join(sorted(map(str, there))) or "none"
             evidence = (Evidence("missing-platform", f"the image has no {platform}; it has {has}"),)
             looks.append(Look(reference, Path(reference), platform, State.WRONG, evidence))
     return looks
 
 
-def _fetched(
-    buildx: Buildx, reference: str, request: Request, exemptions: Exemptions
-) -> tuple[list[tuple[Image, Audit]], str]:
+def _fetched(buildx: Buildx, reference: str, request: Request, exemptions: Exemptions) -> _Found:
     """From where `docker` would take it: a name with a registry from there, any other from the store first.
 
     (A short name that only exists here must not be looked up at a public registry, where it may be another's.)
     """
     if not is_reference(reference):
         raise Unreadable("is neither a file nor an image's name")
-    places = [(_from_store, "engine's store"), (_from_registry, "registry")]
+    places = [(_from_store, _STORE), (_from_registry, _REGISTRY)]
     host = reference.split("/")[0]
     if "/" in reference and ("." in host or ":" in host or host == "localhost"):
         places.reverse()
@@ -104,15 +123,13 @@ def _fetched(
     reasons = []
     for fetch, where in places:
         try:
-            return fetch(buildx, reference, request.platforms, exemptions), where
+            return fetch(buildx, reference, request.platforms, exemptions)
         except Unreadable as error:
             reasons.append(f"{where}: {error}")
     raise Unreadable("; ".join(reasons))
 
 
-def _from_store(
-    buildx: Buildx, reference: str, asked: Sequence[Platform], exemptions: Exemptions
-) -> list[tuple[Image, Audit]]:
+def _from_store(buildx: Buildx, reference: str, asked: Sequence[Platform], exemptions: Exemptions) -> _Found:
     if not buildx.ask("image", "inspect", "--format", "{{.Id}}", reference).ok:
         raise Unreadable("no such image")
     with tempfile.TemporaryDirectory(prefix="archpatch-image-") as name:
@@ -120,23 +137,24 @@ def _from_store(
         done = buildx.ask("image", "save", "--output", str(path), reference, timeout=buildx.settings.timeout)
         if not done.ok:
             raise Unreadable(done.err.strip()[:300] or "docker image save failed")
-        return inspect(path, exemptions, SHARED_LAYERS)
+        return _in_file(path, exemptions, _STORE)
 
 
 def _from_registry(
     buildx: Buildx, reference: str, asked: Sequence[Platform], exemptions: Exemptions
-) -> list[tuple[Image, Audit]]:
+) -> _Found:
     answer = buildx.ask("buildx", "imagetools", "inspect", "--raw", reference)
     if not answer.ok:
         raise Unreadable(answer.err.strip().splitlines()[-1][:300] if answer.err.strip() else "no answer")
     raw = _json(answer.out)
-    cache = SHARED_LAYERS
-    found = []
-    for manifest in _manifests(buildx, reference, raw):
-        if asked and manifest.platform is not None and manifest.platform not in asked:
-            continue
-        found.append(_one(buildx, reference, manifest, exemptions, cache))
-    return found
+    wanted = [
+        manifest
+        for manifest in _manifests(buildx, reference, raw)
+        if not asked or manifest.platform is None or manifest.platform in asked
+    ]
+    if len(wanted) > _MAX_MANIFESTS:
+        raise Unreadable(f"it has {len(wanted)} images; --platform says which to look at")
+    return _Found([_one(buildx, reference, one, exemptions, SHARED_LAYERS) for one in wanted], _REGISTRY)
 
 
 def _manifests(buildx: Buildx, reference: str, raw: Any) -> Iterable[_Manifest]:
@@ -144,15 +162,13 @@ def _manifests(buildx: Buildx, reference: str, raw: Any) -> Iterable[_Manifest]:
         described = buildx.ask("buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", reference)
         yield _Manifest(str(_json(described.out).get("digest")), None)
         return
-    for descriptor in raw["manifests"][:_MAX_MANIFESTS]:
-        platform = descriptor.get("platform") or {}
-        if platform.get("os") == "unknown":
-            continue
-        parts = (platform.get("os"), platform.get("architecture"), platform.get("variant"))
-        try:
-            yield _Manifest(descriptor["digest"], Platform.parse("/".join(part for part in parts if part)))
-        except UnknownPlatform as error:
-            raise Unreadable(str(error)) from None
+    try:
+        for descriptor in raw["manifests"]:
+            platform = descriptor.get("platform") or {}
+            if platform.get("os") != "unknown":
+                yield _Manifest(str(descriptor["digest"]), _platform(platform))
+    except (UnknownPlatform, TypeError, KeyError, AttributeError) as error:
+        raise Unreadable(f"its index is not as the format has it ({error})") from None
 
 
 def _one(
@@ -162,12 +178,14 @@ def _one(
     pinned = f"{_repository(reference)}@{manifest.digest}"
     if not is_reference(pinned):
         raise Unreadable(f"{manifest.digest!r} is no digest")
-    configured = _configured(buildx, pinned)
+    config, configured = _configured(buildx, pinned)
     platform = manifest.platform or configured
     with tempfile.TemporaryDirectory(prefix="archpatch-image-") as name:
         folder = Path(name)
         (folder / "context").mkdir()
-        (folder / "Dockerfile").write_text(f"FROM {pinned}\n", encoding="utf-8")
+        # FROM would run the triggers of the image; a copy runs nothing, and has its files in one layer.
+        text = f"FROM scratch\nCOPY --from={pinned} / /\n" if config.triggers else f"FROM {pinned}\n"
+        (folder / "Dockerfile").write_text(text, encoding="utf-8")
         target = BakeTarget(
             target_name("image", str(platform)), folder / "context", folder / "Dockerfile", platform,
             f"type=oci,dest={folder / 'image.tar'}",
@@ -177,20 +195,25 @@ def _one(
         if not built.ok:
             raise Unreadable(f"{platform}: {built.progress.error.strip()[-300:]}")
         with Store(folder / "image.tar") as store:
-            image = replace(store.images()[0], platform=platform, configured=configured)
+            [fetched] = store.images()
+            image = replace(fetched, platform=platform, configured=configured, config=config)
             return image, audit(image, store.rootfs(image, cache), exemptions)
 
 
-def _configured(buildx: Buildx, pinned: str) -> Platform:
+def _configured(buildx: Buildx, pinned: str) -> tuple[Config, Platform]:
     """What the config of a single manifest says."""
     answer = buildx.ask("buildx", "imagetools", "inspect", "--format", "{{json .Image}}", pinned)
     raw = _json(answer.out)
     try:
-        return Platform.parse(
-            "/".join(filter(None, (raw.get("os"), raw.get("architecture"), raw.get("variant"))))
-        )
-    except (UnknownPlatform, TypeError) as error:
-        raise Unreadable(f"its config names no platform ({error})") from None
+        return config_of(raw), _platform(raw)
+    except (UnknownPlatform, TypeError, AttributeError) as error:
+        raise Unreadable(f"its config is not as the format has it ({error})") from None
+
+
+def _platform(raw: Any) -> Platform:
+    return Platform.parse(
+        "/".join(filter(None, (raw.get("os"), raw.get("architecture"), raw.get("variant"))))
+    )
 
 
 def _json(text: str) -> Any:

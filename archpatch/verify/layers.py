@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import posixpath
 import sys
 import zipfile
@@ -18,7 +20,11 @@ _HEAD = 64  # bytes of each file
 _TELLING = (elf.MAGIC[:2], b"#!", b"PK")
 _TEXT_LIMIT = 1 << 16
 _PATH_LIMIT = 4096
-_ARCHIVE_MEMBERS = 100_000
+_ARCHIVE_MEMBERS, _ARCHIVE_NATIVES = 100_000, 2_000
+_ARCHIVE_READ = 1 << 24  # bytes that are read of an archive at once: its table of contents
+_NAME_SHOWN = 200
+_WEIGHT = 1 << 29  # bytes that the paths and texts of a layer may take in memory
+_WEIGHT_OF_ONE = 200
 # Small files whose text decides where a loader looks.
 _LOADER_FILES = ("etc/ld.so.conf", "etc/ld.so.preload")
 _LOADER_FOLDER = "etc/ld.so.conf.d/"
@@ -77,9 +83,12 @@ def normal(path: str) -> str | None:
 def read(source: Source, number: int) -> Layer:
     """Everything that layer `number` says. Raises Unreadable where the stream is broken."""
     layer = Layer()
-    add, ordinary = layer.added.append, _Ordinary(number)
+    add, ordinary, left = layer.added.append, _Ordinary(number), _WEIGHT
     for member, body in members(source):
         path = normal(member.path)
+        left -= _WEIGHT_OF_ONE + len(member.path) + len(member.link)
+        if left < 0:
+            raise Unreadable("it holds more names than an image should")
         if path is None:
             layer.unread.append((member.path, "the name leaves the image or is too long"))
         elif (_WHITEOUT in path and _is_whiteout(layer, path)) or not path:
@@ -87,7 +96,9 @@ def read(source: Source, number: int) -> Layer:
         elif member.kind is Kind.FILE:
             # Most files are neither code nor an archive nor a loader's: their first bytes say so.
             if member.sparse or body.head(_HEAD)[:2] in _TELLING or path.startswith("etc/"):
-                add(Added(path, _file(layer, path, member, body, number)))
+                node = _file(layer, path, member, body, number)
+                left -= _weight(node)
+                add(Added(path, node))
             else:
                 add(Added(path, ordinary[member.mode]))
         elif member.kind is not Kind.HARD_LINK:
@@ -97,6 +108,13 @@ def read(source: Source, number: int) -> Layer:
         else:
             add(Added(path, ordinary[member.mode], target))
     return layer
+
+
+def _weight(node: Node) -> int:
+    """The bytes of a node's texts."""
+    headers = node.elf
+    texts = (*headers.needed, *headers.rpath, *headers.runpath, headers.interpreter or "") if headers else ()
+    return sum(map(len, texts)) + len(node.shebang or "") + len(node.text or "")
 
 
 class _Ordinary(dict[int, Node]):
@@ -115,7 +133,11 @@ def _is_whiteout(layer: Layer, path: str) -> bool:
     if name == _OPAQUE:
         layer.emptied.append(folder)
     elif name.startswith(_WHITEOUT):
-        layer.removed.append(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
+        name = name.removeprefix(_WHITEOUT)
+        if name in ("", ".", ".."):
+            layer.unread.append((path, "a whiteout of its own folder"))
+        else:
+            layer.removed.append(posixpath.join(folder, name))
     else:
         return False
     return True
@@ -156,21 +178,41 @@ def _is_musl_path_file(path: str) -> bool:
     return path.startswith("etc/ld-musl-") and path.endswith(".path")
 
 
+class _Bounded(io.RawIOBase):
+    """An archive's bytes for `zipfile`, which reads a table of contents of any size at once."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _ARCHIVE_READ and self._body.size - self._body.tell() > _ARCHIVE_READ:
+            raise Unreadable("an archive with a table of contents of more than 16 MiB")
+        return self._body.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._body.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._body.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
 def _archive(body: Body) -> Archive | None:
     """The machines of the native code in a zip file; None where it holds none."""
     natives: dict[elf.Machine, str] = {}
     try:
-        with zipfile.ZipFile(body) as archive:
+        with zipfile.ZipFile(_Bounded(body)) as archive:
             names = archive.infolist()
-            if len(names) > _ARCHIVE_MEMBERS:
-                raise Unreadable("an archive of more than 100,000 files")
-            for info in names:
-                if not info.filename.endswith(_NATIVE) and ".so." not in info.filename:
-                    continue
+            found = [info for info in names if info.filename.endswith(_NATIVE) or ".so." in info.filename]
+            if len(names) > _ARCHIVE_MEMBERS or len(found) > _ARCHIVE_NATIVES:
+                raise Unreadable(f"an archive of {len(names)} files, {len(found)} of them native")
+            for info in found:
                 with archive.open(info) as file:
                     machine = elf.machine_of(file.read(20))
                 if machine:
-                    natives.setdefault(machine, info.filename)
+                    natives.setdefault(machine, info.filename[:_NAME_SHOWN])
     except Unreadable:
         raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:

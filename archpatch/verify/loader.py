@@ -20,7 +20,6 @@ from archpatch.verify.rootfs import Rootfs
 _MUSL_ITSELF = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet|c\.musl-[a-z0-9_]+)\.so(\.1)?")
 _VARIABLE = re.compile(r"\$\{?(ORIGIN|LIB|PLATFORM)\}?")
 _KERNEL_NAMES = {"amd64": "x86_64", "arm64": "aarch64", "arm": "v7l", "386": "i686"}
-_INCLUDE_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,11 @@ class Loader:
     _default: tuple[str, ...] = ()
     _musl_default: tuple[str, ...] = ()
     _found: dict[tuple[str, str, bool], Library | None] = field(default_factory=dict)
+    _musl_image: bool | None = None
 
     def __post_init__(self) -> None:
         triplet = Convention.GNU.spell(self.arch)
-        configured = tuple(self._configured("etc/ld.so.conf", 0))
+        configured = tuple(dict.fromkeys(self._configured("etc/ld.so.conf", set())))
         multiarch = (f"/lib/{triplet}", f"/usr/lib/{triplet}") if triplet else ()
         self._default = (*configured, *multiarch, "/lib64", "/usr/lib64", "/lib", "/usr/lib")
         self._musl_default = ("/lib", "/usr/local/lib", "/usr/lib")
@@ -62,10 +62,12 @@ class Loader:
     @property
     def musl_image(self) -> bool:
         """Whether the image holds musl's loader and not glibc's."""
-        names = {*self.rootfs.names("lib"), *self.rootfs.names("lib64"), *self.rootfs.names("usr/lib")}
-        return any(name.startswith("ld-musl-") for name in names) and not any(
-            name.startswith("ld-linux") for name in names
-        )
+        if self._musl_image is None:
+            names = {*self.rootfs.names("lib"), *self.rootfs.names("lib64"), *self.rootfs.names("usr/lib")}
+            self._musl_image = any(name.startswith("ld-musl-") for name in names) and not any(
+                name.startswith("ld-linux") for name in names
+            )
+        return self._musl_image
 
     def missing(self, path: str, elf: Elf, outer_rpath: tuple[str, ...] = ()) -> Iterator[str]:
         """The names that `elf`, opened as `path`, needs and the loader would not find."""
@@ -142,12 +144,13 @@ class Loader:
     def _musl_loader(self) -> bool:
         return any(name.startswith("ld-musl-") for name in self.rootfs.names("lib"))
 
-    def _configured(self, path: str, depth: int) -> Iterator[str]:
-        """The folders that ld.so.conf names, includes followed."""
+    def _configured(self, path: str, seen: set[str]) -> Iterator[str]:
+        """The folders that ld.so.conf names, includes followed, each file once."""
         node: Node | None
-        node, _ = self.rootfs.file(path)
-        if node is None or not node.text or depth > _INCLUDE_DEPTH:
+        node, real = self.rootfs.file(path)
+        if node is None or not node.text or real in seen:
             return
+        seen.add(real)
         for line in node.text.splitlines():
             line = line.split("#", 1)[0].strip()
             if line.startswith("include"):
@@ -155,7 +158,7 @@ class Loader:
                 folder, glob = posixpath.split(pattern)
                 for name in self.rootfs.names(folder):
                     if fnmatchcase(name, glob):
-                        yield from self._configured(f"{folder}/{name}", depth + 1)
+                        yield from self._configured(f"{folder}/{name}", seen)
             elif line.startswith("/"):
                 yield from (part for part in re.split(r"[\s:,]+", line) if part)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import threading
@@ -12,20 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from archpatch.platforms import Platform, UnknownPlatform
+from archpatch.platforms import Platform
 from archpatch.verify import layers
 from archpatch.verify.packed import unpacked
 from archpatch.verify.rootfs import Rootfs
 from archpatch.verify.tar import Kind, PlainSource, Unreadable, members
 
 _JSON_LIMIT = 1 << 23
-_MAX_IMAGES = 256
+_MAX_IMAGES, _MAX_LAYERS, _MAX_DEPTH = 256, 512, 4
+_BLOBS, _ALGORITHMS = "blobs/", ("sha256", "sha512")
 _KEPT_PATHS = 400_000  # of layers that are remembered, see LayerCache
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A piece of an image: the digest of what it holds, and (not compared) where it stands in its store."""
+    """A piece of an image: the digest that the config gives its content, and (not compared) its file in the store."""
 
     name: str = field(compare=False)
     digest: str
@@ -41,6 +43,7 @@ class Config:
     folder: str
     history: tuple[tuple[str, bool], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    triggers: tuple[str, ...] = ()  # ONBUILD: what a build on it runs
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -61,24 +64,27 @@ class Image:
 
 @dataclass(slots=True)
 class LayerCache:
-    """Layers already read, by digest: two builds on one base read it once. Drops the oldest ones."""
+    """Layers already read, by the name of their blob: two builds on one base read it once. Drops the oldest ones.
+
+    The engine holds what it fetches against that name; against the digests of a config nobody does.
+    """
 
     kept: OrderedDict[tuple[str, int], layers.Layer] = field(default_factory=OrderedDict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
-    def reading(self, digest: str) -> threading.Lock:
+    def reading(self, name: str) -> threading.Lock:
         """Held while a layer is read: a second build on the same base waits for the first."""
-        return self._locks.setdefault(digest, threading.Lock())
+        return self._locks.setdefault(name, threading.Lock())
 
-    def get(self, digest: str, number: int) -> layers.Layer | None:
+    def get(self, name: str, number: int) -> layers.Layer | None:
         """The layer, if it is still known."""
-        if (layer := self.kept.get((digest, number))) is not None:
-            self.kept.move_to_end((digest, number))
+        if (layer := self.kept.get((name, number))) is not None:
+            self.kept.move_to_end((name, number))
         return layer
 
-    def put(self, digest: str, number: int, layer: layers.Layer) -> None:
+    def put(self, name: str, number: int, layer: layers.Layer) -> None:
         """Remember a layer."""
-        self.kept[(digest, number)] = layer
+        self.kept[(name, number)] = layer
         while len(self.kept) > 1 and sum(len(one.added) for one in self.kept.values()) > _KEPT_PATHS:
             self.kept.popitem(last=False)
 
@@ -88,9 +94,13 @@ SHARED_LAYERS = LayerCache()
 
 
 class Store:
-    """The files of a layout or archive by name. Use as a context manager."""
+    """The files of a layout or archive by name. Use as a context manager.
+
+    `absent`: the platforms that an index lists and whose content is not here, once `images` was asked.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.absent: tuple[Platform, ...] = ()
         self._path = path
         self._file: IO[bytes] | None = None
         self._places: dict[str, tuple[int, int]] = {}
@@ -152,11 +162,15 @@ class Store:
             yield PlainSource(self._file, *place)
 
     def json(self, name: str) -> Any:
-        """A JSON file of the store. Raises Unreadable."""
+        """A JSON file of the store, held against the digest in its name. Raises Unreadable."""
         with self.open(name) as source:
             data = source.read(_JSON_LIMIT + 1)
         if len(data) > _JSON_LIMIT:
             raise Unreadable(f"{name} is larger than 8 MiB")
+        if name.startswith(_BLOBS):
+            algorithm, value = name.removeprefix(_BLOBS).split("/")
+            if hashlib.new(algorithm, data).hexdigest() != value:
+                raise Unreadable(f"{name} holds something else than its name says")
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:
@@ -164,62 +178,80 @@ class Store:
 
     def images(self) -> tuple[Image, ...]:
         """Every image in the store whose content is there; attestations are passed over."""
+        absent: list[Platform] = []
         try:
             if "index.json" in self:
-                return tuple(self._indexed(self.json("index.json"), depth=0))
-            if "manifest.json" in self:
-                return tuple(self._archived(self.json("manifest.json")))
-        except (KeyError, TypeError, AttributeError, UnknownPlatform) as error:
+                found = self._indexed(self.json("index.json"), absent, {})
+            elif "manifest.json" in self:
+                found = list(self._archived(self.json("manifest.json")))
+            else:
+                raise Unreadable("neither an OCI layout nor a docker archive")
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Unreadable(f"not an image as its format has it ({error})") from error
-        raise Unreadable("neither an OCI layout nor a docker archive")
+        self.absent = tuple(dict.fromkeys(absent))
+        if not found and not absent:
+            raise Unreadable("it holds no image")
+        return tuple(found)
 
-    def _indexed(self, index: Any, depth: int) -> Iterator[Image]:
-        if depth > 4:
+    def _indexed(
+        self, index: Any, absent: list[Platform], seen: dict[tuple[str, str], None], depth: int = 0
+    ) -> list[Image]:
+        if depth > _MAX_DEPTH:
             raise Unreadable("indexes nested too deeply")
-        for descriptor in index["manifests"][:_MAX_IMAGES]:
-            if _is_attestation(descriptor):
+        found: list[Image] = []
+        for descriptor in index["manifests"]:
+            key = descriptor["digest"], json.dumps(descriptor.get("platform"))
+            if key in seen or _is_attestation(descriptor):
                 continue
+            seen[key] = None
+            if len(seen) > _MAX_IMAGES:
+                raise Unreadable(f"more than {_MAX_IMAGES} images")
             name = _blob(descriptor["digest"])
             if name not in self:
-                continue  # `docker save` lists platforms whose content was never fetched
-            manifest = self.json(name)
+                # `docker save` lists platforms whose content was never fetched.
+                absent += [_platform(claimed)] if (claimed := descriptor.get("platform")) else []
+                continue
+            manifest = self.json(self._whole(descriptor))
             if "manifests" in manifest:
-                yield from self._indexed(manifest, depth + 1)
+                found += self._indexed(manifest, absent, seen, depth + 1)
             elif "config" in manifest and "layers" in manifest:
-                yield self._image(manifest, descriptor)
+                found.append(self._image(manifest, descriptor))
+        return found
+
+    def _whole(self, descriptor: Any) -> str:
+        """The file of a descriptor, which has the size that this says."""
+        name, size = _blob(descriptor["digest"]), descriptor.get("size")
+        with self.open(name) as source:
+            if isinstance(size, int) and source.size != size:
+                raise Unreadable(f"{name} has {source.size} bytes, {size} are listed")
+        return name
 
     def _image(self, manifest: Any, descriptor: Any) -> Image:
-        raw = self.json(_blob(manifest["config"]["digest"]))
+        raw = self.json(self._whole(manifest["config"]))
         configured = _platform(raw)
         claimed = descriptor.get("platform")
-        ids = raw.get("rootfs", {}).get("diff_ids") or []
-        blobs = tuple(
-            Blob(_blob(layer["digest"]), ids[number] if number < len(ids) else layer["digest"])
-            for number, layer in enumerate(manifest["layers"])
-        )
         platform = _platform(claimed) if claimed and claimed.get("architecture") else configured
-        return Image(platform, configured, _config(raw), blobs, descriptor["digest"])
+        blobs = _layers(raw, [self._whole(layer) for layer in manifest["layers"]])
+        return Image(platform, configured, config_of(raw), blobs, descriptor["digest"])
 
     def _archived(self, manifest: Any) -> Iterator[Image]:
-        for entry in manifest[:_MAX_IMAGES]:
+        if len(manifest) > _MAX_IMAGES:
+            raise Unreadable(f"more than {_MAX_IMAGES} images")
+        for entry in manifest:
             raw = self.json(posixpath.normpath(entry["Config"]))
-            ids = raw.get("rootfs", {}).get("diff_ids") or []
-            names = [posixpath.normpath(name) for name in entry["Layers"]]
-            blobs = tuple(
-                Blob(name, ids[number] if number < len(ids) else name) for number, name in enumerate(names)
-            )
-            yield Image(_platform(raw), _platform(raw), _config(raw), blobs)
+            blobs = _layers(raw, [posixpath.normpath(name) for name in entry["Layers"]])
+            yield Image(_platform(raw), _platform(raw), config_of(raw), blobs)
 
     def rootfs(self, image: Image, cache: LayerCache | None = None) -> Rootfs:
         """The file system of an image. Raises Unreadable when one of its layers cannot be read."""
         cache = cache if cache is not None else LayerCache()
         found = []
         for number, blob in enumerate(image.layers):
-            with cache.reading(blob.digest):
-                layer = cache.get(blob.digest, number)
+            with cache.reading(blob.name):
+                layer = cache.get(blob.name, number)
                 if layer is None:
                     layer = self._layer(blob, number)
-                    cache.put(blob.digest, number, layer)
+                    cache.put(blob.name, number, layer)
             found.append(layer)
         return Rootfs.of(found)
 
@@ -238,9 +270,16 @@ def _is_attestation(descriptor: Any) -> bool:
 
 def _blob(digest: str) -> str:
     algorithm, _, value = digest.partition(":")
-    if not algorithm.isalnum() or not value.isalnum():
+    if algorithm not in _ALGORITHMS or not value.isalnum():
         raise Unreadable(f"{digest!r} is no digest")
-    return f"blobs/{algorithm}/{value}"
+    return f"{_BLOBS}{algorithm}/{value}"
+
+
+def _layers(raw: Any, names: list[str]) -> tuple[Blob, ...]:
+    if len(names) > _MAX_LAYERS:
+        raise Unreadable(f"more than {_MAX_LAYERS} layers")
+    ids = _texts((raw.get("rootfs") or {}).get("diff_ids"))
+    return tuple(Blob(name, ids[at] if at < len(ids) else name) for at, name in enumerate(names))
 
 
 def _platform(raw: Any) -> Platform:
@@ -248,14 +287,30 @@ def _platform(raw: Any) -> Platform:
     return Platform.parse("/".join(part for part in parts if part))
 
 
-def _config(raw: Any) -> Config:
+def config_of(raw: Any) -> Config:
+    """What an image's config (its JSON) says. Raises TypeError or AttributeError for what is none."""
     config = raw.get("config") or {}
     history = raw.get("history") or []
+    labels = config.get("Labels") or {}
     return Config(
-        dict(pair.partition("=")[::2] for pair in config.get("Env") or []),
-        tuple(config.get("Entrypoint") or ()),
-        tuple(config.get("Cmd") or ()),
-        config.get("WorkingDir") or "/",
-        tuple((step.get("created_by", ""), not step.get("empty_layer")) for step in history),
-        config.get("Labels") or {},
+        dict(pair.partition("=")[::2] for pair in _texts(config.get("Env"))),
+        _texts(config.get("Entrypoint")),
+        _texts(config.get("Cmd")),
+        _text(config.get("WorkingDir")) or "/",
+        tuple((_text(step.get("created_by")), not step.get("empty_layer")) for step in history),
+        {_text(key): _text(value) for key, value in labels.items()},
+        _texts(config.get("OnBuild")),
     )
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    """A list of texts. Raises TypeError."""
+    if raw is not None and not isinstance(raw, list):
+        raise TypeError(f"{type(raw).__name__} in the place of a list")
+    return tuple(map(_text, raw or ()))
+
+
+def _text(raw: Any) -> str:
+    if raw is not None and not isinstance(raw, str):
+        raise TypeError(f"{type(raw).__name__} in the place of a text")
+    return raw or ""

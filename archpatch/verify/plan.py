@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from archpatch.platforms import Platform
 from archpatch.syntax.tree import Document, Run
 from archpatch.verify.bakefile import BakeTarget, target_name
-from archpatch.verify.buildx import Buildx, is_reference
+from archpatch.verify.buildx import Buildx, Undeclared, is_reference
 from archpatch.verify.compose import service_platforms
 
 BAKE_FILES = ("docker-bake.json", "docker-bake.hcl")
@@ -20,7 +21,9 @@ COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-co
 _MAX_COMPOSE = 1 << 20
 # Build args that change who reads the file, or what is checked: never taken from the tree.
 _RESERVED = ("BUILDKIT_SYNTAX",)
-_DIRECTIVE = re.compile(rb"^#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(.+?)[ \t\r]*$")
+_NOT_GIVEN = ("secret", "ssh", "entitlements", "network", "extra-hosts", "shm-size", "ulimits")
+# Its blanks are those of BuildKit's expression: also form feeds, and carriage returns inside of a line.
+_DIRECTIVE = re.compile(rb"^#[ \t\f\r]*([A-Za-z][A-Za-z0-9]*)[ \t\f\r]*=[ \t\f\r]*(.+?)[ \t\f\r]*$")
 _KNOWN_DIRECTIVES = (b"syntax", b"escape", b"check")
 _IMAGE, _TARGET = "docker-image://", "target:"
 
@@ -44,6 +47,15 @@ class Job:
     unsupported: str = ""
     notes: tuple[str, ...] = ()
     contexts: Mapping[str, Path | str | Job] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> object:
+        """What it is built from: a bake and a compose file may both declare the same image."""
+        args, contexts = (
+            tuple(sorted(self.args.items())),
+            repr(sorted(self.contexts.items(), key=itemgetter(0))),
+        )
+        return self.dockerfile, self.context, self.stage, args, contexts, self.notes, self.unsupported
 
     @property
     def linked(self) -> tuple[Job, ...]:
@@ -90,14 +102,19 @@ def jobs(dockerfiles: Sequence[Path], roots: Sequence[Path], buildx: Buildx | No
     folder that it stands in. Without `buildx` those files are not asked.
     """
     named: dict[Path, list[Job]] = {}
+    unread: dict[Path, list[str]] = {}
     for root in dict.fromkeys(roots):
-        for job in _declared(root, roots, buildx) if buildx else ():
+        if buildx is None:
+            break
+        declared, unread[_real(root)] = _declared(root, roots, buildx)
+        for job in declared:
             named.setdefault(_real(job.dockerfile), []).append(job)
     found: list[Job] = []
     taken: set[str] = set()
     for path in dockerfiles:
-        declared = named.get(_real(path))
-        for job in declared or [Job(_name(path), path, path.parent)]:
+        notes = [note for root, notes in unread.items() if _real(path).is_relative_to(root) for note in notes]
+        alone = Job(_name(path), path, path.parent, notes=tuple(notes))
+        for job in named.get(_real(path)) or [alone]:
             unique = job.name
             number = 2
             while unique in taken:
@@ -121,15 +138,25 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _declared(root: Path, roots: Sequence[Path], buildx: Buildx) -> Iterator[Job]:
+def _declared(root: Path, roots: Sequence[Path], buildx: Buildx) -> tuple[list[Job], list[str]]:
+    """The images of the bake and compose files of a folder, each once, and what could not be read of them."""
+    found: dict[object, Job] = {}
+    unread = []
     for name in (*BAKE_FILES, *COMPOSE_FILES):
         file = root / name
         if not file.is_file() or file.is_symlink():
             continue
-        platforms = _platforms_of_services(file) if name in COMPOSE_FILES else {}
-        targets = buildx.print_bake(file) or {}
+        try:
+            platforms = _platforms_of_services(file) if name in COMPOSE_FILES else {}
+            targets = buildx.print_bake(file)
+        except (Undeclared, OSError) as error:
+            unread.append(f"{name} was not heeded, for buildx could not read it: {error}")
+            continue
         reader = _Declarations(file, tuple(_real(one) for one in roots), targets, platforms)
-        yield from (job for target in targets if (job := reader.job(str(target))) is not None)
+        for target in targets:
+            if (job := reader.job(str(target))) is not None:
+                found.setdefault(job.identity, job)
+    return list(found.values()), unread
 
 
 def _platforms_of_services(file: Path) -> Mapping[str, str]:
@@ -167,9 +194,7 @@ class _Declarations:
             unsupported = str(error)
         args = {str(key): str(value) for key, value in (raw.get("args") or {}).items() if value is not None}
         notes = [f"{file} sets {key}; left out" for key in _RESERVED if args.pop(key, None) is not None]
-        notes += [
-            f"{file} asks for {key}; not given" for key in ("secret", "ssh", "entitlements") if raw.get(key)
-        ]
+        notes += [f"{file} asks for {key}; not given" for key in _NOT_GIVEN if raw.get(key)]
         if platform := self.platforms.get(name):
             notes.append(f"{file} pins the service to {platform}: docker compose builds and runs it only so")
         elif raw.get("platforms"):

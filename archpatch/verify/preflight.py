@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archpatch.platforms import Platform
+from archpatch.platforms import AMD64, Platform
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
 from archpatch.verify.buildx import Builder, Buildx
 from archpatch.verify.elf import MACHINES
@@ -64,6 +64,14 @@ class Preflight:
     def mode(self, platform: Platform) -> Mode:
         """How this platform is executed."""
         return self.modes.get(platform, Mode.UNKNOWN)
+
+    def build_platform(self, platform: Platform) -> Platform:
+        """$BUILDPLATFORM of the node that builds for `platform`; unprobed, what its node lists first."""
+        if known := self.build_platforms.get(platform):
+            return known
+        nodes = [node for node in self.builder.nodes if node.platforms]
+        serving = next((node for node in nodes if platform in node.platforms), next(iter(nodes), None))
+        return serving.platforms[0] if serving else AMD64
 
 
 def probe_program(arch: str) -> bytes | None:
@@ -140,7 +148,7 @@ def _labels(path: Path) -> tuple[Mode, Platform | None]:
         with Store(path) as store:
             labels = store.images()[0].config.labels
             build, target = Platform.parse(labels["build"]), Platform.parse(labels["target"])
-    except (Unreadable, IndexError, KeyError, ValueError):
+    except (Unreadable, OSError, IndexError, KeyError, ValueError):
         return Mode.UNKNOWN, None
     return (Mode.NATIVE if build.arch == target.arch else Mode.EMULATED), build
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -79,13 +80,14 @@ class Runner:
         cwd: Path | None = None,
         stdin: bytes = b"",
         on_line: Callable[[bytes], None] | None = None,
+        hidden: re.Pattern[str] | None = None,
     ) -> Completed:
         """Run a program to its end or for `timeout` seconds. `on_line` gets the lines of standard error.
 
-        Raises NoProgram.
+        `hidden`: names of variables of the environment that it does not see. Raises NoProgram.
         """
         started = time.monotonic()
-        process = self._start(arguments, cwd)
+        process = self._start(arguments, cwd, hidden)
         out, err = _Kept(), _Kept()
         threads = [
             threading.Thread(target=_drain, args=(process.stdout, out.add), daemon=True),
@@ -110,7 +112,10 @@ class Runner:
             code = None
         return Completed(code, out.text(), err.text(), time.monotonic() - started)
 
-    def _start(self, arguments: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:
+    def _start(
+        self, arguments: Sequence[str], cwd: Path | None, hidden: re.Pattern[str] | None
+    ) -> subprocess.Popen[bytes]:
+        seen = {name: value for name, value in os.environ.items() if not (hidden and hidden.search(name))}
         with self._lock:
             if self._stopped:
                 raise NoProgram("stopped")
@@ -121,7 +126,7 @@ class Runner:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     cwd=cwd,
-                    env={**os.environ, **self.env},
+                    env={**seen, **self.env},
                     start_new_session=True,
                 )
             except OSError as error:
@@ -138,6 +143,19 @@ class Runner:
             _signal(process, signal.SIGINT)
         for process in live:
             _end(process)
+
+
+@contextlib.contextmanager
+def stopped_gently() -> Iterator[None]:
+    """Being told to end (as a cancelled CI job is) is here what Ctrl-C is: builds end, what was made is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

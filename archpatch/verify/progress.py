@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _LOG_LIMIT = 1 << 16  # bytes kept of one step's log, the last ones
-_PLAIN_LINES = 200
+_PLAIN_LINES, _PLAIN_WIDTH = 200, 2000
+_WARNED_LINES = 1000
 _MARKED = re.compile(r"^\s*(\d+) \| >>> (.*)")
 _PLACE = re.compile(r"^([^\s:]+):(\d+)$")
 
@@ -58,36 +59,30 @@ class Progress:
             if data.startswith(b"{"):
                 try:
                     self._event(json.loads(data))
-                except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+                except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
                     self._plain(data)
             else:
                 self._plain(data)
 
     def _plain(self, data: bytes) -> None:
-        self.plain.append(data.decode("utf-8", "replace").rstrip("\r\n"))
+        self.plain.append(data[:_PLAIN_WIDTH].decode("utf-8", "replace").rstrip("\r\n"))
         del self.plain[:-_PLAIN_LINES]
 
     def _event(self, event: Any) -> None:
         for vertex in event.get("vertexes") or ():
-            step = self.steps.setdefault(vertex["digest"], Step(vertex.get("name", "")))
+            step = self.steps.setdefault(str(vertex["digest"]), Step(str(vertex.get("name", ""))))
             step.started = step.started or bool(vertex.get("started"))
             step.completed = bool(vertex.get("completed"))
             step.cached = step.cached or bool(vertex.get("cached"))
-            step.error = vertex.get("error", "") or step.error
+            step.error = str(vertex.get("error") or step.error)
             if vertex.get("started"):
                 self.seen(step.name)
         for log in event.get("logs") or ():
-            step = self.steps.setdefault(log["vertex"], Step(""))
+            step = self.steps.setdefault(str(log["vertex"]), Step(""))
             step.log += _decoded(log.get("data"))
             del step.log[:-_LOG_LIMIT]
         for warning in event.get("warnings") or ():
-            lines = sorted(
-                {
-                    number
-                    for place in warning.get("range") or ()
-                    for number in range(place["start"]["line"], place["end"]["line"] + 1)
-                }
-            )
+            lines = sorted({number for place in warning.get("range") or () for number in _numbers(place)})
             self.warnings.append(
                 Warned(_decoded(warning.get("short")).decode("utf-8", "replace"), tuple(lines))
             )
@@ -126,6 +121,12 @@ class Progress:
             if (match := re.search(r"(\S+@sha256:[0-9a-f]{64})", step.name))
         }
         return tuple(sorted(found))
+
+
+def _numbers(place: Any) -> range:
+    """The lines of a range; a frontend of the file's own choice may give any."""
+    first, last = place["start"]["line"], place["end"]["line"]
+    return range(first, min(last, first + _WARNED_LINES) + 1)
 
 
 def _decoded(data: object) -> bytes:

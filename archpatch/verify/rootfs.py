@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from archpatch.verify.layers import Added, Layer, Node, normal
-from archpatch.verify.tar import Kind
+from archpatch.verify.tar import Kind, Unreadable
 
 _MAX_LINKS = 40  # as Linux has it
+_STEPS = 200_000_000  # parts of paths that are gone along in one image: some minutes
 Folder = dict[str, "Node | Folder"]
 
 
@@ -19,6 +20,7 @@ class Rootfs:
 
     root: Folder = field(default_factory=dict)
     unread: list[tuple[str, str]] = field(default_factory=list)
+    _steps: int = _STEPS
 
     @classmethod
     def of(cls, layers: Iterable[Layer]) -> Rootfs:
@@ -117,8 +119,12 @@ class Rootfs:
         """What stands at `path` and its path without links; (None, "") where nothing does.
 
         `..` stops at the root, absolute links start there. `follow`: also the last part, if it is a link.
+        Raises Unreadable for an image that was made to keep this busy.
         """
         parts = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+        self._steps -= len(parts)
+        if self._steps < 0:
+            raise Unreadable("paths and links without measure")
         trail: list[tuple[str, Folder]] = []
         at: Node | Folder = self.root
         links = 0
@@ -133,7 +139,11 @@ class Rootfs:
                 links += 1
                 if links > _MAX_LINKS:
                     return None, ""
-                parts += [step for step in reversed(child.link.split("/")) if step not in ("", ".")]
+                more = [step for step in reversed(child.link.split("/")) if step not in ("", ".")]
+                self._steps -= len(more)
+                if self._steps < 0:
+                    raise Unreadable("paths and links without measure")
+                parts += more
                 if child.link.startswith("/"):
                     at, trail = self.root, []
                 continue

@@ -14,14 +14,14 @@ from archpatch.discover import Unreadable as UnreadableFile
 from archpatch.discover import discover, read
 from archpatch.facts import Facts
 from archpatch.facts.context import FolderContext
-from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
+from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.rule import Rule
 from archpatch.syntax.parse import parse
 from archpatch.verify import bases, build, plan, smoke
 from archpatch.verify.audit import Audit, equal_layers
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.build import Bench, Candidate, Outcome, Watch, again, shown
-from archpatch.verify.buildx import Buildx, NoEngine, Settings
+from archpatch.verify.buildx import Buildx, Check, NoEngine, Settings
 from archpatch.verify.cache import Verdicts
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Image
@@ -204,10 +204,14 @@ def build_all(
     One that fails keeps none of the others from being done.
     """
 
+    keys: dict[tuple[str, Platform], str | None] = {}
+
     def one(question: tuple[Candidate, Platform]) -> Outcome:
         candidate, platform = question
         bench.watch(candidate.job.name, platform, "building")
-        outcome = _known(bench, candidate, platform) or build.build(bench, candidate, platform, timeout)
+        key = _key(bench, candidate, platform)
+        keys[candidate.job.name, platform] = key
+        outcome = _known(bench, candidate, key) or build.build(bench, candidate, platform, timeout)
         if bench.run_command and outcome.look.state is State.RIGHT and not outcome.look.cached:
             outcome = smoke.run(bench, candidate, platform, outcome)
         bench.watch(candidate.job.name, platform, outcome.look.state.value)
@@ -227,23 +231,26 @@ def build_all(
         count = len(candidate.targets or platforms)
         mine, outcomes = outcomes[:count], outcomes[count:]
         for outcome in _with_alarms(mine, candidate, bench.preflight):
-            _keep(bench, candidate, outcome.look)
+            _keep(bench, candidate, outcome.look, keys[candidate.job.name, outcome.look.platform])
             found.append(outcome)
     return found
 
 
-def _known(bench: Bench, candidate: Candidate, platform: Platform) -> Outcome | None:
+def _key(bench: Bench, candidate: Candidate, platform: Platform) -> str | None:
+    return bench.verdicts.key(bench, candidate, platform) if bench.verdicts else None
+
+
+def _known(bench: Bench, candidate: Candidate, key: str | None) -> Outcome | None:
     """What an earlier run proved of the very same."""
-    if bench.verdicts is None or (key := bench.verdicts.key(bench, candidate, platform)) is None:
-        return None
-    look = bench.verdicts.get(key, candidate)
+    look = bench.verdicts.get(key, candidate) if bench.verdicts and key else None
     return Outcome(look) if look else None
 
 
-def _keep(bench: Bench, candidate: Candidate, look: Look) -> None:
-    if bench.verdicts is None or look.state is State.UNKNOWN or look.cached:
+def _keep(bench: Bench, candidate: Candidate, look: Look, key: str | None) -> None:
+    """Keep a verdict, if nothing that it depends on changed while it was sought."""
+    if bench.verdicts is None or key is None or look.state is State.UNKNOWN or look.cached:
         return
-    if key := bench.verdicts.key(bench, candidate, look.platform):
+    if key == _key(bench, candidate, look.platform):
         bench.verdicts.put(key, look)
 
 
@@ -270,7 +277,7 @@ def _with_alarms(outcomes: list[Outcome], candidate: Candidate, found: Preflight
 
 def _hidden_by_native_nodes(candidate: Candidate, look: Look, found: Preflight) -> str:
     """A final stage on $BUILDPLATFORM looks right on a native node, and is wrong on one that emulates."""
-    if look.state is not State.RIGHT or found.build_platforms.get(look.platform, AMD64) != look.platform:
+    if look.state is not State.RIGHT or found.build_platform(look.platform) != look.platform:
         return ""
     document = candidate.document
     if not document.stages or len(found.build_platforms) < 2:
@@ -312,9 +319,12 @@ def _check(bench: Bench, candidate: Candidate, platform: Platform) -> Look:
     with tempfile.TemporaryDirectory(prefix="archpatch-check-") as nothing:
         # A check builds nothing: an empty folder stands for what would be built first.
         contexts = {name: nothing if isinstance(one, Job) else str(one) for name, one in job.contexts.items()}
-        told_ = bench.buildx.call_check(source, job.context, {**job.args, **values}, contexts)
-    found, notes = _read_check(told_)
-    named, unknown = bases.bases_of(document, platform, stage=job.stage, args=job.args, contexts=job.contexts)
+        told = bench.buildx.call_check(source, job.context, {**job.args, **values}, contexts)
+    found, notes = _read_check(told)
+    builds_on = bench.preflight.build_platform(platform)
+    named, unknown = bases.bases_of(
+        document, platform, builds_on, stage=job.stage, args=job.args, contexts=job.contexts
+    )
     answers = bases.probe(bench.buildx, named)
     for base in named:
         answer = answers[base.reference, base.platform]
@@ -334,20 +344,17 @@ def _check(bench: Bench, candidate: Candidate, platform: Platform) -> Look:
     )
 
 
-def _read_check(told_: Mapping[str, object]) -> tuple[list[Evidence], list[str]]:
+def _read_check(told: Check) -> tuple[list[Evidence], list[str]]:
     found: list[Evidence] = []
     notes: list[str] = []
-    if failure := told_.get("failure"):
-        found.append(Evidence("lint", f"the check gave no answer: {failure}", State.UNKNOWN))
-    warnings = told_.get("warnings")
-    for warning in warnings if isinstance(warnings, list) else ():
-        lines = tuple(place["start"]["line"] for place in (warning.get("location") or {}).get("ranges") or ())
-        text = f"{warning.get('ruleName')}: {warning.get('detail')}"
-        if warning.get("ruleName") == "InvalidBaseImagePlatform":
+    if told.failure:
+        found.append(Evidence("lint", f"the check gave no answer: {told.failure}", State.UNKNOWN))
+    for warning in told.warnings or ():
+        if warning.rule_name == "InvalidBaseImagePlatform":
             continue  # a check looks at the builder's own platform; the probe of the bases asks for each
-        notes.append(f"line {lines[0]}: {text}" if lines else text)
-    error = told_.get("buildError")
-    if isinstance(error, dict):
-        diagnosis = diagnose(str(error.get("message")))
+        text = f"{warning.rule_name}: {warning.detail}"
+        notes.append(f"line {warning.line}: {text}" if warning.line else text)
+    if told.build_error:
+        diagnosis = diagnose(told.build_error.message)
         found.append(Evidence("lint", f"{diagnosis.meaning} ({diagnosis.line})", diagnosis.state))
     return found, notes

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from archpatch.platforms import Platform
 from archpatch.verify.build import Bench, Candidate, Outcome, put_down, workspace_of
+from archpatch.verify.buildx import Buildx
 from archpatch.verify.progress import Progress
 from archpatch.verify.triage import diagnose
 from archpatch.verify.verdict import Evidence, State, state_of
@@ -20,12 +21,15 @@ _TIMEOUT = 120.0  # seconds for the command
 
 
 def run(bench: Bench, candidate: Candidate, platform: Platform, outcome: Outcome) -> Outcome:
-    """Load the image (its build is in the builder's cache), run the command without network, remove the image."""
-    name = f"archpatch-verify-{os.getpid()}-{secrets.token_hex(4)}:smoke"
+    """Load the image (its build is in the builder's cache), run the command without network, remove both again."""
+    name = f"archpatch-verify-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         evidence = _load_and_run(bench, candidate, platform, name)
     finally:
-        bench.buildx.ask("image", "rm", "--force", name)
+        # Also where the command did not end, or all programs of the run were stopped.
+        last = Buildx(bench.buildx.settings)
+        last.ask("container", "rm", "--force", "--volumes", name)
+        last.ask("image", "rm", "--force", f"{name}:smoke")
     if evidence is None:
         return outcome
     found = (*outcome.look.evidence, evidence)
@@ -35,7 +39,7 @@ def run(bench: Bench, candidate: Candidate, platform: Platform, outcome: Outcome
 def _load_and_run(bench: Bench, candidate: Candidate, platform: Platform, name: str) -> Evidence | None:
     job, buildx = candidate.job, bench.buildx
     with workspace_of(bench, candidate) as place:
-        target = put_down(bench, job, platform, place, f"type=docker,name={name}")
+        target = put_down(bench, job, platform, place, f"type=docker,name={name}:smoke")
         built = buildx.bake(
             place.bake, target, place.metadata, [place.folder, place.context, *job.folders], Progress()
         )
@@ -44,10 +48,11 @@ def _load_and_run(bench: Bench, candidate: Candidate, platform: Platform, name: 
     command = (
         "run",
         "--rm",
+        f"--name={name}",
         "--pull=never",
         "--network=none",
         f"--platform={platform}",
-        name,
+        f"{name}:smoke",
         *bench.run_command,
     )
     done = buildx.ask(*command, timeout=_TIMEOUT)

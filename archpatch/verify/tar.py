@@ -26,9 +26,12 @@ _EXTENDED_LIMIT = 1 << 20  # bytes of one long name or pax header
 _SPOOL_MEMORY = 1 << 22  # a candidate's bytes above this go to a temporary file
 _SPOOL_LIMIT = 1 << 31
 _CUT = "the tar ends inside a file"
-# name, mode, size, checksum, type, link, magic, the prefix of the name
-_HEADER = struct.Struct("100s8s16x12s12x8sc100s6s82x155s12x")
+# name, mode, size, checksum, type, link, magic, the prefix of the name, what tells star's own format
+_HEADER = struct.Struct("100s8s16x12s12x8sc100s6s82x155s8x4s")
+_STAR, _STAR_PREFIX = b"tar\0", 131
+_GNU_TIMES = 24  # bytes of GNU's headers where others have the prefix
 _ADLER = 65521
+_LONG_NAME, _LONG_LINK = "\0name", "\0link"  # no keys of a pax header
 _NOTHING = bytes(BLOCK)
 
 
@@ -110,6 +113,11 @@ class PlainSource(Source):
     def position(self) -> int:
         """Where in the file the next byte stands."""
         return self._at
+
+    @property
+    def size(self) -> int:
+        """The bytes of the whole."""
+        return self._end - self._start
 
     def read(self, size: int) -> bytes:
         data = self.at(self._at, size)
@@ -250,7 +258,8 @@ class Member(Struct, frozen=True, gc=False):
 def members(source: Source) -> Iterator[tuple[Member, Body]]:
     """Each member with its bytes, which are gone once the next one is asked for.
 
-    Raises Unreadable at a header that is none.
+    Names are those that Go's reader gives, by which engines unpack: else a header could show another file here
+    than there. Raises Unreadable at a header that is none.
     """
     extended: dict[str, str] = {}
     read, body_of = source.read, source.body
@@ -260,11 +269,7 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
             raise Unreadable("broken tar header")
         flag = fields[4]
         if flag in b"xgLK":
-            data = _extended(source, _number(fields[2]))
-            if flag == b"x":
-                extended.update(_pax(data))
-            elif flag != b"g":
-                extended["path" if flag == b"L" else "linkpath"] = _text(data)
+            extended = _more(extended, flag, _extended(source, _number(fields[2])))
             continue
         if flag == b"S":
             _skip_sparse_maps(source, block)
@@ -274,35 +279,65 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
         body = body_of(member.size)
         yield member, body
         body.leave()
-    if block.strip(b"\0"):
+    if extended or block.strip(b"\0") or read(BLOCK).strip(b"\0"):
         raise Unreadable("broken tar header")
 
 
+def _more(extended: dict[str, str], flag: bytes, data: bytes) -> dict[str, str]:
+    """What is known of the next member after one more header before it.
+
+    GNU's long names win over pax, a pax header over the one before it, and one for all ends what was said.
+    """
+    if flag == b"g":
+        return {}
+    if flag == b"x":
+        long = {key: value for key, value in extended.items() if key in (_LONG_NAME, _LONG_LINK)}
+        return {**_pax(data), **long}
+    return {**extended, _LONG_NAME if flag == b"L" else _LONG_LINK: _text(data)}
+
+
 def _member(fields: tuple[bytes, ...], extended: dict[str, str]) -> Member:
-    name, mode, length, _, flag, linked, magic, prefix = fields
+    name, mode, length, _, flag, linked, magic, prefix, trailer = fields
     kind = _KINDS.get(flag, Kind.FILE)
     path = _text(name)
-    if prefix[0] and magic == b"ustar\0":
-        path = f"{_text(prefix)}/{path}"
+    if prefix[0]:
+        path = _prefixed(path, magic, prefix[:_STAR_PREFIX] if trailer == _STAR else prefix)
     if extended:
         return _extended_member(path, kind, fields, extended)
     if kind is not Kind.FILE:
         # Headers of links and folders may name the size of what they stand for; no bytes follow.
         return Member(path, kind, _mode(mode), 0, _text(linked))
-    if path[-1:] == "/":  # the old convention for folders
+    if flag == b"\0" and path[-1:] == "/":  # the old convention for folders
         return Member(path, Kind.DIRECTORY, _mode(mode), 0)
     return Member(path, kind, _mode(mode), _number(length), "", flag == b"S")
 
 
+def _prefixed(path: str, magic: bytes, prefix: bytes) -> str:
+    if magic == b"ustar\0":
+        return f"{_text(prefix)}/{path}"
+    if magic == b"ustar " and prefix[:_GNU_TIMES].strip(b"01234567 \0"):
+        raise Unreadable("broken tar header")  # Go takes it for the prefix that GNU's headers have not
+    return path
+
+
 def _extended_member(path: str, kind: Kind, fields: tuple[bytes, ...], extended: dict[str, str]) -> Member:
     """The member that a pax or GNU header before its own says more of."""
-    path = extended.get("GNU.sparse.name", extended.get("path", path))
-    if kind is Kind.FILE and path.endswith("/"):
+    pieces = _is_sparse(extended)
+    path = extended.get(_LONG_NAME) or extended.get("path", path)
+    if fields[4] == b"\0" and path.endswith("/"):
         kind = Kind.DIRECTORY
-    link = extended.get("linkpath", _text(fields[5]))
+    path = extended.get("GNU.sparse.name", path) if pieces else path
+    link = extended.get(_LONG_LINK) or extended.get("linkpath", _text(fields[5]))
     size = _decimal(extended["size"]) if "size" in extended else _number(fields[2])
-    sparse = fields[4] == b"S" or any(key.startswith("GNU.sparse.") for key in extended)
+    sparse = fields[4] == b"S" or pieces
     return Member(path, kind, _mode(fields[1]), size if kind is Kind.FILE else 0, link, sparse)
+
+
+def _is_sparse(extended: dict[str, str]) -> bool:
+    """Whether a pax header says that what follows are the pieces of a sparse file, in one of GNU's three ways."""
+    version = extended.get("GNU.sparse.major", ""), extended.get("GNU.sparse.minor", "")
+    pieces = any(f"GNU.sparse.{key}" in extended for key in ("map", "offset", "numbytes"))
+    return version in (("0", "0"), ("0", "1"), ("1", "0")) or (version == ("", "") and pieces)
 
 
 def _extended(source: Source, size: int) -> bytes:
@@ -315,16 +350,20 @@ def _extended(source: Source, size: int) -> bytes:
 
 def _pax(data: bytes) -> dict[str, str]:
     """The records `LENGTH KEY=VALUE\\n`; values may hold line ends."""
-    records, at = {}, 0
+    records: dict[str, str] = {}
+    at = 0
     while at < len(data):
         space = data.find(b" ", at, at + 20)
         length = _decimal(data[at:space].decode("ascii", "replace")) if space > 0 else 0
-        if length <= space + 1 - at or at + length > len(data):
+        if space < 0 or length <= space + 1 - at or at + length > len(data):
             raise Unreadable("broken pax header")
         key, _, value = data[space + 1 : at + length - 1].partition(b"=")
         records[_text(key)] = value.decode("utf-8", "surrogateescape")
         at += length
-    return records
+    if any("\0" in records.get(key, "") for key in ("path", "linkpath", "GNU.sparse.name")):
+        raise Unreadable("broken pax header")
+    # An empty value takes nothing's place: the header itself counts.
+    return {key: value for key, value in records.items() if value}
 
 
 def _skip_sparse_maps(source: Source, block: bytes) -> None:
