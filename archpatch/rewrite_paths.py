@@ -8,10 +8,11 @@ from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.written import only_asked_for
 from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Copy, Document, Instruction, Word
+from archpatch.syntax.tree import Document, Instruction, Word
 from archpatch.text import Edit, Span, decode, regex
 
 _EXPANDED = frozenset({"ENV", "ARG", "COPY", "ADD", "WORKDIR"})
+_USING = frozenset({"RUN", "ENV", "ARG", "WORKDIR", "VOLUME", "CMD", "ENTRYPOINT", "HEALTHCHECK"})  # not COPY
 
 
 def substitute_written(written: Written, span: Span, expression: str) -> Edit | None:
@@ -133,6 +134,9 @@ def replaces_words(document: Document) -> bool:
     )
 
 
+_USES = frozenset({"ARG", "ENV", "RUN", "WORKDIR", "VOLUME", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
+
+
 def name_edits(
     document: Document, facts: Facts, stages: Container[StageFacts], name: str, word: str
 ) -> tuple[Edit, ...] | None:
@@ -142,8 +146,8 @@ def name_edits(
     """
     edits: list[Edit] = []
     at = name.index(word)
-    for place in written(facts, name):
-        if place.stage not in stages or isinstance(place.instruction, Copy):
+    for place in written(facts, name, only=_USES):
+        if place.stage not in stages:
             continue
         for span in place.places(name):
             selected = Span(span.start + at, span.start + at + len(word))

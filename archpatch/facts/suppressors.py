@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Set
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
 from archpatch.facts.graph import PlatformKind
@@ -167,7 +168,7 @@ def _params_of(word: ShellWord) -> Iterator[Param]:
 
 def _why_in_word(facts: Facts, instruction: Instruction, span: Span) -> Suppressor | None:
     scope = facts.scope(instruction)
-    word = next((word for word in _dockerfile_words(instruction) if span in word.span), None)
+    word = _dockerfile_word(instruction, span)
     if word is None:
         return None
     for variable, place in _variables(word, facts.escape):
@@ -191,14 +192,14 @@ def _why_in_word(facts: Facts, instruction: Instruction, span: Span) -> Suppress
     return _enumerated({found.arch for found in arch_words(word.value)})
 
 
-def _dockerfile_words(instruction: Instruction) -> Iterator[Word]:
-    yield from (flag.value for flag in instruction.flags if flag.value is not None)
+def _dockerfile_word(instruction: Instruction, span: Span) -> Word | None:
+    """The word of an instruction that holds a place: of a flag, the value of a variable, or any other."""
+    words: Sequence[Word] = instruction.words
     if isinstance(instruction, Arg | Env):
-        yield from (
-            declaration.value for declaration in instruction.declarations if declaration.value is not None
-        )
-    else:
-        yield from instruction.words
+        words = [one.value for one in instruction.declarations if one.value is not None]
+    at = bisect_right(words, span.start, key=lambda word: word.span.start)
+    flags = (flag.value for flag in instruction.flags if flag.value is not None)
+    return next((word for word in (*flags, *words[max(0, at - 1) : at]) if span in word.span), None)
 
 
 def _variables(word: Word, escape: str) -> Iterator[tuple[Variable, Span]]:

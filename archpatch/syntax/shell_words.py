@@ -128,13 +128,24 @@ def params(parts: tuple[Part, ...]) -> Iterator[Param]:
 
 def _find(run: list[Literal], text: str, start: int) -> Span | None:
     joined = "".join(part.text for part in run)
-    at = joined.find(text)
+    at = joined.find(text, _before(run, start))
     while at >= 0:
         first, last = _offset(run, at, False), _offset(run, at + len(text), True)
         if first >= start:
             return Span(first, last)
         at = joined.find(text, at + 1)
     return None
+
+
+def _before(run: list[Literal], start: int) -> int:
+    """How many characters of a run certainly stand before byte `start`."""
+    count = 0
+    for part in run:
+        if part.span.end > start:
+            exact = len(part.text) == len(part.span)  # a byte each
+            return count + max(0, start - part.span.start) if exact else count
+        count += len(part.text)
+    return count
 
 
 def _offset(run: list[Literal], at: int, end: bool) -> int:

@@ -51,12 +51,12 @@ class PlatformWrapper(Rule):
                 first = next((word for word in place.instruction.words if word.value != "CMD"), None)
                 wraps = place.word is first and _WRAPPER.fullmatch(place.value.split()[0]) is not None
             else:
-                words = [word.literal or "" for word in place.command.shell.words]
+                words = place.command.shell.words
                 wraps = (
                     place.word in place.command.shell.wrappers and _WRAPPER.fullmatch(place.value) is not None
                 )
                 wraps = wraps or (
-                    bool(words) and place.word is place.command.shell.words[0] and _wraps(words)
+                    bool(words) and place.word is words[0] and _wraps([word.literal or "" for word in words])
                 )
             if not wraps or why_arch_is_fine(
                 facts, "amd64", place.instruction, place.word.span, place.command
