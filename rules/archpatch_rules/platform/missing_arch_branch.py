@@ -10,7 +10,7 @@ from archpatch.platforms import AMD64, arch_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ArchSwitch, Assign, Script, SwitchArm
 from archpatch.syntax.tree import Document, Run
-from archpatch.text import Applicability, Edit, Fix, Span, decode
+from archpatch.text import Applicability, Edit, Fix, Span, decode, regex
 
 
 class MissingArchBranch(Rule):
@@ -223,7 +223,7 @@ def _add_branch(
     return Fix(f"Add a branch for {' and '.join(missing)}", (edit,), Applicability.UNSAFE)
 
 
-_ELSE = re.compile(rb"\belse(?:\s|\\\r?\n)+$")
+_ELSE = regex(rb"\belse(?:\s|\\\r?\n)+$")
 
 
 def _pattern(switch: ArchSwitch, arch: str) -> str | None:
