@@ -176,6 +176,7 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, found: list[Runtim
             return None
         edits += made
     portable = all(runtime.system in ("", "linux", "linux-musl") for runtime in found)
+    portable = portable and all(target.arch in ("amd64", "arm64", "arm") for target in facts.targets)
     # .NET 5 is the first with every runtime for arm64, musl included.
     safe = (
         portable
