@@ -12,7 +12,6 @@ from archpatch.syntax.words import BadWord, split_parts
 from archpatch.text import Span, regex
 
 _LONGEST_LINE = 65_535  # bytes; Go's scanner gives up beyond
-_TOO_LONG = regex(rb"[^\n]{%d}" % (_LONGEST_LINE + 1))
 _STAGE_NAME = regex(r"[a-z][a-z0-9-_.]*\Z")
 _TRUTH = frozenset({"true", "false"})
 
@@ -50,8 +49,13 @@ _FLAGS: dict[str, frozenset[str] | None] = {
 
 def check_file(source: bytes, any_instruction: bool, any_stage: bool) -> Iterator[Problem]:
     """What is wrong with the file as a whole."""
-    if len(source) > _LONGEST_LINE and (match := _TOO_LONG.search(source)):
-        start = match.start()
+    start = 0
+    while (
+        len(source) - start > _LONGEST_LINE
+        and (end := source.rfind(b"\n", start, start + _LONGEST_LINE + 1)) >= 0
+    ):
+        start = end + 1
+    if len(source) - start > _LONGEST_LINE:
         yield Problem(Span(start, start), f"a line is longer than {_LONGEST_LINE:,} bytes")
     if not any_instruction:
         yield Problem(
