@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from archpatch import suppress
 from archpatch.config import Config, ConfigError, find, load, nearest
@@ -21,7 +22,7 @@ from archpatch.discover import Found, walk_up
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
 from archpatch.platforms import DEFAULT_TARGETS, Platform
-from archpatch.report.model import Error, FileResult, Kind, Result, RuleInfo, Verb
+from archpatch.report.model import Error, FileResult, Kind, Result, RuleInfo, State, Verb
 from archpatch.rule import Severity, Style
 from archpatch.tables import BadTable, Tables
 from archpatch.text import Applicability
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 # Below this a pool of processes costs more than it saves: 30 ms to start, 2.5 ms a file.
 POOL_FROM = 48
 _CHUNK = 8
+_AT_ONCE = 4096  # files that are handed out: each waits with some memory
+_NONE: Mapping[Path, Any] = {}
 
 
 class BadOption(Exception):
@@ -131,12 +134,13 @@ def run(
     tasks_, errors = _tasks(found, options, configs, stdin)
     errors += (Error(trouble.path, Kind.READ, trouble.message) for trouble in found.troubles)
     files: list[FileResult] = []
-    for done, item in enumerate(_results(tasks_, options), 1):
+    states: dict[object, Mapping[Platform, State]] = {}
+    for done, (task, item) in enumerate(zip(tasks_, _results(tasks_, options), strict=True), 1):
         progress(done, len(tasks_))
         if isinstance(item, Error):
             errors.append(item)
         else:
-            files.append(item)
+            files.append(_shared(item, task, states))
     here = _quiet_config(configs)
     return Result(
         files=tuple(files),
@@ -150,6 +154,18 @@ def run(
         mended=_mended(options, files),
         arguments=options.arguments,
         paths=options.paths,
+    )
+
+
+def _shared(file: FileResult, task: Task, states: dict[object, Mapping[Platform, State]]) -> FileResult:
+    """A result whose small parts are those that others have: another process sends copies of its own."""
+    return replace(
+        file,
+        path=task.path,
+        targets=task.settings.targets if file.targets == task.settings.targets else file.targets,
+        states=states.setdefault(tuple(file.states.items()), file.states),
+        others=file.others or _NONE,
+        changes=file.changes or _NONE,
     )
 
 
@@ -266,9 +282,10 @@ def _look_at(
     while done < len(tasks):
         with ProcessPoolExecutor(jobs, initializer=_begin_worker) as pool:
             try:
-                for result in pool.map(look, tasks[done:], chunksize=_CHUNK):
-                    yield result
-                    done += 1
+                while done < len(tasks):
+                    for result in pool.map(look, tasks[done : done + _AT_ONCE], chunksize=_CHUNK):
+                        yield result
+                        done += 1
             except BrokenProcessPool:
                 pool.shutdown(wait=False, cancel_futures=True)
             except BaseException:

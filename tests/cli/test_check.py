@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from archpatch import look, session
+from archpatch.discover import Found
 from tests.cli.conftest import BROKEN, CLEAN, MENDED, SAFE, UNSAFE, Cli, put
 
 JSON = ("--output-format", "json")
@@ -282,6 +283,15 @@ def test_many_files_give_the_same_report_in_one_process_and_in_several(cli: Cli)
     assert one == two
     assert cli("fix", "--jobs", "2").code == 4
     assert Path("d0/Dockerfile").read_bytes() == MENDED
+
+
+def test_what_is_equal_in_many_results_is_kept_once(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_AT_ONCE", 20)
+    paths = tuple(put(f"d{number}/Dockerfile", CLEAN) for number in range(session.POOL_FROM + 10))
+    files = session.run(Found(paths, total=len(paths)), session.Options(jobs=2)).files
+    assert [id(file.path) for file in files] == list(map(id, paths))
+    for part in ("targets", "states", "others", "changes"):
+        assert len({id(getattr(file, part)) for file in files}) == 1
 
 
 def test_a_file_that_kills_its_process_is_named_and_the_others_are_done(
