@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.platforms import AMD64, ARM64, Convention, arch_words
-from archpatch.syntax.shell import Literal, Quote, ShellCommand, ShellWord
+from archpatch.syntax.shell import Literal, Quote, Script, ShellCommand, ShellWord
 from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode
 
@@ -261,11 +261,17 @@ def arch_case(
         *(f"  {arm}" for arm in arms),
         f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
     ]
-    edits = (*declare_arg(document, facts, run, argument), _at_head(document, run, lines))
+    last = "esac; " if _has_background(facts.shell(run)) else "esac && "
+    edits = (*declare_arg(document, facts, run, argument), _at_head(document, run, lines, last))
     return edits, f"${{{variable}}}"
 
 
-def _at_head(document: Document, run: Run, lines: list[str]) -> Edit:
+def _has_background(script: Script) -> bool:
+    """Whether a command of the list runs beside the others: what `&&` ties to it would run there too."""
+    return any(item.operator == "&" for item in script.body.items)
+
+
+def _at_head(document: Document, run: Run, lines: list[str], last: str) -> Edit:
     newline = decode(document.newline)
     if run.heredocs:
         at = run.heredocs[0].content.start
@@ -275,4 +281,4 @@ def _at_head(document: Document, run: Run, lines: list[str]) -> Edit:
     column = run.body.start - document.line_start(run.body.start)
     indent = " " * column if column <= 12 else "    "
     joint = f" {document.escape}{newline}{indent}"
-    return Edit.insert(run.body.start, joint.join([*lines, "esac && "]))
+    return Edit.insert(run.body.start, joint.join([*lines, last]))

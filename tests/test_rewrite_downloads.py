@@ -227,3 +227,25 @@ def test_what_is_asked_of_the_machine_is_quoted_where_quotes_can_stand(run: str,
     document = parse(f"FROM debian\nRUN {run}\n".encode())
     outcome = fix(document, PATHS, level=Applicability.UNSAFE)
     assert outcome.source.decode() == f"FROM debian\nRUN {mended}\n"
+
+
+def test_a_choice_is_made_before_what_runs_in_the_background() -> None:
+    after = fixed(f"FROM debian\nRUN wget -O a {NODE} & wget -O b {NODE}; wait\n", Applicability.SAFE)
+    assert "    esac; wget -O a " in after  # tied by `&&`, it would be made in the background too
+    assert after.count("linux-${_arch}.tar.xz") == 2
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "code"),
+    [
+        ("ARG SUM=sha256:" + "0" * 64, "${SUM}", "AP406"),
+        ("ARG SUM", "$SUM", "AP406"),
+        ("ARG TARGETARCH\nARG SUM=sha256:${TARGETARCH}", "${SUM}", "AP401"),
+    ],
+    ids=["a literal default", "given by who builds", "by architecture"],
+)
+def test_a_checksum_held_by_an_argument_is_one_for_all_platforms(
+    declared: str, value: str, code: str
+) -> None:
+    url = "https://github.com/krallin/tini/releases/download/v0.19.0/tini-amd64"
+    assert codes(f"FROM debian\n{declared}\nADD --checksum={value} {url} /tini\n") == [code]

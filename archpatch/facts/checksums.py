@@ -15,7 +15,7 @@ from archpatch.facts.origins import text_of, trace
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Copy, Instruction, Run
+from archpatch.syntax.tree import Copy, Instruction, Run, Word
 from archpatch.text import Span, decode, regex
 
 if TYPE_CHECKING:
@@ -59,9 +59,17 @@ def digests_of_added(facts: Facts, stage: StageFacts, instruction: Copy, url: st
     """The literal checksums that a file fetched by ADD is held against, by its flag or in a later RUN."""
     flag = instruction.flag("checksum")
     value = flag.value if flag else None
-    own = [Digest(value.span, value.value)] if value and "$" not in value.value else []
+    # Where an automatic argument chooses it, there is one for each platform.
+    own = [Digest(value.span, value.value)] if value and not _follows(facts, instruction, value) else []
     output = instruction.destination.value if instruction.destination else None
     return (*own, *_later(stage, instruction, _names(url, output)))
+
+
+def _follows(facts: Facts, instruction: Copy, value: Word) -> bool:
+    known = facts.scope(instruction, AMD64).expand(value)
+    return bool(known.names) or any(
+        facts.scope(instruction, target).expand(value) != known for target in facts.targets
+    )
 
 
 def _names(url: str, output: str | None) -> set[str]:
