@@ -113,6 +113,15 @@ class GoGoarchLiteral(Rule):
             "FROM golang:1.23\nARG TARGETARCH\nARG ARCH=${TARGETARCH}\nRUN GOARCH=${ARCH:-amd64} go build -o /app .\n",
         ),
         Example("FROM golang:1.23\nRUN GOOS=windows GOARCH=amd64 go build -o /app.exe\n"),
+        Example(
+            "FROM golang:1.23\nRUN for os in linux darwin; do GOOS=$os GOARCH=amd64 go build -o bin/$os/app; done\n",
+            title="Releases for several systems",
+        ),
+        Example(
+            "FROM golang:1.23\nRUN CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go build -o /app .\n",
+            "FROM golang:1.23\nRUN CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go build -o /app .\n",
+            "A C cross compiler beside it",
+        ),
         Example("FROM golang:1.23\nRUN GOOS=js GOARCH=wasm go build -o /app.wasm\n"),
         Example("FROM golang:1.23\nENV GOARCH=amd64\nRUN go build -o /app .\n", name="Dockerfile.amd64"),
         Example('FROM golang:1.23\nARG TARGETARCH\nRUN GOARCH=${TARGETARCH:-amd64} go build -o "/app" .\n'),
@@ -166,6 +175,8 @@ class GoGoarchLiteral(Rule):
         span = place.word.find(place.value or "")
         if span is None or place.instruction.json:
             return None
+        if place.command is not None and "-linux-" in (setting(facts, place.command, "CC") or ""):
+            return None  # the C compiler would have to follow too
         trust = Applicability.SAFE if place.value == "amd64" else Applicability.UNSAFE
         if place.stage is not None and place.stage.kind is not PlatformKind.TARGET:
             cross = cross_compiles(facts, _commands_under(facts, place))
@@ -205,6 +216,8 @@ def _is_fine(facts: Facts, place: Assigned) -> bool:
         return True
     if place.command is not None:
         system = setting(facts, place.command, "GOOS")
+        if _loops_over_systems(place.command):
+            return True
     else:
         variable = place.stage.end_scope(facts.targets[0]).get("GOOS")
         system = variable.value.text if variable else None
@@ -213,6 +226,15 @@ def _is_fine(facts: Facts, place: Assigned) -> bool:
     if system not in (None, "", "linux"):
         return True
     return why_fine(facts, place.instruction, place.word.span, place.command) is not None
+
+
+def _loops_over_systems(command: Command) -> bool:
+    """Whether GOOS is a loop's variable: releases for several systems are made, not the image's own program."""
+    looped = {one.name for one in command.script.assigns if one.keyword == "for"}
+    return any(
+        one.name == "GOOS" and one.value is not None and one.value.names & looped
+        for one in command.shell.assigns
+    )
 
 
 def _is_cross_toolchain(place: Assigned, document: Document) -> bool:
