@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts, ImageUse
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Document
+from archpatch.syntax.tree import Document, Word
 from archpatch.text import Applicability, Edit, Fix, Span, encode
 from archpatch_rules.image.names import organisation
 
@@ -38,6 +38,12 @@ class BaseArchOrg(Rule):
             "In COPY --from too",
             applicability="unsafe",
         ),
+        Example(
+            "ARG BASE=amd64/debian:12\nFROM ${BASE}\n",
+            "ARG BASE=debian:12\nFROM ${BASE}\n",
+            "The default of an argument",
+            applicability="unsafe",
+        ),
         Example("FROM i386/debian:12\n", "FROM i386/debian:12\n", "32 bits"),
         Example("FROM arm64v8/alpine\n", title="Its name says so", name="Dockerfile.arm64"),
         Example("FROM arm64v8/alpine\n", "FROM alpine\n", name="Dockerfile.amd64", applicability="unsafe"),
@@ -51,22 +57,35 @@ class BaseArchOrg(Rule):
         """Images of the organisations of one architecture."""
         for use in facts.images:
             arch = organisation(use)
-            if arch is None or use.ref.repository_span is None:
-                continue  # where a variable holds the word, literal-arch-arg speaks
-            if why_arch_is_fine(facts, arch, use.instruction, use.word.span) is not None:
+            if arch is None or why_arch_is_fine(facts, arch, use.instruction, use.word.span) is not None:
                 continue
             owner, _, name = use.ref.repository.partition("/")
+            span = use.ref.repository_span
+            place = use.word.span
+            if span is None:
+                default = _default(facts, use)
+                span = default.find(f"{owner}/") if default is not None else None
+                if default is None or span is None:
+                    continue  # where a variable holds the word alone, literal-arch-arg speaks
+                place = default.span
             yield self.finding(
-                use.word.span,
+                place,
                 f"`{owner}/` holds images for {arch} alone: whatever platform is asked for, this one is taken, and an image "
                 f"for another architecture carries its label over {arch} programs. `{name}` has them all.",
-                _fix(facts, use, owner, name, arch),
+                _fix(facts, use, span, owner, name, arch),
             )
 
 
-def _fix(facts: Facts, use: ImageUse, owner: str, name: str, arch: str) -> Fix | None:
-    span = use.ref.repository_span
-    if arch == "386" or span is None or use.ref.digest is not None or "/" in name:
+def _default(facts: Facts, use: ImageUse) -> Word | None:
+    """The default of the one argument that gives the image's name: `ARG BASE=amd64/debian`."""
+    scope = facts.scope(use.instruction)
+    held = [scope.get(name) for name in scope.used(use.word)]
+    declaration = held[0].declaration if len(held) == 1 and held[0] is not None else None
+    return declaration.value if declaration is not None else None
+
+
+def _fix(facts: Facts, use: ImageUse, span: Span, owner: str, name: str, arch: str) -> Fix | None:
+    if arch == "386" or use.ref.digest is not None or "/" in name:
         return None
     if facts.tables.image_lacks_arm64(name, use.ref.tag or "latest"):
         return None

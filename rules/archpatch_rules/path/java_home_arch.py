@@ -21,6 +21,9 @@ _JVM = regex(
 )
 # Packages for Debian whose folders end with dpkg's word on every architecture.
 _DEBIAN = regex(r"(?:java-[\w.]+-openjdk|openjdk|temurin-\d+-\w+|adoptopenjdk-\d+-\w+|msopenjdk-\d+)-amd64$")
+_MANAGERS = frozenset(
+    {"yum", "dnf", "microdnf", "tdnf", "rpm", "zypper", "apt", "apt-get", "aptitude", "apk", "dpkg"}
+)
 
 
 class JavaHomeArch(Rule):
@@ -60,6 +63,7 @@ class JavaHomeArch(Rule):
             'FROM debian:bookworm\nCMD ["/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "-jar", "/app.jar"]\n',
             "Nothing expands there",
         ),
+        Example("FROM rockylinux:9\nRUN dnf install -y java-17-openjdk.x86_64\n", title="A package"),
         Example("FROM debian:bookworm\nENV JAVA_HOME=/usr/lib/jvm/default-java\n", title="A link without it"),
         Example(
             "FROM debian:bookworm\nCOPY jre /opt/java-17-amd64\nENV JAVA_HOME=/opt/java-17-amd64\n",
@@ -89,7 +93,9 @@ def names_jvm(place: Written) -> bool:
     """Whether a word is the path of a JDK."""
     if "://" in place.value or isinstance(place.instruction, Copy) or not _JVM.search(place.value):
         return False
-    return "/" in place.value or "JAVA" in place.name or place.command is not None
+    if "/" in place.value or "JAVA" in place.name:
+        return True
+    return place.command is not None and place.command.shell.name not in _MANAGERS  # there it is a package
 
 
 def _made_here(document: Document, folder: str) -> bool:
