@@ -263,7 +263,7 @@ LEAST = {"sarif": 25_000, "markdown": 100, "html": MOST}  # of those that take n
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_great_many_findings_are_reported_in_every_format(name: str) -> None:
-    count = examples(30_000, 100_000)
+    count = examples(30_000 if name == "sarif" else 5_000, 100_000)  # SARIF's limit is 25,000
     source = b"FROM a\n" + b"RUN x\n" * 100
     base = result(source, [Finding("XX101", Span(7, 12), "m", Severity.NOTE)])
     (file,) = base.files
