@@ -18,6 +18,7 @@ NAMES = (
     "trust_syntax",
     "allow",
     "allow_fork_event",
+    "contexts",
 )
 _OPTIONS = (
     click.option("--builder", metavar="NAME", help="This buildx builder [the one in use]."),
@@ -27,6 +28,8 @@ _OPTIONS = (
     click.option("--timeout", type=click.FloatRange(0.1), default=30.0, metavar="MINUTES", help="For one build. [30]"),
     click.option("--trust-syntax", is_flag=True, help="Let the frontend that a file's `# syntax=` names read it."),
     click.option("--allow", multiple=True, metavar="GLOB", help="Files of an image that may be foreign: data, firmware."),
+    click.option("--context", "contexts", multiple=True, metavar="FOLDER",
+                 help="Builds may use this folder as context too [those named, and what is in them]."),
     click.option("--allow-fork-event", is_flag=True, help="Build in CI events where a fork's code may meet secrets."),
 )  # fmt: skip
 

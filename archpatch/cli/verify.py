@@ -181,6 +181,7 @@ def request_of(
         allow=allow,
         allow_fork_event=bool(engine["allow_fork_event"]),
         cache=None if no_cache else default_folder(),
+        contexts=tuple(map(Path, _texts(engine["contexts"]))),
     )
 
 

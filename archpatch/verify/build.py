@@ -21,6 +21,7 @@ from archpatch.verify.audit import Audit
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.buildx import Buildx, Built
 from archpatch.verify.cache import Verdicts
+from archpatch.verify.contexts import missing_everywhere
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import SHARED_LAYERS, Image, LayerCache
 from archpatch.verify.plan import Job, foreign_notation, refusal, wants_secrets, without_frontend
@@ -33,6 +34,7 @@ from archpatch.verify.workspace import Workspace, workspace
 
 _SECRET_LENGTH = 6
 _LOG_SHOWN = 4000  # characters of a failed step's output
+_STEP_SHOWN = 100  # of its name
 
 Watch = Callable[[str, Platform, str], None]  # image, platform, what it is at
 
@@ -276,25 +278,23 @@ def _failure(
     if built.code is None:
         minutes = built.seconds / 60
         return Evidence("build", f"ended by the time limit after {minutes:.1f} minutes", State.UNKNOWN)
-    log = progress.error
-    found = diagnose(log, bench.rules)
-    state, meaning = _weighed(bench, candidate.document, platform, found, frontend)
     step = progress.failed
+    output = step.output.strip() if step else ""
+    found = diagnose(progress.error, bench.rules, output)
+    state, meaning = _weighed(bench, candidate, platform, found, frontend)
+    log = (output or progress.error)[-_LOG_SHOWN:]
     if state is State.WRONG and not _is_of_the_file(progress, found):
         where = f" ({step.name})" if step and step.name else ""
+        ended = found.line or f"it ended with {built.code}"
         return Evidence(
-            "build",
-            f"buildx ended outside of the file's steps{where}: {found.line or f'it ended with {built.code}'}",
-            State.UNKNOWN,
-            log=log[-_LOG_SHOWN:],
+            "build", f"buildx ended outside of the file's steps{where}: {ended}", State.UNKNOWN, log=log
         )
-    where = f"{step.name}: " if step and step.name else ""
-    line = f" ({found.line})" if found.line else ""
-    lines = _failed_lines(candidate, progress)
-    return Evidence(
-        "build", f"{where}{meaning}{line}", state, lines=lines, codes=found.codes,
-        log=log[-_LOG_SHOWN:],
-    )  # fmt: skip
+    name = step.name if step else ""
+    where = f"{name if len(name) <= _STEP_SHOWN else name[:_STEP_SHOWN] + '...'}: " if name else ""
+    alike = state is found.state  # else the error's own words mislead
+    line = f" ({found.line})" if found.line and alike else ""
+    lines, codes = _failed_lines(candidate, progress), found.codes if alike else ()
+    return Evidence("build", f"{where}{meaning}{line}", state, lines=lines, codes=codes, log=log)
 
 
 def _is_of_the_file(progress: Progress, found: Diagnosis) -> bool:
@@ -325,9 +325,15 @@ def _overrides_stages(candidate: Candidate) -> bool:
 
 
 def _weighed(
-    bench: Bench, document: Document, platform: Platform, found: Diagnosis, frontend: str | None
+    bench: Bench, candidate: Candidate, platform: Platform, found: Diagnosis, frontend: str | None
 ) -> tuple[State, str]:
     """What a failure says of the file, once it is known how it was built."""
+    document, job = candidate.document, candidate.job
+    if found.name == "missing-file" and (name := missing_everywhere(document, job.context, found.line)):
+        return State.UNKNOWN, (
+            f"{name} is not in the build context {job.context}: it may have to be made first, or the context is "
+            "another folder (--context FOLDER)"
+        )
     if found.name == "frontend" and frontend:
         return State.UNKNOWN, f"{found.meaning}, which names {frontend}; --trust-syntax lets that one read it"
     if found.name.startswith("base-") and (text := _missing_stage(document, platform)):

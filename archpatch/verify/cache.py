@@ -2,7 +2,8 @@
 
 A verdict is kept under a hash of the Dockerfile, the context, the digests of the base images, the platform, the
 builder and its version, and everything that the user said. Where one of these cannot be known (a base out of
-reach, a context too large to hash, named contexts, a frontend of the file's own) nothing is kept. What could not be told is never kept.
+reach, a context too large to hash, named contexts, a frontend of the file's own) nothing is kept. What could not be told is never kept, nor is a build
+that failed: the next try may tell more.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from archpatch.verify.verdict import Evidence, Look, State
 if TYPE_CHECKING:
     from archpatch.verify.build import Bench, Candidate
 
-_FORMAT = 1
+_FORMAT = 2
 _MAX_BYTES = 256 << 20  # of a context
 _MAX_FILES = 20_000
 _MAX_ENTRY = 4 << 20
@@ -89,7 +90,7 @@ class Verdicts:
 
     def put(self, key: str, look: Look) -> None:
         """Keep a look. A cache that cannot be written is no error."""
-        if look.state is State.UNKNOWN or look.cached:
+        if look.state is State.UNKNOWN or look.failed or look.cached:
             return
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

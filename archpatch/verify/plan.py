@@ -98,17 +98,20 @@ class Job:
 def jobs(dockerfiles: Sequence[Path], roots: Sequence[Path], buildx: Buildx | None) -> tuple[Job, ...]:
     """The images that `dockerfiles` make.
 
-    A Dockerfile that a bake or compose file in one of `roots` builds is built as that file says, else with the
-    folder that it stands in. Without `buildx` those files are not asked.
+    A Dockerfile that a bake or compose file builds is built as that file says, else with the folder that it stands
+    in. Such files are looked for in `roots`, and from there on down to each Dockerfile; the first that builds it
+    counts. Without `buildx` they are not asked.
     """
     named: dict[Path, list[Job]] = {}
     unread: dict[Path, list[str]] = {}
-    for root in dict.fromkeys(roots):
+    for folder in _folders_of(dockerfiles, roots):
         if buildx is None:
             break
-        declared, unread[_real(root)] = _declared(root, roots, buildx)
+        declared, unread[folder] = _declared(folder, roots, buildx)
+        fresh: dict[Path, list[Job]] = {}
         for job in declared:
-            named.setdefault(_real(job.dockerfile), []).append(job)
+            fresh.setdefault(_real(job.dockerfile), []).append(job)
+        named = {**fresh, **named}
     found: list[Job] = []
     taken: set[str] = set()
     for path in dockerfiles:
@@ -122,6 +125,17 @@ def jobs(dockerfiles: Sequence[Path], roots: Sequence[Path], buildx: Buildx | No
             taken.add(unique)
             found.append(_renamed(job, unique, path))
     return tuple(found)
+
+
+def _folders_of(dockerfiles: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
+    """The folders from each root down to each Dockerfile in it, the upper ones first."""
+    limits = [_real(root) for root in roots]
+    found = dict.fromkeys(limits)
+    for path in dockerfiles:
+        found.update(
+            (one, None) for one in _real(path).parents if any(one.is_relative_to(limit) for limit in limits)
+        )
+    return sorted(found, key=lambda one: len(one.parts))
 
 
 def _renamed(job: Job, name: str, path: Path) -> Job:

@@ -21,6 +21,7 @@ from archpatch.verify import plan
 from archpatch.verify.attribute import Pair, Unit, proof, units
 from archpatch.verify.build import Bench, Candidate, Watch, shown
 from archpatch.verify.buildx import Buildx, NoEngine
+from archpatch.verify.contexts import with_context
 from archpatch.verify.plan import Job
 from archpatch.verify.preflight import preflight
 from archpatch.verify.run import Request, bench_for, build_all, check_event, commands_of, with_engine
@@ -126,7 +127,8 @@ def _mend(subject: Subject, terms: Terms, allowed: frozenset[tuple[str, str]] | 
 def _case(subject: Subject, full: _Mended, terms: Terms, buildx: Buildx) -> _Case:
     document = parse(subject.source, subject.path)
     report = engine.check(document, terms.rules, subject.settings, subject.context)
-    jobs = plan.jobs([subject.path], terms.roots, buildx)
+    roots = (*terms.roots, *terms.request.contexts)
+    jobs = tuple(with_context(job, document, roots) for job in plan.jobs([subject.path], roots, buildx))
     found = units(document, report.findings, full.applied)
     return _Case(subject, document, jobs, report.targets, found, full)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +17,14 @@ from archpatch.facts.context import FolderContext
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.rule import Rule
 from archpatch.syntax.parse import parse
+from archpatch.syntax.tree import Document
 from archpatch.verify import bases, build, plan, smoke
 from archpatch.verify.audit import Audit, equal_layers
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.build import Bench, Candidate, Outcome, Watch, again, shown
 from archpatch.verify.buildx import Buildx, Check, NoEngine, Settings
 from archpatch.verify.cache import Verdicts
+from archpatch.verify.contexts import with_context
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Image
 from archpatch.verify.plan import Job
@@ -46,6 +48,7 @@ class Request:
     run_command: tuple[str, ...] = ()
     allow_fork_event: bool = False
     cache: Path | None = None  # the folder of verdicts of earlier runs
+    contexts: tuple[Path, ...] = ()  # folders that builds may use beside those of `paths`
 
 
 def _quiet(image: str, platform: Platform, text: str) -> None:
@@ -150,16 +153,20 @@ def _candidates(
     request: Request, files: Sequence[tuple[Path, bytes]], buildx: Buildx | None
 ) -> list[Candidate]:
     sources = dict(files)
-    jobs = plan.jobs([path for path, _ in files], roots_of(request.paths), buildx)
-    return [Candidate(job, sources[job.dockerfile], targets=_own_targets(job, sources)) for job in jobs]
+    roots = (*roots_of(request.paths), *request.contexts)
+    found = []
+    for job in plan.jobs([path for path, _ in files], roots, buildx):
+        document = parse(sources[job.dockerfile], job.dockerfile)
+        job = with_context(job, document, roots)
+        found.append(Candidate(job, document.source, targets=_own_targets(job, document)))
+    return found
 
 
-def _own_targets(job: Job, sources: Mapping[Path, bytes]) -> tuple[Platform, ...]:
+def _own_targets(job: Job, document: Document) -> tuple[Platform, ...]:
     """The platforms that a file itself says it is for.
 
     By a comment, or by its name where one for another architecture stands beside it. Empty: it says nothing.
     """
-    document = parse(sources[job.dockerfile], job.dockerfile)
     if named := suppress.read(document).platforms:
         return named
     facts = Facts(document, context=FolderContext(job.dockerfile.parent, job.dockerfile.name))
@@ -248,7 +255,7 @@ def _known(bench: Bench, candidate: Candidate, key: str | None) -> Outcome | Non
 
 def _keep(bench: Bench, candidate: Candidate, look: Look, key: str | None) -> None:
     """Keep a verdict, if nothing that it depends on changed while it was sought."""
-    if bench.verdicts is None or key is None or look.state is State.UNKNOWN or look.cached:
+    if bench.verdicts is None or key is None or look.state is State.UNKNOWN or look.failed or look.cached:
         return
     if key == _key(bench, candidate, look.platform):
         bench.verdicts.put(key, look)

@@ -56,12 +56,14 @@ SIGNATURES = (
     ),
     _signature(
         "base-unreachable",
-        r"failed to resolve source metadata.*(no such host|i/o timeout|connection refused|TLS|EOF|5\d\d |429)",
+        r"failed to resolve source metadata.*(no such host|i/o timeout|connection re(fused|set)|TLS|EOF|x509|5\d\d |429)"
+        r"|toomanyrequests|pull rate limit",
         "the registry of a base image is out of reach", State.UNKNOWN,
     ),
     _signature(
         "base-private",
-        r"(pull access denied|unauthorized|authorization failed|403 Forbidden|denied: )",
+        r"pull access denied|insufficient_scope|failed to authorize|failed to fetch (anonymous|oauth) token"
+        r"|failed to resolve source metadata.*(401|403|unauthorized|forbidden|denied)",
         "a base image may not be read with these credentials", State.UNKNOWN,
     ),
     _signature(
@@ -72,7 +74,12 @@ SIGNATURES = (
         "network",
         r"Temporary failure resolving|Could not resolve host|Could not resolve '|Name or service not known"
         r"|temporary error \(try again later\)|connection timed out|Network is unreachable|no route to host"
-        r"|lookup \S+( on \S+)?: (no such host|i/o timeout)|Failed to establish a new connection",
+        r"|lookup \S+( on \S+)?: (no such host|i/o timeout)|Failed to establish a new connection"
+        r"|dial tcp \S+ (i/o timeout|connect: )|TLS handshake timeout|curl: \((5|6|7|28|35|52|56)\)"
+        r"|\b(ETIMEDOUT|ECONNRESET|ECONNREFUSED|ENOTFOUND|EAI_AGAIN)\b|unable to resolve host address"
+        r"|wget: bad address|(Connect|Read) timed out|Connection reset by peer|429 Too Many Requests"
+        r"|certificate signed by unknown authority|unable to get local issuer certificate"
+        r"|Release file for \S+ is (not valid yet|expired)",
         "the network does not reach what the build fetches", State.UNKNOWN,
     ),
     _signature(
@@ -157,15 +164,20 @@ class Diagnosis:
     codes: tuple[str, ...] = ()
 
 
-def diagnose(log: str, rules: Sequence[Rule] = ()) -> Diagnosis:
-    """The meaning of a failed build's log; name "failed" where no text of the table stands in it."""
+def diagnose(log: str, rules: Sequence[Rule] = (), output: str = "") -> Diagnosis:
+    """The meaning of a failed build's log; name "failed" where no text of the table stands in it.
+
+    `output`: what the failed step itself printed, which then says more than buildx's last words.
+    """
     codes = tuple(sorted({rule.code for rule in rules if any(text in log for text in rule.errors)}))
     for signature in SIGNATURES:
         if match := signature.pattern.search(log):
             return Diagnosis(
                 signature.name, signature.meaning, signature.state, _line_around(log, match.start()), codes
             )
-    return Diagnosis("failed", "the build failed", State.WRONG, _last_error(log), codes)
+    return Diagnosis(
+        "failed", "the build failed", State.WRONG, _last_error(output) or _last_error(log), codes
+    )
 
 
 def _line_around(log: str, at: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from archpatch.platforms import AMD64, ARM64, Platform
+from archpatch.verify import smoke
 from archpatch.verify.buildx import Buildx, Settings
 from archpatch.verify.existing import verify_image
 from archpatch.verify.preflight import Mode, preflight
@@ -53,6 +54,44 @@ def test_a_right_image_is_right_and_a_failing_one_hides_no_other(engine: str, tm
     assert wrong.lines == (3,)
 
 
+def test_a_file_that_is_missing_on_every_platform_says_nothing_of_one(engine: str, tmp_path: Path) -> None:
+    text = "FROM scratch\nCOPY dist/app /app\n"
+    write_tree(tmp_path / "web", {"Dockerfile": text})
+    result = run(tmp_path)
+    assert set(told(result).values()) == {State.UNKNOWN}
+    assert "dist/app is not in the build context" in result.looks[0].evidence[0].message
+
+
+def test_the_context_is_the_first_folder_of_those_named_that_holds_what_is_copied(
+    engine: str, tmp_path: Path
+) -> None:
+    text = "FROM scratch\nARG TARGETARCH\nCOPY bin/app-$TARGETARCH /app\nCOPY web/page /page\n"
+    write_tree(tmp_path, {f"bin/{name}": data for name, data in APPS.items()})
+    write_tree(tmp_path / "web", {"Dockerfile": text, "page": "hello"})
+    assert set(told(run(tmp_path)).values()) == {State.RIGHT}
+    assert set(told(run(tmp_path / "web")).values()) == {State.UNKNOWN}
+    assert set(told(run(tmp_path / "web", contexts=(tmp_path,))).values()) == {State.RIGHT}
+
+
+def test_a_failed_step_is_shown_by_what_it_printed(workbench: Workbench) -> None:
+    text = (
+        "FROM debian:bookworm-slim\nRUN echo configure: error: no such machine as $(uname -m) >&2; exit 1\n"
+    )
+    [evidence] = workbench.looks({"Dockerfile": text}, (ARM64,))[ARM64].evidence
+    assert "the build failed (configure: error: no such machine as aarch64)" in evidence.message
+    assert evidence.log == "configure: error: no such machine as aarch64"
+
+
+def test_a_command_that_does_not_end_leaves_no_container(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoke, "_TIMEOUT", 2.0)
+    folder = write_tree(tmp_path / "sleeper", {"Dockerfile": "FROM debian:bookworm-slim\nLABEL a=1\n"})
+    result = run(folder, Level.RUN, run_command=("sleep", "7321"), platforms=(AMD64,))
+    assert "did not end" in result.looks[0].evidence[0].message
+    assert "sleep 7321" not in docker("container", "ls", "--all", "--no-trunc", "--format", "{{.Command}}")
+
+
 def test_a_smoke_command_runs_in_the_image_and_the_image_is_removed(engine: str, tmp_path: Path) -> None:
     write_tree(
         tmp_path / "smoke",
@@ -74,6 +113,37 @@ def test_the_frontend_that_a_file_names_is_not_fetched_and_that_is_said(workbenc
     assert look.notes == (
         "# syntax=127.0.0.1:1/evil/frontend:1 was not used: the builder's own frontend read the file",
     )
+
+
+@pytest.mark.parametrize("line", ["#\fsyntax=127.0.0.1:1/evil:1", "# syntax\f=\r127.0.0.1:1/evil:1"])
+def test_blanks_of_all_kinds_do_not_bring_a_frontend_in(workbench: Workbench, line: str) -> None:
+    look = workbench.looks({**APPS, "Dockerfile": f"{line}\n{GOOD}"}, (ARM64,))[ARM64]
+    assert look.state is State.RIGHT, look.evidence
+
+
+def test_a_bake_file_that_cannot_be_read_is_said(engine: str, tmp_path: Path) -> None:
+    write_tree(tmp_path, {**APPS, "Dockerfile": GOOD, "compose.yaml": "services:\n  a: [\n"})
+    [look] = run(tmp_path, platforms=(ARM64,)).looks
+    assert look.state is State.RIGHT
+    assert look.notes[0].startswith(
+        "compose.yaml was not heeded, for buildx could not read it: ERROR: failed to"
+    )
+
+
+def test_a_bake_file_sees_no_secret_of_the_environment(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_API_TOKEN", "0123456789")
+    monkeypatch.setenv("MY_SUFFIX", "arm64")
+    bake = (
+        'variable "MY_API_TOKEN" { default = "none" }\nvariable "MY_SUFFIX" { default = "none" }\n'
+        'target "svc" { args = { WHICH = MY_SUFFIX, STOLEN = MY_API_TOKEN } }\n'
+    )
+    text = "FROM scratch\nARG WHICH\nARG STOLEN\nCOPY app-$WHICH /app\nLABEL stolen=$STOLEN\n"
+    write_tree(tmp_path, {**APPS, "Dockerfile": text, "docker-bake.hcl": bake})
+    [look] = run(tmp_path, platforms=(ARM64,)).looks
+    assert look.state is State.RIGHT, look.evidence
+    assert "STOLEN=none" in look.command
 
 
 def test_with_trust_it_is_fetched(engine: str, tmp_path: Path) -> None:
@@ -177,9 +247,11 @@ def test_the_lines_of_a_step_that_failed_in_another_file_are_not_those_of_this_o
     engine: str, mini: str, tmp_path: Path
 ) -> None:
     named_contexts(tmp_path, mini)
-    write_tree(tmp_path / "base", {"Dockerfile": "FROM scratch\nCOPY gone /app\n"})
+    write_tree(
+        tmp_path / "base", {"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY gone-$TARGETARCH /app\n"}
+    )
     lines = {look.target: look.wrong[0].lines for look in run(tmp_path, platforms=(ARM64,)).looks}
-    assert lines == {"base": (2,), "web": ()}
+    assert lines == {"base": (3,), "web": ()}
 
 
 def test_a_target_that_is_built_first_is_refused_what_any_file_is(
@@ -310,6 +382,15 @@ class TestImagesThatExist:
             assert self.look(name) == {"linux/amd64": State.RIGHT, "linux/arm64": State.RIGHT}
         finally:
             docker("image", "rm", "--force", name)
+
+    def test_nothing_of_an_image_is_run_its_triggers_neither(self, registry: str, tmp_path: Path) -> None:
+        name = f"{registry}/archpatch-test/triggers:1"
+        text = 'FROM scratch\nCOPY app-amd64 /app\nENTRYPOINT ["/app"]\nONBUILD RUN ["/app", "and", "fail"]\n'
+        text += 'ONBUILD RUN ["/no-such-program"]\n'
+        folder = write_tree(tmp_path, {**APPS, "Dockerfile": text})
+        options = ("--provenance=false", "--push", f"--tag={name}", str(folder))
+        docker("buildx", "build", "--platform=linux/amd64,linux/arm64", *options)
+        assert self.look(name) == {"linux/amd64": State.RIGHT, "linux/arm64": State.WRONG}
 
     @pytest.mark.parametrize(
         "name", ["127.0.0.1:5000/archpatch-test/nowhere:1", "--help", "a b", "no/such/image:1"]
