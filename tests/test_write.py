@@ -183,9 +183,19 @@ SYSTEM_CALLS = {
 }
 
 
+def test_a_file_that_others_alone_may_write_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as for a user that is not root
+    with pytest.raises(WriteError, match="may not be written by this user"):
+        write.replace([Change(file, OLD, NEW)])
+    assert file.read_bytes() == OLD
+    assert os.listdir(file.parent) == ["Dockerfile"]
+
+
 @pytest.mark.parametrize("call", SYSTEM_CALLS)
 @pytest.mark.parametrize(
-    "number", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EBUSY], ids=errno.errorcode.get
+    "number",
+    [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EROFS, errno.EBUSY],
+    ids=errno.errorcode.get,
 )
 def test_a_failing_system_call_leaves_the_old_file_and_no_temporary(
     file: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
