@@ -1,6 +1,7 @@
-"""Builders that are not the engine's own: the remote driver, several nodes.
+"""Builders that are not the engine's own: the remote driver with several nodes, the driver docker-container.
 
-The nodes are loopback ports behind which the engine's own BuildKit answers, so no image of a builder is needed.
+The nodes are loopback ports behind which the engine's own BuildKit answers; so does the container, whose image is
+made here. No image of a builder has to be fetched.
 """
 
 from __future__ import annotations
@@ -69,6 +70,46 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
             end.shutdown(socket.SHUT_RDWR)
 
 
+# What buildx runs in the container of a builder: `buildctl dial-stdio` is the way to its BuildKit.
+BUILDCTL = """#!/usr/bin/python3
+import os, socket, sys, threading
+if sys.argv[1:2] != ["dial-stdio"]:
+    sys.exit(0)
+node = socket.create_connection(("127.0.0.1", %d))
+def pump(read, write):
+    while data := read():
+        write(data)
+def copy_in():
+    pump(lambda: os.read(0, 65536), node.sendall)
+    node.shutdown(socket.SHUT_WR)
+threading.Thread(target=copy_in, daemon=True).start()
+pump(lambda: node.recv(65536), lambda data: os.write(1, data))
+"""
+BUILDKIT = 'FROM python:3.11-slim-bookworm\nCOPY buildctl /usr/bin/buildctl\nENTRYPOINT ["sh", "-c", "sleep infinity", "buildkitd"]\n'
+
+
+@pytest.fixture
+def contained(engine: str, tmp_path: Path) -> Iterator[tuple[str, Node]]:
+    """A builder of the driver docker-container."""
+    if not Path(ENGINE).is_socket():
+        pytest.skip(f"the engine does not listen on {ENGINE}")
+    name, node = f"archpatch-test-{secrets.token_hex(4)}", Node()
+    threading.Thread(target=node.serve, daemon=True).start()
+    port = node.server.getsockname()[1]
+    folder = write_tree(
+        tmp_path / "buildkit", {"Dockerfile": BUILDKIT, "buildctl": (BUILDCTL % port).encode()}
+    )
+    try:
+        docker("buildx", "build", "--quiet", "--load", f"--tag={name}:1", str(folder))
+        docker("buildx", "create", "--driver=docker-container", f"--name={name}", f"--driver-opt=image={name}:1",
+               "--driver-opt=network=host")  # fmt: skip
+        yield name, node
+    finally:
+        for command in (["buildx", "rm", "--force", name], ["image", "rm", "--force", f"{name}:1"]):
+            subprocess.run(["docker", *command], capture_output=True, timeout=120)
+        node.server.close()
+
+
 @pytest.fixture
 def fleet(engine: str) -> Iterator[tuple[str, Node, Node]]:
     """A builder of two remote nodes, one for each platform."""
@@ -121,3 +162,34 @@ def test_what_a_node_that_is_gone_would_build_is_unknown(
     result = run(tmp_path, name, platforms=(ARM64,))
     assert result.exit_code == 5, result.looks
     assert not any(look.state is State.RIGHT for look in result.looks)
+
+
+def test_a_builder_in_a_container_builds_and_tells_right_from_wrong(
+    contained: tuple[str, Node], tmp_path: Path
+) -> None:
+    name, node = contained
+    write_tree(tmp_path / "good", {**APPS, "Dockerfile": GOOD})
+    write_tree(tmp_path / "made", {**APPS, "Dockerfile": HOST_MADE})
+    result = verify(
+        Request((tmp_path / "good", tmp_path / "made"), settings=Settings(builder=name, no_cache=True))
+    )
+    assert [(look.target, look.state) for look in result.looks] == [
+        ("good", State.RIGHT),
+        ("good", State.RIGHT),
+        ("made", State.RIGHT),
+        ("made", State.WRONG),
+    ]
+    assert (result.builder, result.driver) == (name, "docker-container")
+    assert list(result.modes.values()) == ["native", "emulated"]
+    assert node.callers
+
+
+def test_a_container_whose_buildkit_is_gone_makes_images_unknown(
+    contained: tuple[str, Node], tmp_path: Path
+) -> None:
+    name, node = contained
+    node.server.shutdown(socket.SHUT_RDWR)
+    node.server.close()
+    write_tree(tmp_path / "good", {**APPS, "Dockerfile": GOOD})
+    result = run(tmp_path / "good", name, platforms=(AMD64,))
+    assert result.exit_code == 5, result.looks
