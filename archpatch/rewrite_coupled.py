@@ -9,8 +9,10 @@ from functools import lru_cache
 from archpatch.facts import Command, Download, Facts, StageFacts
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.suppressors import command_at
-from archpatch.platforms import AMD64, ArchWord, arch_words
-from archpatch.rewrite import declare_arg, in_place, substitute, substitute_word
+from archpatch.facts.written import only_asked_for
+from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
+from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
+from archpatch.rewrite_paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode, encode, regex
@@ -123,9 +125,19 @@ _URLS = regex(r"\b(?:https?|ftp)://\S+")
 
 
 def elsewhere(
-    document: Document, facts: Facts, download: Download, expressions: Mapping[int, str], argument: str
+    document: Document,
+    facts: Facts,
+    download: Download,
+    expressions: Mapping[int, str],
+    argument: str,
+    words: Mapping[str, str] | None = None,
 ) -> tuple[Edit, ...] | None:
-    """Edits of other instructions that name the file, or what it unpacks to; None where one cannot be changed."""
+    """Edits of other instructions that name the file, or what it unpacks to; None where one cannot be changed.
+
+    `words` are the spellings of the architectures at the one place of the URL: with them an instruction that cannot
+    use the expression of the download gets one of its own.
+    """
+    plain = all(expression == f"${{{argument}}}" for expression in expressions.values())
     others = others_of(download.stage)
     names = clusters(download)
     named = others.naming(names)
@@ -136,8 +148,13 @@ def elsewhere(
         if _is_all_changed(document, instruction, download, names):
             continue
         if not isinstance(instruction, Run) or instruction.json or instruction not in download.stage.runs:
-            inside = _in_words(document, facts, instruction, download, argument)
-            if inside is None or (not inside and _may_mention(text, download)):
+            spelled = None if plain else words
+            inside = _in_words(document, facts, instruction, download, argument, spelled=spelled)
+            if (
+                (inside and not plain and spelled is None)
+                or inside is None
+                or (not inside and _may_mention(text, download))
+            ):
                 return None
             edits += inside
             continue
@@ -145,13 +162,30 @@ def elsewhere(
         if not script.readable or not script.commands:
             return None
         command = Command(script.commands[0], instruction, download.stage, script)
-        found = _in_script(facts, download, command, expressions)
-        if found is None:
+        found = _in_run(document, facts, download, command, expressions, argument, None if plain else words)
+        if found is None or (found and not plain and words is None):
             return None
         edits += found
-    if edits and any(expression != f"${{{argument}}}" for expression in expressions.values()):
-        return None  # what the `case` sets ends with its RUN
     return tuple(edits)
+
+
+def _in_run(
+    document: Document,
+    facts: Facts,
+    download: Download,
+    command: Command,
+    expressions: Mapping[int, str],
+    argument: str,
+    words: Mapping[str, str] | None,
+) -> tuple[Edit, ...] | None:
+    """The edits of another RUN. What a `case` sets ends with its RUN: this one gets its own."""
+    if words is None or not any("_arch" in expression for expression in expressions.values()):
+        return _in_script(facts, download, command, expressions)
+    case = arch_case(document, facts, command.run, words, argument=argument)
+    if case is None:
+        return None
+    found = _in_script(facts, download, command, dict.fromkeys(expressions, case[1]))
+    return (*case[0], *found) if found else found
 
 
 def _is_all_changed(
@@ -190,8 +224,12 @@ def _in_words(
     download: Download,
     argument: str,
     words: Sequence[Word] | None = None,
+    spelled: Mapping[str, str] | None = None,
 ) -> tuple[Edit, ...] | None:
-    """Edits of `words` of a COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions."""
+    """Edits of `words` of a COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions.
+
+    `spelled` has the words for amd64 and arm64 where they are not the argument's.
+    """
     if instruction.keyword not in ("COPY", "ADD", "ENV", "WORKDIR") or instruction.onbuild:
         return ()
     if words is None:
@@ -199,17 +237,40 @@ def _in_words(
         if isinstance(instruction, Env):
             words = [held for one in instruction.declarations if (held := one.value) is not None]
     places = {token.text for token in download.tokens}
+    chosen: tuple[tuple[Edit, ...], str] | None = None
     edits: list[Edit] = []
     for word in words:
         for found in arch_words(word.verbatim):
             if found.text in places and _repeats(word.verbatim, found.start, found.end, _parts(download.url)):
                 start = word.span.start + len(encode(word.verbatim[: found.start]))
                 span = Span(start, start + len(encode(found.text)))
-                edit = substitute_word(word, span, f"${{{argument}}}")
+                chosen = chosen or _declared(document, facts, instruction, argument, spelled)
+                edit = substitute_word(word, span, chosen[1]) if chosen else None
                 if edit is None:
                     return None
                 edits.append(edit)
-    return (*declare_arg(document, facts, instruction, argument), *edits) if edits else ()
+    return (*chosen[0], *edits) if chosen else ()
+
+
+def _declared(
+    document: Document,
+    facts: Facts,
+    instruction: Instruction,
+    argument: str,
+    spelled: Mapping[str, str] | None,
+) -> tuple[tuple[Edit, ...], str] | None:
+    """The declaration, and the expression that it is for."""
+    if spelled is None:
+        return declare_arg(document, facts, instruction, argument), f"${{{argument}}}"
+    amd64, arm64 = spelled.get(AMD64.arch), spelled.get(ARM64.arch)
+    if (
+        not amd64
+        or not arm64
+        or argument != "TARGETARCH"
+        or not only_asked_for(facts, AMD64.arch, ARM64.arch)
+    ):
+        return None
+    return declare_spelling(document, facts, instruction, amd64, arm64)
 
 
 def _may_mention(text: str, download: Download) -> bool:

@@ -103,7 +103,9 @@ def respell(
             return None
         edits += made
     beside = coupled(facts, download, expressions)
-    others = elsewhere(document, facts, download, expressions, argument)
+    others = elsewhere(
+        document, facts, download, expressions, argument, words[0] if len(words) == 1 else None
+    )
     goal = in_destination(document, facts, download, argument)
     if beside is None or others is None or goal is None:
         return None

@@ -117,8 +117,8 @@ def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
         f"RUN sudo -u app sh -c 'wget {HELM}'",
         f"RUN su app -c 'wget {HELM}'",
         f"RUN sh -c \"wget '{HELM}'\"",
-        f"RUN wget {NODE} && tar xf node-v20.1.0-linux-x64.tar.xz\nENV PATH=/node-v20.1.0-linux-x64/bin:$PATH",
-        f"RUN wget {NODE}\nRUN tar xf node-v20.1.0-linux-x64.tar.xz",
+        f'RUN wget {NODE}\nCMD ["/node-v20.1.0-linux-x64/bin/node"]',
+        f'RUN wget {NODE}\nRUN ["tar", "xf", "node-v20.1.0-linux-x64.tar.xz"]',
         f'RUN wget {HELM} && tar xf *.gz\nENTRYPOINT ["/linux-amd64/helm"]',
         f"ENV D=x/linux-amd64\nRUN wget {HELM} && tar xf *.gz && mv $D/helm /bin",
         "ADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /bin/",
@@ -249,3 +249,25 @@ def test_a_checksum_held_by_an_argument_is_one_for_all_platforms(
 ) -> None:
     url = "https://github.com/krallin/tini/releases/download/v0.19.0/tini-amd64"
     assert codes(f"FROM debian\n{declared}\nADD --checksum={value} {url} /tini\n") == [code]
+
+
+def test_other_instructions_that_name_the_file_choose_for_themselves() -> None:
+    before = (
+        "FROM debian\n"
+        f"RUN wget {NODE}\n"
+        "RUN tar xf node-v20.1.0-linux-x64.tar.xz -C /opt\n"
+        "ENV PATH=/opt/node-v20.1.0-linux-x64/bin:$PATH\n"
+    )
+    after = fixed(before)
+    fetched = NODE.replace("linux-x64", "linux-${_arch}")
+    assert f"FROM debian\nARG TARGETARCH\n{CASE}wget {fetched}\n" in after
+    assert f"{CASE}tar xf node-v20.1.0-linux-${{_arch}}.tar.xz -C /opt\n" in after
+    assert after.endswith("\nENV PATH=/opt/node-v20.1.0-linux-${TARGETARCH/amd64/x64}/bin:$PATH\n")
+    assert fixed(before, Applicability.SAFE) == before
+    assert fixed("# syntax=docker/dockerfile:1.2\n" + before) == "# syntax=docker/dockerfile:1.2\n" + before
+
+
+def test_what_uname_says_is_asked_in_every_run() -> None:
+    name = "Miniconda3-latest-Linux-{}.sh"
+    text = f"FROM debian\nRUN wget https://repo.anaconda.com/miniconda/{name}\nRUN bash {name} -b\n"
+    assert fixed(text.format("x86_64", "x86_64")) == text.format('"$(uname -m)"', '"$(uname -m)"')
