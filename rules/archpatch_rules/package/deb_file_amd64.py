@@ -46,6 +46,13 @@ class DebFileAmd64(Rule):
             "FROM debian\nRUN wget https://example.com/tool_1.0_amd64.deb && dpkg -i tool_1.0_amd64.deb\n",
             title="The download is what is wrong",
         ),
+        Example(
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN wget https://example.com/tool_${TARGETARCH}.deb && dpkg -i tool_amd64.deb\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN wget https://example.com/tool_${TARGETARCH}.deb && dpkg -i tool_amd64.deb\n",
+            "The download follows, the name does not",
+        ),
         Example("FROM debian\nARG TARGETARCH\nRUN dpkg -i /tmp/tool_${TARGETARCH}.deb\n"),
         Example("FROM debian\nRUN dpkg -i /tmp/tool_1.0_all.deb\n"),
     )
@@ -78,9 +85,10 @@ def _message(package: Package, found: ArchWord) -> str:
 
 
 def _is_downloaded(facts: Facts, install: Install, package: Package) -> bool:
+    """Whether a download gives the file this name on every platform, and so is what is to be mended."""
     name = package.name.rsplit("/", 1)[-1]
     return any(
-        name in (_output(one), one.file_name)
+        name == _output(one) if one.explicit else name == one.file_name and not one.varies
         for one in facts.downloads
         if one.stage in install.command.stage.chain
     )

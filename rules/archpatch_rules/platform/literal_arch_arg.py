@@ -43,6 +43,12 @@ class LiteralArchArg(Rule):
     errors = ("exec format error", "404")
     examples = (
         Example(
+            "FROM golang:1.23\nENV TARGETARCH=amd64\nRUN make ARCH=$TARGETARCH\n",
+            "FROM golang:1.23\nARG TARGETARCH\nENV TARGETARCH=${TARGETARCH}\nRUN make ARCH=$TARGETARCH\n",
+            "ENV wins over BuildKit's own value",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM debian\nARG ARCH=amd64\nRUN curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/${ARCH}/kubectl\n",
             "FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH}\n"
             "RUN curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/${ARCH}/kubectl\n",
@@ -165,11 +171,7 @@ def _arch_value(declaration: Declaration) -> ArchWord | None:
         return None
     text = declaration.value.value.strip("\"'") if declaration.value else ""
     words = list(arch_words(text)) if text and "$" not in text else []
-    if (
-        len(words) != 1
-        or words[0].arch not in ("amd64", "arm64")
-        or declaration.name.value in AUTOMATIC | _OTHERS
-    ):
+    if len(words) != 1 or words[0].arch not in ("amd64", "arm64") or declaration.name.value in _OTHERS:
         return None
     rest = text[: words[0].start] + text[words[0].end :]
     return words[0] if _AROUND.fullmatch(rest) and not words[0].text.lower().startswith("64") else None
@@ -183,6 +185,8 @@ def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, D
         if stage is not None and (not stage.reached or why_stage_is_fine(stage) is not None):
             continue
         for declaration in instruction.declarations:
+            if instruction.keyword == "ARG" and declaration.name.value in AUTOMATIC:
+                continue  # platform-arg-default
             word = _arch_value(declaration)
             if word is not None and word.arch != facts.named_arch:
                 yield instruction, declaration, word
