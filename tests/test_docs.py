@@ -1,9 +1,10 @@
 """The docs are true: their commands run, their outputs are what comes, their links lead somewhere.
 
 A fenced block of language `console` holds commands (lines that begin with `$ `) and what they print to standard
-output; a line `...` stands for any lines. All blocks of a document run in order in one scratch folder with a copy of fixtures/. `console
-engine` needs a Docker engine. A `python` block whose first line names a `.py` file is a file of an installed rule
-pack, or a test of it. `pytest tests/test_docs.py --force-regen` writes the real outputs into the documents.
+output; a line `...` stands for any lines. All blocks of a document run in order in one scratch folder with a copy of fixtures/. A
+block below `<!-- engine -->` needs a Docker engine. A `python` block whose first line names a `.py` file is a file of
+an installed rule pack, or a test of it. `pytest tests/test_docs.py --force-regen` writes the real outputs into the
+documents.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from archpatch.suppress import NOTICES
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 RULES = ROOT / "docs" / "rules"
-BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.M | re.S)
+# `<!-- engine -->` above a block: its commands need one. The fence itself holds one word, or no generator of sites knows
+# it for one.
+BLOCK = re.compile(r"^(?P<engine><!-- engine -->\n)?```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def steps(document: str) -> Iterator[Step]:
                 match["command"].replace("\n> ", "\n").strip(),
                 match["output"],
                 block.start("text") + match.start("output"),
-                "engine" in block["info"],
+                block["engine"] is not None,
             )
 
 
@@ -144,7 +147,7 @@ def test_each_command_of_the_docs_prints_what_they_say(
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in DOCUMENTS if "```console engine" in p.read_text()], ids=lambda path: path.name
+    "path", [p for p in DOCUMENTS if "<!-- engine -->\n" in p.read_text()], ids=lambda path: path.name
 )
 def test_each_command_that_needs_an_engine_prints_what_the_docs_say(
     path: Path, tmp_path: Path, engine: str, request: pytest.FixtureRequest
@@ -234,6 +237,7 @@ def test_each_link_between_the_docs_leads_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_each_yaml_and_shell_block_can_be_read(path: Path) -> None:
     for block in BLOCK.finditer(path.read_text()):
+        assert re.fullmatch(r"\w*", block["info"]), "a site's generator takes one word"
         if block["info"] in ("yaml", "yml"):
             assert yaml.safe_load(block["text"]) is not None
         elif block["info"] in ("sh", "bash"):
