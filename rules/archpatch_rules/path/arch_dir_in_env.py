@@ -138,6 +138,8 @@ def _stands_elsewhere(document: Document, place: Written, name: str) -> bool:
 
 def _fix(document: Document, facts: Facts, place: Written, element: str, word: ArchWord) -> Fix | None:
     expression = {"amd64": "${TARGETARCH}", "x64": "${TARGETARCH/amd64/x64}"}.get(word.text)
+    if "/lib/amd64" in element and word.text == "amd64":
+        expression = "${TARGETARCH/arm64/aarch64}"  # where Java 8 has its libraries
     if expression is None or place.stage.kind is not PlatformKind.TARGET or place.instruction.onbuild:
         return None
     if not only_asked_for(facts, "amd64", "arm64"):
