@@ -8,7 +8,7 @@ from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.written import only_asked_for
 from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Document, Instruction, Word
+from archpatch.syntax.tree import Copy, Document, Instruction, Word
 from archpatch.text import Edit, Span, decode, regex
 
 _EXPANDED = frozenset({"ENV", "ARG", "COPY", "ADD", "WORKDIR"})
@@ -47,6 +47,25 @@ def uname_edits(facts: Facts, written: Written, text: str, word: str) -> tuple[E
             return ()
         edits.append(edit)
     return tuple(edits)
+
+
+def respelled_copy(document: Document, facts: Facts, written: Written, text: str) -> tuple[Edit, ...]:
+    """Put an argument that says `uname -m`'s word in place of `x86_64` in each `text` of a word of COPY.
+
+    Nothing where the file is no stage's or image's, which have one for each platform, or where no argument can say it.
+    """
+    copy, word, own = written.instruction, written.word, "x86_64"
+    if not isinstance(copy, Copy) or not isinstance(word, Word) or copy.json or copy.source_stage is None:
+        return ()
+    if own not in text or written.stage.kind is not PlatformKind.TARGET:
+        return ()
+    chosen = declare_uname_word(document, facts, copy) if only_asked_for(facts, "amd64", "arm64") else None
+    if chosen is None:
+        return ()
+    starts = [span.start + text.index(own) for span in written.places(text)]
+    made = [substitute_word(word, Span(start, start + len(own)), chosen[1]) for start in starts]
+    edits = [edit for edit in made if edit is not None]
+    return () if len(edits) < len(starts) else (*chosen[0], *edits)
 
 
 def add_to_search_path(written: Written, folder: str, other: str) -> tuple[Edit, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, Written, written
 from archpatch.facts.written import why_arch_is_fine
-from archpatch.rewrite_paths import uname_edits
+from archpatch.rewrite_paths import respelled_copy, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Fix
@@ -29,7 +29,8 @@ class LoaderLiteral(Rule):
     It is fine in a branch that asks for the architecture. Alpine's glibc workarounds have a rule of their own:
     alpine-glibc-hack.
 
-    The fix writes `$(uname -m)` into names of musl in a RUN, which keeps amd64 as it is: safe. There is none for glibc,
+    The fix writes `$(uname -m)` into names of musl in a RUN, which keeps amd64 as it is: safe. A COPY out of another stage
+    takes the word by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows: unsafe. There is none for glibc,
     whose loader changes folder and name: stand on an image that has a C library (`gcr.io/distroless/cc`), or link
     statically.
     """
@@ -59,6 +60,13 @@ class LoaderLiteral(Rule):
             applicability="safe",
         ),
         Example(
+            "FROM alpine AS build\nFROM scratch\nCOPY --from=build /lib/ld-musl-x86_64.so.1 /lib/\n",
+            "FROM alpine AS build\nFROM scratch\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "COPY --from=build /lib/ld-musl-${TARGET_ARCH/arm64/aarch64}.so.1 /lib/\n",
+            "musl's, out of another stage",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM rockylinux:9 AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n", title="Red Hat's"
         ),
         Example('FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-"$(uname -m)".path\n'),
@@ -82,7 +90,7 @@ class LoaderLiteral(Rule):
                 span,
                 f"The dynamic loader has this name on {arch} alone; in an image for another architecture it is not there, "
                 "and programs that ask for it do not start.",
-                _fix(facts, place, text),
+                _fix(document, facts, place, text),
             )
         for place in written(facts, "/lib64"):
             if _is_debian_lib64(facts, place):
@@ -112,9 +120,12 @@ def _is_debian_lib64(facts: Facts, place: Written) -> bool:
     return why_arch_is_fine(facts, "amd64", copy, place.word.span) is None
 
 
-def _fix(facts: Facts, place: Written, text: str) -> Fix | None:
+def _fix(document: Document, facts: Facts, place: Written, text: str) -> Fix | None:
     if text not in _MUSL:
         return None
+    if isinstance(place.instruction, Copy):
+        copied = respelled_copy(document, facts, place, text)
+        return Fix("Copy the target's", copied, Applicability.UNSAFE) if copied else None
     edits = uname_edits(facts, place, text, _MUSL[text])
     safe = Applicability.SAFE if _LOADERS[text] == "amd64" else Applicability.UNSAFE
     return Fix("Ask the machine for its name", edits, safe) if edits else None

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.rewrite import substitute_word
-from archpatch.rewrite_paths import add_to_search_path, declare_uname_word, uname_edits
+from archpatch.rewrite_paths import add_to_search_path, respelled_copy, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document, Env, Word
+from archpatch.syntax.tree import Copy, Document, Env
 from archpatch.text import Applicability, Edit, Fix, Span, regex
 from archpatch_rules.path.ld_preload_literal import preloaded
 
@@ -140,7 +139,7 @@ def _joint(document: Document, facts: Facts, places: list[tuple[Written, str]]) 
     for place, triple in places if any(_is_destination(place) for place, _ in places) else ():
         made = (
             uname_edits(facts, place, triple, triple.split("-")[0])
-            or _respelled(document, facts, place, triple)
+            or respelled_copy(document, facts, place, triple)
             or _searched_too(facts, place, triple)
         )
         if not made:
@@ -149,27 +148,6 @@ def _joint(document: Document, facts: Facts, places: list[tuple[Written, str]]) 
     if not edits:
         return None
     return Fix("Call the folder as the target does", tuple(dict.fromkeys(edits)), Applicability.UNSAFE)
-
-
-def _respelled(document: Document, facts: Facts, place: Written, triple: str) -> tuple[Edit, ...]:
-    """The folder of a COPY out of another stage, named by an argument."""
-    copy = place.instruction
-    if (
-        not isinstance(copy, Copy)
-        or not isinstance(place.word, Word)
-        or copy.json
-        or copy.source_stage is None
-    ):
-        return ()
-    if _TRIPLES[triple] != "amd64" or place.stage.kind is not PlatformKind.TARGET:
-        return ()
-    chosen = declare_uname_word(document, facts, copy) if only_asked_for(facts, *_BOTH) else None
-    if chosen is None:
-        return ()
-    words = [Span(span.start, span.start + len("x86_64")) for span in place.places(triple)]
-    made = [substitute_word(place.word, span, chosen[1]) for span in words]
-    edits = [edit for edit in made if edit is not None]
-    return () if len(edits) < len(words) else (*chosen[0], *edits)
 
 
 def _places(facts: Facts) -> Iterator[tuple[Written, str]]:
