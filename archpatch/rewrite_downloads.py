@@ -36,11 +36,12 @@ def guessed_words(download: Download) -> tuple[Words, ...] | None:
     """The spellings that the convention of the URL has; None where there is more than one that would fit.
 
     Counted in the table: beside `tool_Linux_x86_64` stands `arm64` (241 of 250, GoReleaser's names), beside any other
-    `x86_64` mostly `aarch64` (297 of 352).
+    `x86_64` mostly `aarch64` (297 of 352). A wheel's name has the kernel's word (the platform tag of PEP 425).
     """
     found: dict[int, Words] = {}
     for token in download.tokens:
-        spelled = _convention(token.text, download.url[: token.start])
+        before = "" if download.file_name.endswith(".whl") else download.url[: token.start]
+        spelled = _convention(token.text, before)
         if spelled is None or found.setdefault(token.place, spelled) != spelled:
             return None
     return tuple(found[place] for place in sorted(found))

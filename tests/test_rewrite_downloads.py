@@ -271,3 +271,8 @@ def test_what_uname_says_is_asked_in_every_run() -> None:
     name = "Miniconda3-latest-Linux-{}.sh"
     text = f"FROM debian\nRUN wget https://repo.anaconda.com/miniconda/{name}\nRUN bash {name} -b\n"
     assert fixed(text.format("x86_64", "x86_64")) == text.format('"$(uname -m)"', '"$(uname -m)"')
+
+
+def test_a_wheel_is_named_by_the_kernels_words() -> None:
+    text = "FROM python:3.12\nRUN wget https://example.com/x-1.0-cp312-cp312-linux_x86_64.whl\n"
+    assert fixed(text) == text.replace("x86_64", '"$(uname -m)"')
