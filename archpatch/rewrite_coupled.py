@@ -18,7 +18,8 @@ from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode, encode, regex
 
 MOST = 200
-"""Architectures named in a script, and instructions that may name a file; with more of them no fix is made."""
+"""Instructions that may name a file; with more of them no fix is made."""
+_MOST_NAMES = 60  # architectures named in a script: each of its downloads is compared with each of them
 
 _ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
 
@@ -41,7 +42,7 @@ def _in_script(
     parts = _parts(download.url)
     edits: list[Edit] = []
     named = _naming(command.stage, command.run.span.start)
-    if len(named) > MOST:
+    if len(named) > _MOST_NAMES:
         return None
     for word, pieces, found in (one for one in named if one[2].text in places):
         if not _is_of(text_of(pieces), found, parts):
