@@ -208,12 +208,17 @@ def fix_verified(request: FixRequest, found: Found, engine: Mapping[str, object]
     )
     with stopped_gently(), Watch(quiet=request.quiet) as watch:
         try:
-            result = prove(list(_subjects(tasks, errors)), terms, watch)
+            subjects = list(_subjects(tasks, errors))
+            result = prove(subjects, terms, watch)
         except (InternalError, Unstable, WriteError) as error:
             raise click.ClickException(str(error)) from error
     show(result, outputs, request.color)
     for trouble in errors:
         complain(f"{trouble.path}: {trouble.message}")
+    unproved = len(subjects) - len({fix.path for fix in result.fixes})
+    if unproved and not (result.trouble or request.quiet):
+        files = "1 file has" if unproved == 1 else f"{unproved} files have"
+        complain(f"{files} no fix to prove, so nothing was built; archpatch verify builds all", "note")
     if not found.files:
         complain("no Dockerfile to look at", "note")
         return NOTHING

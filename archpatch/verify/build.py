@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -33,6 +34,7 @@ from archpatch.verify.verdict import Evidence, Look, State, state_of
 from archpatch.verify.workspace import Workspace, workspace
 
 _SECRET_LENGTH = 6
+_LINE = re.compile(r" \(line \d+\)$")  # the report says it itself
 _LOG_SHOWN = 4000  # characters of a failed step's output
 _STEP_SHOWN = 100  # of its name
 
@@ -265,7 +267,7 @@ def _look(
 
 def _warned(built: Built) -> list[Evidence]:
     return [
-        Evidence("base", warning.message, lines=warning.lines)
+        Evidence("base", _LINE.sub("", warning.message), lines=warning.lines)
         for warning in built.progress.warnings
         if warning.message.startswith("InvalidBaseImagePlatform")
     ]

@@ -312,9 +312,13 @@ def test_a_verdict_is_known_again_until_something_changes(engine: str, mini: str
     assert cached() == [False, False]
 
 
-def test_ctrl_c_ends_the_build_and_takes_everything_away(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a cancelled job"])
+def test_ctrl_c_ends_the_build_and_takes_everything_away(
+    engine: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    step = f"sleep 271{number:d}"
     (tmp_path / "tmp").mkdir()
-    write_tree(tmp_path / "tree", {"Dockerfile": "FROM debian:bookworm-slim\nRUN sleep 271\n"})
+    write_tree(tmp_path / "tree", {"Dockerfile": f"FROM debian:bookworm-slim\nRUN {step}\n"})
     line = [
         sys.executable,
         "-c",
@@ -331,15 +335,15 @@ def test_ctrl_c_ends_the_build_and_takes_everything_away(engine: str, tmp_path: 
     while not list((tmp_path / "tmp").glob("archpatch-verify-*/bake.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(30) == 130
     assert list((tmp_path / "tmp").glob("archpatch-*")) == []
-    sleeping = subprocess.run(["pgrep", "-f", "sleep 271"], capture_output=True)
+    sleeping = subprocess.run(["pgrep", "-f", step], capture_output=True)
     for _ in range(50):
         if not sleeping.stdout:
             break
         time.sleep(0.2)
-        sleeping = subprocess.run(["pgrep", "-f", "sleep 271"], capture_output=True)
+        sleeping = subprocess.run(["pgrep", "-f", step], capture_output=True)
     assert sleeping.stdout == b""
 
 
