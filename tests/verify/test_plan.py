@@ -15,6 +15,7 @@ from archpatch.verify.bases import bases_of
 from archpatch.verify.build import Bench, Candidate, Outcome, again
 from archpatch.verify.buildx import Builder, Buildx, NoEngine, Settings, is_reference
 from archpatch.verify.compose import service_platforms
+from archpatch.verify.contexts import missing_everywhere, upwards, with_context
 from archpatch.verify.preflight import Preflight, probe_program
 from archpatch.verify.run import Request, build_all, verify
 from archpatch.verify.verdict import Level, Look, State
@@ -335,3 +336,53 @@ def test_the_program_of_the_probe_is_a_small_elf_file_for_its_architecture(arch:
     assert program is not None
     assert machine_of(program) == MACHINES[arch]
     assert len(program) < 200
+
+
+class TestTheContextOfAFileThatNothingDeclares:
+    @pytest.mark.parametrize(
+        ("text", "context"),
+        [
+            pytest.param("COPY page /p", "web", id="beside the file"),
+            pytest.param("COPY web/page lib/x /p/", ".", id="above it"),
+            pytest.param("COPY . .", "web", id="a folder, which is everywhere"),
+            pytest.param("COPY --from=build /src/x /x", "web", id="of a stage"),
+            pytest.param("ADD https://example.com/x lib/x /p/", ".", id="of the network too"),
+            pytest.param("COPY lib/*.py app-$TARGETARCH /p/", "web", id="by computed names"),
+            pytest.param("COPY nowhere/x /p", "web", id="nowhere"),
+            pytest.param("COPY /lib/../lib/x /p", ".", id="with dots"),
+        ],
+    )
+    def test_a_file_is_built_with_the_first_folder_that_holds_what_it_copies(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, context: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("web/page", "lib/x"):
+            (tmp_path / name).parent.mkdir()
+            (tmp_path / name).touch()
+        job = plan.Job("web", Path("web/Dockerfile"), Path("web"))
+        document = parse(f"FROM scratch\n{text}\n".encode(), job.dockerfile)
+        assert str(with_context(job, document, [Path()]).context) == context
+        assert with_context(job, document, [Path("web")]).context == Path("web")
+
+    def test_what_lies_outside_of_the_named_folders_is_no_context(self, tmp_path: Path) -> None:
+        assert list(upwards(tmp_path / "a" / "b", [tmp_path / "a"])) == [tmp_path / "a" / "b", tmp_path / "a"]
+        assert list(upwards(tmp_path / "a", [])) == [tmp_path / "a"]
+
+    @pytest.mark.parametrize(
+        ("text", "error", "name"),
+        [
+            ("COPY dist/app /app", '"/dist": not found', "dist/app"),
+            ("COPY app-$TARGETARCH /app", '"/app-arm64": not found', ""),
+            ("COPY --from=build /out /out", '"/out": not found', ""),
+            ("COPY page /page", '"/page": not found', "page"),  # there, and ignored
+        ],
+    )
+    def test_what_is_missing_on_every_platform(
+        self, tmp_path: Path, text: str, error: str, name: str
+    ) -> None:
+        (tmp_path / "page").touch()
+        document = parse(f"FROM scratch\n{text}\n".encode())
+        assert (
+            missing_everywhere(document, tmp_path, f"failed to calculate checksum of ref a::b: {error}")
+            == name
+        )

@@ -146,3 +146,26 @@ def test_rules_that_know_the_error_are_named() -> None:
     rules = registry.load()
     error, code = next((rule.errors[0], rule.code) for rule in rules if rule.errors)
     assert code in diagnose(f"x\n{error}\n", rules).codes
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("PermissionError: [Errno 13] Permission denied: '/x'", "failed"),
+        ("curl: (22) The requested URL returned error: 403 Forbidden", "failed"),
+        ("pull access denied, repository does not exist", "base-private"),
+        ("curl: (7) Failed to connect to example.com port 443", "network"),
+        ("npm ERR! code ECONNRESET", "network"),
+        ("x509: certificate signed by unknown authority", "network"),
+        ("You have reached your pull rate limit.", "base-unreachable"),
+    ],
+)
+def test_trouble_of_the_network_is_told_from_that_of_the_file(text: str, name: str) -> None:
+    assert diagnose(f"x\n{text}\n").name == name
+
+
+def test_what_a_failed_step_printed_says_more_than_buildx() -> None:
+    found = diagnose(
+        "ERROR: failed to solve: process did not complete", output="checking\nconfigure: error: no sse\n"
+    )
+    assert found.line == "configure: error: no sse"
