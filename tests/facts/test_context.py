@@ -180,9 +180,9 @@ def test_dockerignore_patterns(patterns: str, path: str, ignored: bool) -> None:
 
 def test_a_hostile_pattern_takes_no_time() -> None:
     ignore = Ignore.parse("*a" * 60 + "b\n" + "**/a*" * 20 + "b\n")
-    started = time.perf_counter()
+    started = time.process_time()
     assert not ignore.ignores("/".join(["a" * 250] * 4))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,9 @@ def test_far_places_are_hunks_of_their_own_and_near_ones_share_one() -> None:
 def test_a_diff_of_a_long_file_takes_no_quadratic_time() -> None:
     old = [b"same\n" if n % 2 else b"line %d\n" % n for n in range(60_000)]
     new = [line if n % 97 else b"changed %d\n" % n for n, line in enumerate(old)]
-    begin = time.perf_counter()
+    begin = time.process_time()
     patch({Path("f"): (b"".join(old), b"".join(new))})
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 20  # a comparison of each line with each takes minutes
 
 
 @pytest.mark.parametrize(
