@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
+from archpatch.facts.checksums import reads_foreign_list
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, Convention
@@ -58,7 +60,8 @@ def _convention(text: str, before: str) -> Words | None:
 
 
 class Respelling(Struct, frozen=True):
-    """Edits that make a download follow the architecture. `across`: other instructions are changed or made too."""
+    """Edits that make a download follow the architecture. `across`: other instructions are changed or made too, or a
+    list of checksums from elsewhere has to know the file."""
 
     edits: tuple[Edit, ...]
     across: bool
@@ -77,6 +80,15 @@ def respell(
     None where no edit is known to be right: in the exec form, within `sh -c`, in a stage whose platform is fixed,
     where an instruction that cannot be changed too relies on the file's name.
     """
+    found = _respell(document, facts, download, words)
+    if found is not None and reads_foreign_list(download.stage, download.instruction):
+        return replace(found, across=True)
+    return found
+
+
+def _respell(
+    document: Document, facts: Facts, download: Download, words: Sequence[Words]
+) -> Respelling | None:
     argument = download.argument
     run = isinstance(download.instruction, Run)
     if (

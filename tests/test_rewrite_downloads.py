@@ -276,3 +276,20 @@ def test_what_uname_says_is_asked_in_every_run() -> None:
 def test_a_wheel_is_named_by_the_kernels_words() -> None:
     text = "FROM python:3.12\nRUN wget https://example.com/x-1.0-cp312-cp312-linux_x86_64.whl\n"
     assert fixed(text) == text.replace("x86_64", '"$(uname -m)"')
+
+
+@pytest.mark.parametrize(
+    ("check", "safe"),
+    [
+        ("COPY SUMS /\nRUN wget {url} && sha256sum -c --ignore-missing /SUMS", False),
+        ("COPY SUMS /\nRUN wget {url}\nRUN sha256sum --check /SUMS", False),
+        ("RUN wget {url} && wget https://dl.k8s.io/v1.30.0/SUMS && sha256sum -c --ignore-missing SUMS", True),
+        ("RUN wget {url} && wget -O- {url}.sha256 > sum && sha256sum -c sum", True),
+        ("RUN wget {url} && wget -O- {url}.sha256 | sha256sum -c", True),
+    ],
+)
+def test_a_list_of_checksums_from_elsewhere_may_not_know_the_file(check: str, safe: bool) -> None:
+    url = "https://dl.k8s.io/release/v1.30.0/bin/linux/amd64/kubectl"
+    text = f"FROM debian\n{check.format(url=url)}\n"
+    assert (fixed(text, Applicability.SAFE) != text) is safe
+    assert "amd64" not in fixed(text)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from archpatch.facts.origins import text_of, trace
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
-from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Instruction, Run, Word
 from archpatch.text import Span, decode, regex
 
@@ -82,12 +82,13 @@ def _mentions(text: str, names: set[str]) -> bool:
 
 
 class Sums(Struct, frozen=True, dict=True):
-    """The checksums of a RUN that computes some: where each stands, the text around it, itself; and where the
-    commands stand that fetch."""
+    """The checksums of a RUN that computes some: where each stands, the text around it, itself; where the commands
+    stand that fetch; and the names of the lists of checksums that it reads (`sha256sum -c SHA256SUMS`)."""
 
     run: Run
     written: tuple[tuple[int, str, Digest], ...]
     fetches: tuple[int, ...]
+    lists: frozenset[str] = frozenset()
 
     @cached_property
     def _all(self) -> str:
@@ -115,7 +116,35 @@ def sums_of(facts: Facts, stage: StageFacts) -> Iterator[Sums]:
         if any(_SUMS.fullmatch(other.name) for other in script.commands):
             fetches = sorted(one.span.start for one in script.commands if one.name in _FETCH)
             written = _written(facts, Command(script.commands[0], run, stage, script))
-            yield Sums(run, tuple(written), tuple(fetches))
+            yield Sums(run, tuple(written), tuple(fetches), frozenset(_lists(script)))
+
+
+def _lists(script: Script) -> Iterator[str]:
+    for command in script.commands:
+        if _SUMS.fullmatch(command.name) and command.has("-c", "--check"):
+            for word in command.arguments:
+                name = (word.literal or "-").rsplit("/", 1)[-1]
+                if not name.startswith("-"):
+                    yield name
+
+
+def reads_foreign_list(stage: StageFacts, instruction: Instruction) -> bool:
+    """Whether a RUN, from `instruction` on, holds files against a list of checksums that the stage does not fetch or
+    make: which architectures that list has is not known."""
+    lists = {
+        name for sums in stage.sums if sums.run.span.start >= instruction.span.start for name in sums.lists
+    }
+    if not lists:
+        return False
+    here = [one for one in stage.facts.downloads if one.stage is stage]
+    made = {name.rsplit("/", 1)[-1] for one in here for name in (one.output or "", one.file_name)}
+    written = (
+        redirect.target.literal or ""
+        for command in stage.commands
+        for redirect in command.shell.redirects
+        if redirect.target is not None and redirect.operator.startswith(">")
+    )
+    return bool(lists - made - {name.rsplit("/", 1)[-1] for name in written})
 
 
 def _later(stage: StageFacts, instruction: Instruction, names: set[str]) -> Iterator[Digest]:
