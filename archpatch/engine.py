@@ -160,7 +160,8 @@ def _demoted(state: State, findings: Iterable[Finding]) -> list[Finding]:
     safe = [finding for finding in findings if _is_safe(finding)]
     together = _compatible(safe)
     if state.keeps_view(together):
-        safe = [finding for finding in safe if finding not in together]
+        proved = set(map(id, together))
+        safe = [finding for finding in safe if id(finding) not in proved]
     return [finding for finding in safe if not state.keeps_view([finding])]
 
 

@@ -38,7 +38,7 @@ def _in_script(
     """The edits of one script; `command` is any of its commands."""
     places = {token.text: token.place for token in download.tokens if token.text}
     changed = [token.span for token in download.tokens if token.span is not None]
-    inner = [one.script.span for one in command.script.commands if one.script is not None]  # `sh -c '...'`
+    inner = [one.script.span for one in command.script.shells if one.script is not None]
     parts = _parts(download.url)
     edits: list[Edit] = []
     named = _naming(command.stage, command.run.span.start)

@@ -190,7 +190,7 @@ def _outer(command: Command) -> Iterator[ShellCommand]:
     """The shells that a command stands in: those of `sh -c`."""
     return (
         other
-        for other in command.script.commands
+        for other in command.script.shells
         if other.script is not None and command.shell.span in other.script.span
     )
 

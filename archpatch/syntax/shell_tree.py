@@ -357,6 +357,11 @@ class Script(Struct, frozen=True, dict=True, eq=False):
         return self.content.commands
 
     @cached_property
+    def shells(self) -> tuple[ShellCommand, ...]:
+        """The commands that are given a script of their own: `sh -c '...'`."""
+        return tuple(command for command in self.commands if command.script is not None)
+
+    @cached_property
     def commands_by_place(self) -> Nest[ShellCommand]:
         """To be asked which commands hold a place."""
         return Nest((command.span, command) for command in self.commands)
