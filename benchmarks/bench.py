@@ -143,8 +143,8 @@ def many(files: Sequence[Path], peer_files: int, repeat: int) -> Iterator[Row]:
         start = once((*command, str(smallest))) if step > 1 else Run(0, 0, 0)
         times = len(files) / len(sample)
         scaled = Run(
-            start.seconds + (run.seconds - start.seconds) * times,
-            start.cpu + (run.cpu - start.cpu) * times,
+            start.seconds + max(0.0, run.seconds - start.seconds) * times,
+            start.cpu + max(0.0, run.cpu - start.cpu) * times,
             run.megabytes,
         )
         remark = f"scaled from {len(sample)} files" if step > 1 else ""
