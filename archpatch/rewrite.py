@@ -6,6 +6,7 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from archpatch.facts import Command, Facts, PlatformKind
@@ -161,10 +162,14 @@ def guarded(expression: str, span: Span, command: Command) -> str:
     """
     if not expression.startswith("$(") or command.run.json:
         return expression
-    if any(other.script is not None and span in other.script.span for other in command.script.commands):
+    if any(other.script is not None and span in other.script.span for other in command.script.shells):
         return expression
-    source = command.stage.facts.document.source
-    return expression if b"`" in command.run.span.of(source) else f'"{expression}"'
+    return expression if _has_backquotes(command.stage.facts, command.run.span) else f'"{expression}"'
+
+
+@lru_cache(maxsize=4)  # the words of a RUN follow each other
+def _has_backquotes(facts: Facts, span: Span) -> bool:
+    return b"`" in span.of(facts.document.source)
 
 
 def substitute_word(word: Word, span: Span, expression: str) -> Edit | None:
