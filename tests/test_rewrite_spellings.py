@@ -123,7 +123,11 @@ def test_a_program_started_by_its_name_gets_one_without_the_architecture() -> No
         'FROM debian\nCOPY app-amd64 /opt/\nLABEL run="/opt/app-amd64"\nCMD ["/opt/app-amd64"]\n',
         'FROM debian\nCOPY app-amd64 /opt\nCMD ["/opt/app-amd64"]\n',
     ],
-    ids=["the plain name is another file's", "a mention that is not seen", "a destination that may be the file"],
+    ids=[
+        "the plain name is another file's",
+        "a mention that is not seen",
+        "a destination that may be the file",
+    ],
 )
 def test_a_program_keeps_its_name_where_another_might_be_hit(text: str) -> None:
     assert fixed(text) == text
