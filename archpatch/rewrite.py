@@ -77,12 +77,13 @@ def _delete_line(document: Document, line: Span) -> Edit:
 
 
 def _speaks_of_arch(document: Document, instruction: Instruction) -> bool:
+    """Whether it names an architecture, or a mirror of Ubuntu, which has packages for some."""
     if instruction.onbuild or isinstance(instruction, From):
         return False
     text = decode(instruction.span.of(document.source))
     if any(name in text for name in ("TARGETARCH", "TARGETPLATFORM", "TARGETOS", "BUILDARCH")):
         return not isinstance(instruction, Arg)
-    return next(arch_words(text), None) is not None
+    return next(arch_words(text), None) is not None or "ubuntu.com/ubuntu" in text
 
 
 def attached_start(document: Document, instruction: Instruction) -> int:
