@@ -16,12 +16,15 @@ from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, W
 from archpatch.text import Edit, Span, decode
 
 
-def declare_arg(document: Document, facts: Facts, instruction: Instruction, *names: str) -> tuple[Edit, ...]:
+def declare_arg(
+    document: Document, facts: Facts, instruction: Instruction, *names: str, above: Instruction | None = None
+) -> tuple[Edit, ...]:
     """Make the automatic args `names` visible to `instruction`: `ARG NAME` lines, or nothing where they are.
 
     The lines go above the first instruction of the stage, up to this one, that speaks of an architecture: so
-    fixes of several instructions ask for the same edit, and what stands before keeps its cache. Where the stage
-    declares one further down, the declaration is moved.
+    fixes of several instructions ask for the same edit, and what stands before keeps its cache. A rule whose
+    instructions speak of none names the first of them in the stage, `above`. Where the stage declares one further
+    down, the declaration is moved.
     """
     scope = facts.scope(instruction)
     missing = [name for name in dict.fromkeys(names) if scope.get(name) is None]
@@ -31,7 +34,7 @@ def declare_arg(document: Document, facts: Facts, instruction: Instruction, *nam
     place = instruction
     if not instruction.onbuild:
         before = takewhile(lambda other: other.span.start < instruction.span.start, stage.stage.body)
-        place = next((other for other in before if _speaks_of_arch(document, other)), place)
+        place = next((other for other in before if other is above or _speaks_of_arch(document, other)), place)
     keyword = "arg" if decode(instruction.keyword_span.of(document.source)).islower() else "ARG"
     prefix = "ONBUILD " if instruction.onbuild else ""
     at = attached_start(document, place)
@@ -77,13 +80,12 @@ def _delete_line(document: Document, line: Span) -> Edit:
 
 
 def _speaks_of_arch(document: Document, instruction: Instruction) -> bool:
-    """Whether it names an architecture, or a mirror of Ubuntu, which has packages for some."""
     if instruction.onbuild or isinstance(instruction, From):
         return False
     text = decode(instruction.span.of(document.source))
     if any(name in text for name in ("TARGETARCH", "TARGETPLATFORM", "TARGETOS", "BUILDARCH")):
         return not isinstance(instruction, Arg)
-    return next(arch_words(text), None) is not None or "ubuntu.com/ubuntu" in text
+    return next(arch_words(text), None) is not None
 
 
 def attached_start(document: Document, instruction: Instruction) -> int:
@@ -239,13 +241,14 @@ def arch_case(
     words: Mapping[str, str],
     variable: str = "_arch",
     argument: str = "TARGETARCH",
+    above: Instruction | None = None,
 ) -> tuple[tuple[Edit, ...], str] | None:
     """A `case` over the target's architecture at the head of a RUN, which sets a variable to `words[arch]`.
 
     `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`); None for the exec
     form and where the shell was not read. Where the stage runs on the target, `uname -m` stands in for builders
     that set no automatic args (the legacy builder, podman before 5); in a build-platform stage it would name
-    the wrong machine.
+    the wrong machine. `above`: as in declare_arg.
     """
     stage = facts.stage_of(run)
     if run.json or run.onbuild or stage is None or not facts.shell(run).readable:
@@ -268,7 +271,7 @@ def arch_case(
         f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
     ]
     last = "esac; " if _has_background(facts.shell(run)) else "esac && "
-    edits = (*declare_arg(document, facts, run, argument), _at_head(document, run, lines, last))
+    edits = (*declare_arg(document, facts, run, argument, above=above), _at_head(document, run, lines, last))
     return edits, f"${{{variable}}}"
 
 

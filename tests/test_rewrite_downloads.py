@@ -293,14 +293,3 @@ def test_a_list_of_checksums_from_elsewhere_may_not_know_the_file(check: str, sa
     text = f"FROM debian\n{check.format(url=url)}\n"
     assert (fixed(text, Applicability.SAFE) != text) is safe
     assert "amd64" not in fixed(text)
-
-
-def test_mirrors_of_several_steps_ask_for_one_argument() -> None:
-    line = 'RUN add-apt-repository "deb http://archive.ubuntu.com/ubuntu jammy {}"\n'
-    text = "FROM ubuntu:22.04\n# what for\n" + line.format("universe") + line.format("multiverse")
-    findings = check(parse(text.encode(), Path("Dockerfile")), load(), Settings(), None).findings
-    places = {
-        edit.span for one in findings if one.fix for edit in one.fix.edits if edit.text.startswith(b"ARG ")
-    }
-    assert len(findings) == 2
-    assert len(places) == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from archpatch.checking import Settings
-from archpatch.engine import fix
+from archpatch.engine import check, fix
 from archpatch.registry import load
 from archpatch.syntax.parse import parse
 from archpatch.text import Applicability
@@ -133,3 +135,14 @@ def test_a_file_that_add_puts_into_a_folder_loses_the_architecture_of_its_name(
 ) -> None:
     head = "FROM ubuntu:22.04\n"
     assert mended(head + before) == head + (before if after is None else after)
+
+
+def test_mirrors_of_several_steps_ask_for_one_argument() -> None:
+    line = 'RUN add-apt-repository "deb http://archive.ubuntu.com/ubuntu jammy {}"\n'
+    text = "FROM ubuntu:22.04\n# what for\n" + line.format("universe") + line.format("multiverse")
+    findings = check(parse(text.encode(), Path("Dockerfile")), load(), Settings(), None).findings
+    places = {
+        edit.span for one in findings if one.fix for edit in one.fix.edits if edit.text.startswith(b"ARG ")
+    }
+    assert len(findings) == 2
+    assert len(places) == 1

@@ -28,7 +28,7 @@ from archpatch.verify.oci import SHARED_LAYERS, Image, LayerCache
 from archpatch.verify.plan import Job, foreign_notation, refusal, wants_secrets, without_frontend
 from archpatch.verify.preflight import Mode, Preflight
 from archpatch.verify.progress import Progress
-from archpatch.verify.tar import Unreadable
+from archpatch.verify.streams import Unreadable
 from archpatch.verify.triage import Diagnosis, diagnose
 from archpatch.verify.verdict import Evidence, Look, State, state_of
 from archpatch.verify.workspace import Workspace, workspace

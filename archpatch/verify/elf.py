@@ -15,7 +15,7 @@ from functools import lru_cache
 from elftools.elf.enums import ENUM_D_TAG, ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_P_TYPE_BASE
 from msgspec import Struct
 
-from archpatch.verify.tar import Body, Unreadable
+from archpatch.verify.streams import Body, Unreadable
 
 MAGIC = b"\x7fELF"
 REL, EXEC, DYN = ENUM_E_TYPE["ET_REL"], ENUM_E_TYPE["ET_EXEC"], ENUM_E_TYPE["ET_DYN"]

@@ -22,7 +22,7 @@ from archpatch.verify.images import evidence_of
 from archpatch.verify.oci import SHARED_LAYERS, Config, Image, LayerCache, Store, config_of
 from archpatch.verify.progress import Progress
 from archpatch.verify.run import Request
-from archpatch.verify.tar import Unreadable
+from archpatch.verify.streams import Unreadable
 from archpatch.verify.verdict import Evidence, Level, Look, State, Verification, state_of
 
 _MAX_MANIFESTS = 32

@@ -11,7 +11,8 @@ import zipfile
 from msgspec import Struct, field
 
 from archpatch.verify import elf
-from archpatch.verify.tar import Body, Kind, Member, Source, Unreadable, members
+from archpatch.verify.streams import Body, Source, Unreadable
+from archpatch.verify.tar import Kind, Member, members
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _ARCHIVES = (".jar", ".war", ".ear", ".whl", ".egg")

@@ -17,7 +17,8 @@ from archpatch.platforms import Platform
 from archpatch.verify import layers
 from archpatch.verify.packed import unpacked
 from archpatch.verify.rootfs import Rootfs
-from archpatch.verify.tar import Kind, PlainSource, Unreadable, members
+from archpatch.verify.streams import PlainSource, Unreadable
+from archpatch.verify.tar import Kind, members
 
 _JSON_LIMIT = 1 << 23
 _MAX_IMAGES, _MAX_LAYERS, _MAX_DEPTH = 256, 512, 4

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
-from archpatch.verify.tar import PlainSource, Source, Unreadable
+from archpatch.verify.streams import PlainSource, Source, Unreadable
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 18  # packed bytes

@@ -19,7 +19,7 @@ from archpatch.verify.buildx import Builder, Buildx
 from archpatch.verify.elf import MACHINES
 from archpatch.verify.oci import Store
 from archpatch.verify.progress import Progress
-from archpatch.verify.tar import Unreadable
+from archpatch.verify.streams import Unreadable
 
 _PROBE = """\
 FROM scratch

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from archpatch.verify.layers import Added, Layer, Node, normal
-from archpatch.verify.tar import Kind, Unreadable
+from archpatch.verify.streams import Unreadable
+from archpatch.verify.tar import Kind
 
 _MAX_LINKS = 40  # as Linux has it
 _STEPS = 200_000_000  # parts of paths that are gone along in one image: some minutes

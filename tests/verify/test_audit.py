@@ -20,7 +20,7 @@ from archpatch.verify.audit import Audit, audit, equal_layers
 from archpatch.verify.exempt import Exemptions
 from archpatch.verify.oci import Store
 from archpatch.verify.packed import zstd
-from archpatch.verify.tar import Unreadable
+from archpatch.verify.streams import Unreadable
 from tests.verify.images import DIR, LOADERS, Entry, File, Link, Spec, elf, elf32, layout, tar
 
 GLIBC: dict[str, Entry] = {

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archpatch.verify import elf
-from archpatch.verify.tar import PlainSource
+from archpatch.verify.streams import PlainSource
 from tests.verify.images import elf as made
 from tests.verify.images import elf32
 

@@ -30,7 +30,8 @@ from archpatch.verify.plan import without_frontend
 from archpatch.verify.progress import Progress
 from archpatch.verify.rootfs import Rootfs
 from archpatch.verify.run import Request
-from archpatch.verify.tar import BLOCK, PlainSource, Unreadable, members
+from archpatch.verify.streams import BLOCK, PlainSource, Unreadable
+from archpatch.verify.tar import members
 from archpatch.verify.verdict import State
 from tests.verify.images import DIR, Entry, File, Link, elf, tar
 

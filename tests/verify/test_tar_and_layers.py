@@ -17,7 +17,8 @@ import pytest
 from archpatch.verify import layers
 from archpatch.verify.packed import GzipSource, ZstdSource, zstd
 from archpatch.verify.rootfs import Rootfs
-from archpatch.verify.tar import Kind, PlainSource, Unreadable, members
+from archpatch.verify.streams import PlainSource, Unreadable
+from archpatch.verify.tar import Kind, members
 from tests.verify.images import DIR, Entry, File, Link, elf, tar
 
 

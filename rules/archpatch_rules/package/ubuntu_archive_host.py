@@ -9,7 +9,7 @@ from archpatch.facts.repositories import Address, apt_addresses
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Related, Rule, Severity
-from archpatch.syntax.tree import Document, Run
+from archpatch.syntax.tree import Document, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, regex
 from archpatch_rules.package.which import stages
 
@@ -76,25 +76,27 @@ class UbuntuArchiveHost(Rule):
                 why_fine(facts, text.instruction, span, text.command) is None and "arch=" not in text.value
             ):
                 found.setdefault(text.instruction.span.start, []).append(address)
+        first: dict[int, Instruction] = {}
         for addresses in found.values():
+            above = first.setdefault(addresses[0].text.stage.index, addresses[0].text.instruction)
             spans = [span for address in addresses if (span := address.span) is not None]
             yield self.finding(
                 spans[0],
                 f"{addresses[0].uri} has Ubuntu's packages for amd64 and i386 alone: on arm64, `apt-get update` ends in 404. "
                 "Those for arm64 are on ports.ubuntu.com/ubuntu-ports.",
-                _fix(document, facts, addresses),
+                _fix(document, facts, addresses, above),
                 related=tuple(Related(span, "and this line") for span in spans[1:6]),
             )
 
 
-def _fix(document: Document, facts: Facts, addresses: list[Address]) -> Fix | None:
+def _fix(document: Document, facts: Facts, addresses: list[Address], above: Instruction) -> Fix | None:
     run = addresses[0].text.instruction
     hosts = {match[1] for address in addresses if (match := _OFFICIAL.match(address.uri))}
     if len(hosts) != 1 or not isinstance(run, Run) or any(not _OFFICIAL.match(one.uri) for one in addresses):
         return None
     host = hosts.pop()
     words = {target.arch: _PORTS for target in facts.targets} | dict.fromkeys(("amd64", "386"), host)
-    chosen = arch_case(document, facts, run, {"arm64": _PORTS} | words, "_mirror")
+    chosen = arch_case(document, facts, run, {"arm64": _PORTS} | words, "_mirror", above=above)
     if chosen is None or b"sh -c" in run.span.of(document.source):
         return None
     edits: list[Edit] = list(chosen[0])

@@ -21,9 +21,6 @@ _JVM = regex(
 )
 # Packages for Debian whose folders end with dpkg's word on every architecture.
 _DEBIAN = regex(r"(?:java-[\w.]+-openjdk|openjdk|temurin-\d+-\w+|adoptopenjdk-\d+-\w+|msopenjdk-\d+)-amd64$")
-_MANAGERS = frozenset(
-    {"yum", "dnf", "microdnf", "tdnf", "rpm", "zypper", "apt", "apt-get", "aptitude", "apk", "dpkg"}
-)
 
 
 class JavaHomeArch(Rule):
@@ -95,7 +92,9 @@ def names_jvm(place: Written) -> bool:
         return False
     if "/" in place.value or "JAVA" in place.name:
         return True
-    return place.command is not None and place.command.shell.name not in _MANAGERS  # there it is a package
+    command = place.command
+    installs = command is not None and any(one.command.shell is command.shell for one in place.stage.installs)
+    return command is not None and not installs  # there it is a package
 
 
 def _made_here(document: Document, folder: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind
+from archpatch.facts import Facts
 from archpatch.facts.suppressors import why_fine
-from archpatch.platforms import AMD64
 from archpatch.rewrite import delete_option
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
+from archpatch_rules.toolchain.stages import for_each_target
 
 _CPU = r"--(?:host_)?cpu=(?:k8|x86_64|amd64)"
 _OTHER = r"--(?:platforms|config)=\S*(?:linux[-_/]?(?:x86_64|amd64|x64)|(?:x86_64|amd64)[-_]linux)\S*"
@@ -49,11 +49,7 @@ class BazelCpuLiteral(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Options of Bazel that name amd64, in stages of the target platform."""
-        if all(target == AMD64 for target in facts.targets) or facts.named_arch:
-            return
-        for stage in facts.stages:
-            if not stage.reached or stage.kind is not PlatformKind.TARGET:
-                continue
+        for stage in for_each_target(facts):
             for command in stage.commands:
                 if command.shell.name not in ("bazel", "bazelisk"):
                     continue

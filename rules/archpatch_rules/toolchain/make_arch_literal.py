@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts import Command, Facts
 from archpatch.facts.suppressors import why_fine
-from archpatch.platforms import AMD64, arch_words
+from archpatch.platforms import arch_words
 from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Run
 from archpatch.text import Applicability, Edit, Fix, encode, regex
+from archpatch_rules.toolchain.stages import for_each_target
 
 _TOOLS = frozenset({"make", "gmake", "gox", "mage", "just", "task"})
 # GOARCH is AP601's, and the triples of compilers are AP607's.
@@ -65,11 +66,7 @@ class MakeArchLiteral(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Goals and variables with amd64 in them, in stages of the target platform."""
-        if all(target == AMD64 for target in facts.targets) or facts.named_arch:
-            return
-        for stage in facts.stages:
-            if not stage.reached or stage.kind is not PlatformKind.TARGET:
-                continue
+        for stage in for_each_target(facts):
             for command in stage.commands_with("amd64", "x86"):
                 if command.shell.name not in _TOOLS:
                     continue

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts import Command, Facts
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import delete_option
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
+from archpatch_rules.toolchain.stages import for_each_target
 
 _HOST = regex(r"x86_64-unknown-linux-(?:gnu|musl)$")
 # <channel>[-<date>][-<host>]
 _TOOLCHAIN = regex(
     r"\+?(?:stable|beta|nightly|\d+\.\d+[\w.-]*?)(?:-\d{4}-\d\d-\d\d)?(-x86_64-unknown-linux-(?:gnu|musl))$"
 )
+_INSTALLERS = frozenset(
+    {"rustup", "rustup-init", "rustup-init.sh", "sh", "bash"}
+)  # `| sh -s -- --default-host`
 _FORCED = "--force-non-host"
 
 
@@ -58,11 +62,7 @@ class RustupHostLiteral(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Toolchains and default hosts for amd64, in stages of the target platform."""
-        if all(target.arch == "amd64" for target in facts.targets) or facts.named_arch:
-            return
-        for stage in facts.stages:
-            if not stage.reached or stage.kind is not PlatformKind.TARGET:
-                continue
+        for stage in for_each_target(facts):
             for command in stage.commands_with("x86_64-unknown-linux"):
                 for word, edit in _hosts(document, command):
                     if why_fine(facts, command.run, word.span, command) is None:
@@ -79,7 +79,7 @@ def _hosts(document: Document, command: Command) -> Iterator[tuple[ShellWord, Ed
     shell = command.shell
     if shell.has(_FORCED):
         return
-    installs = shell.name in ("rustup", "rustup-init", "rustup-init.sh") or shell.name in ("sh", "bash")
+    installs = shell.name in _INSTALLERS
     if installs and (host := shell.option("--default-host")) is not None and _HOST.match(host.literal or ""):
         yield host, _without_option(document, command, host)
     if installs or shell.name in ("cargo", "rustc"):
