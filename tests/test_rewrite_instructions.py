@@ -137,8 +137,15 @@ def test_a_file_that_add_puts_into_a_folder_loses_the_architecture_of_its_name(
     assert mended(head + before) == head + (before if after is None else after)
 
 
-def test_mirrors_of_several_steps_ask_for_one_argument() -> None:
-    line = 'RUN add-apt-repository "deb http://archive.ubuntu.com/ubuntu jammy {}"\n'
+@pytest.mark.parametrize(
+    "line",
+    [
+        'RUN add-apt-repository "deb http://archive.ubuntu.com/ubuntu jammy {}"\n',
+        "RUN --mount=type=cache,target=/app/target cargo build --bin {}\n",
+        "RUN gcc -mavx {}.c\n",
+    ],
+)
+def test_fixes_of_several_steps_by_one_rule_ask_for_one_argument(line: str) -> None:
     text = "FROM ubuntu:22.04\n# what for\n" + line.format("universe") + line.format("multiverse")
     findings = check(parse(text.encode(), Path("Dockerfile")), load(), Settings(), None).findings
     places = {

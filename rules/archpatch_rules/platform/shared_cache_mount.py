@@ -68,18 +68,22 @@ class SharedCacheMount(Rule):
         for stage in facts.stages:
             if stage.kind is not PlatformKind.TARGET or not stage.reached:
                 continue
-            for run in stage.runs:
-                for mount in run.mounts:
-                    if mount.type == "cache" and _holds_results(mount):
-                        yield self._found(document, facts, run, mount)
+            shared = [
+                (run, mount)
+                for run in stage.runs
+                for mount in run.mounts
+                if mount.type == "cache" and _holds_results(mount)
+            ]
+            for run, mount in shared:
+                yield self._found(document, facts, run, mount, above=shared[0][0])
 
-    def _found(self, document: Document, facts: Facts, run: Run, mount: Mount) -> Finding:
+    def _found(self, document: Document, facts: Facts, run: Run, mount: Mount, above: Run) -> Finding:
         identity, target = mount.get("id"), mount.get("target", "dst", "destination")
         assert target is not None
         folder = target.value.rstrip("/").rsplit("/", 1)[-1].lstrip("._")
         at = identity.span.end if identity else target.span.end
         text = "-${TARGETARCH}" if identity else f",id={folder}-${{TARGETARCH}}"
-        edits = (*declare_arg(document, facts, run, "TARGETARCH"), Edit.insert(at, text))
+        edits = (*declare_arg(document, facts, run, "TARGETARCH", above=above), Edit.insert(at, text))
         return self.finding(
             mount.span,
             f"All platforms share this cache of `{target.value}`: an arm64 build finds what an amd64 build left there. Give "

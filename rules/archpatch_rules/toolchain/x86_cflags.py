@@ -11,7 +11,7 @@ from archpatch.platforms import ARM64
 from archpatch.rewrite import arch_case, delete_option, put
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import Quote, ShellWord
-from archpatch.syntax.tree import Document, Run
+from archpatch.syntax.tree import Document, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, Span, decode
 
 
@@ -78,13 +78,14 @@ class X86Cflags(Rule):
             return
         flags = [flag for flag in build_flags(facts, X86_ONLY) if not _is_fine(facts, flag)]
         for group in _groups(document, flags):
+            above = next(flag.instruction for flag in flags if flag.stage is group[0].stage)
             span = group[0].span.cover(group[-1].span)
             text = decode(span.of(document.source))
             yield self.finding(
                 span,
                 f"`{text}` is for x86 alone: on linux/arm64 the compiler does not know it and the build fails (`unrecognized "
                 "command-line option`). Say it for amd64 only.",
-                _fix(document, facts, group, span, text),
+                _fix(document, facts, group, span, text, above),
             )
 
 
@@ -117,7 +118,9 @@ def _is_word(flag: BuildFlag) -> bool:
     return isinstance(flag.word, ShellWord) and flag.word.span == flag.span
 
 
-def _fix(document: Document, facts: Facts, group: list[BuildFlag], span: Span, text: str) -> Fix | None:
+def _fix(
+    document: Document, facts: Facts, group: list[BuildFlag], span: Span, text: str, above: Instruction
+) -> Fix | None:
     first = group[0]
     if text == "-m64":
         if first.instruction.json or (first.word.span == span and not isinstance(first.word, ShellWord)):
@@ -130,7 +133,7 @@ def _fix(document: Document, facts: Facts, group: list[BuildFlag], span: Span, t
     single = any(part.quote is Quote.SINGLE and span in part.span for part in first.word.parts)
     value = f"'{text}'" if " " in text else text
     words = {"arm64": "", **{target.arch: "" for target in facts.targets}, "amd64": value}
-    case = None if single else arch_case(document, facts, run, words, "_flags")
+    case = None if single else arch_case(document, facts, run, words, "_flags", above=above)
     edit = (
         Edit.replace(span, case[1])
         if case and _is_word(first)
