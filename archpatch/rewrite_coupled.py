@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from archpatch.facts import Command, Download, Facts, StageFacts
-from archpatch.facts.origins import Piece, piece_at, text_of, trace
+from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.facts.suppressors import command_at
 from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
@@ -238,18 +238,23 @@ def _in_words(
         if isinstance(instruction, Env):
             words = [held for one in instruction.declarations if (held := one.value) is not None]
     places = {token.text for token in download.tokens}
+    parts = _parts(download.url)
     chosen: tuple[tuple[Edit, ...], str] | None = None
     edits: list[Edit] = []
     for word in words:
-        for found in arch_words(word.verbatim):
-            if found.text in places and _repeats(word.verbatim, found.start, found.end, _parts(download.url)):
-                start = word.span.start + len(encode(word.verbatim[: found.start]))
-                span = Span(start, start + len(encode(found.text)))
-                chosen = chosen or _declared(document, facts, instruction, argument, spelled)
-                edit = substitute_word(word, span, chosen[1]) if chosen else None
-                if edit is None:
-                    return None
-                edits.append(edit)
+        pieces = trace_word(facts, instruction, word, AMD64)
+        value = text_of(pieces)
+        for found in arch_words(value):
+            if found.text not in places or not _repeats(value, found.start, found.end, parts):
+                continue
+            piece, span = piece_at(pieces, found.start, found.end) or (None, None)
+            if piece is None or piece.holder is not word:
+                continue  # the matter of the ARG or ENV that holds it
+            chosen = chosen or _declared(document, facts, instruction, argument, spelled)
+            edit = substitute_word(word, span, chosen[1]) if chosen and span else None
+            if edit is None:
+                return None
+            edits.append(edit)
     return (*chosen[0], *edits) if chosen else ()
 
 

@@ -73,13 +73,16 @@ def add_to_search_path(written: Written, folder: str, other: str) -> tuple[Edit,
 
     Nothing where one of them hangs on a variable.
     """
-    edits = []
-    for element in dict.fromkeys(written.value.strip("\"'").split(":")):
+    edits: list[Edit] = []
+    held: list[Span] = []
+    # The longest first: `/lib/x` stands in `/usr/lib/x` too, and is no element of the list there.
+    for element in sorted(dict.fromkeys(written.value.strip("\"'").split(":")), key=len, reverse=True):
         if folder in element:
-            span = next(written.places(element), None)
-            if span is None or set(element) & set("${}"):
+            places = [span for span in written.places(element) if not any(span in one for one in held)]
+            if not places or set(element) & set("${}"):
                 return ()
-            edits.append(Edit.insert(span.end, f":{element.replace(folder, other)}"))
+            held += places
+            edits.append(Edit.insert(places[0].end, f":{element.replace(folder, other)}"))
     return tuple(edits)
 
 

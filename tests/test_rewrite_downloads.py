@@ -293,3 +293,14 @@ def test_a_list_of_checksums_from_elsewhere_may_not_know_the_file(check: str, sa
     text = f"FROM debian\n{check.format(url=url)}\n"
     assert (fixed(text, Applicability.SAFE) != text) is safe
     assert "amd64" not in fixed(text)
+
+
+def test_the_image_itself_holds_what_its_target_runs() -> None:
+    rules = (*RULES, *(rule for rule in load() if rule.code.startswith("AP1")))
+    document = parse(
+        f"ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM debian\nRUN wget {HELM}\n".encode()
+    )
+    after = fix(document, rules, Settings(), None, Applicability.UNSAFE).source.decode()
+    assert after.endswith(
+        "FROM debian\nARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz\n"
+    )

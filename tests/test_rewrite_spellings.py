@@ -131,3 +131,33 @@ def test_a_program_started_by_its_name_gets_one_without_the_architecture() -> No
 )
 def test_a_program_keeps_its_name_where_another_might_be_hit(text: str) -> None:
     assert fixed(text) == text
+
+
+def test_a_folder_that_ends_as_another_does_is_searched_beside_itself() -> None:
+    before = (
+        "FROM debian\nENV LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:$LD_LIBRARY_PATH\n"
+    )
+    assert fixed(before) == (
+        "FROM debian\nENV LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/lib/aarch64-linux-gnu:"
+        "/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu:$LD_LIBRARY_PATH\n"
+    )
+
+
+def test_a_path_follows_the_folder_that_a_download_unpacks_to_whatever_its_version() -> None:
+    before = (
+        "FROM debian\nARG NODE=20.1.0\n"
+        "RUN wget https://nodejs.org/dist/v$NODE/node-v$NODE-linux-x64.tar.xz && tar xf node-v$NODE-linux-x64.tar.xz\n"
+        'ENV PATH="/node-v${NODE}-linux-x64/bin:$PATH"\n'
+    )
+    after = fixed(before)
+    assert 'ENV PATH="/node-v${NODE}-linux-${TARGETARCH/amd64/x64}/bin:$PATH"\n' in after
+    assert "tar xf node-v$NODE-linux-${_arch}.tar.xz\n" in after
+
+
+def test_each_scope_has_a_step_of_its_own() -> None:
+    stage = "ARG TARGET=x86_64-unknown-linux-musl\nRUN cargo build --target $TARGET\n"
+    after = fixed(
+        f"ARG TAG=x86_64-musl\nFROM example.com/rust:$TAG AS a\n{stage}FROM debian\n{stage}COPY --from=a /x /x\n"
+    )
+    assert after.count("ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n") == 3
+    assert after.count("ARG TARGET=${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl\n") == 2

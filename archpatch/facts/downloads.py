@@ -208,10 +208,12 @@ class Download(Struct, frozen=True):
     @property
     def argument(self) -> str | None:
         """The automatic argument that names the machine which runs the file (N10): TARGETARCH, or BUILDARCH for a
-        tool that a build-platform stage runs itself; None where it is both, or where the platform is fixed."""
+        tool that a build-platform stage runs itself; None where it is both, where the platform is fixed, or where the
+        image itself is built on that platform: what is in it has to wait until it no longer is."""
         if self.stage.kind is PlatformKind.TARGET:
             return "TARGETARCH"
-        if self.stage.kind is not PlatformKind.BUILD:
+        final = self.stage.facts.final
+        if self.stage.kind is not PlatformKind.BUILD or (final is not None and self.stage in final.chain):
             return None
         copied, used = self._copied_out(), self._used_later()
         if copied and used:

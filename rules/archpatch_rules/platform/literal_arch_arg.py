@@ -9,10 +9,10 @@ from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
 from archpatch.rewrite import declare_arg
-from archpatch.rewrite_paths import replaces_words
+from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix, encode, regex
+from archpatch.text import Applicability, Edit, Fix, regex
 
 # An architecture, with or without the system and the libc around it: amd64, linux-x64, x86_64-unknown-linux-musl.
 _AROUND = regex(r"(?:linux|unknown|pc|gnu|musl|debian|ubuntu|[-_./])*", re.IGNORECASE)
@@ -286,25 +286,15 @@ def _two_steps(
 
     The first step is for all declarations of the stage that are spelled so, above the first of them.
     """
-    step = "TARGET_ARCH"
-    if encode(step) in document.source or declaration.value is None:
-        return ()
-    span = declaration.value.find(word.text)
+    span = declaration.value.find(word.text) if declaration.value else None
     if span is None:
         return ()
     stage = facts.stage_of(instruction)
     body = document.globals if stage is None else stage.body
     first = next((one for one in body if isinstance(one, Arg | Env) and _spelled(one, word)), instruction)
-    edits = declare_arg(document, facts, first, "TARGETARCH") if stage is not None else ()
-    at = document.line_start(first.span.start)
-    declared = tuple(edit for edit in edits if edit.span.start != at)
-    beside = b"".join(edit.text for edit in edits if edit.span.start == at)
-    line = encode(f"ARG {step}=${{TARGETARCH/amd64/{word.text}}}") + document.newline
-    return (
-        *declared,
-        Edit.insert(at, beside + line),
-        Edit.replace(span, f"${{{step}/arm64/{spelling}}}"),
-    )
+    user = first if facts.scope(instruction).get("TARGET_ARCH") is None else instruction
+    chosen = declare_spelling(document, facts, user, word.text, spelling)
+    return () if chosen is None else (*chosen[0], Edit.replace(span, chosen[1]))
 
 
 def _spelled(instruction: Arg | Env, word: ArchWord) -> bool:
