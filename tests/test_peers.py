@@ -1,11 +1,13 @@
 """Real files before and after `fix` in the minimal style: other checkers say nothing new on platforms.
 
-One file in twenty of the corpus, six of the changed ones for BuildKit; with ARCHPATCH_FULL=1 all, and one in eight.
+One file in twenty of the corpus, six of the changed ones for BuildKit; with ARCHPATCH_FULL=1 one in four, and twenty.
+ARCHPATCH_PEERS=1 takes every file, which costs the linters five minutes.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from archpatch.engine import Settings, fix
 from archpatch.registry import load
 from archpatch.syntax.parse import parse
 from archpatch.text import Applicability
-from tests.conftest import FULL, examples
+from tests.conftest import examples
 
 pytestmark = [pytest.mark.corpus, pytest.mark.long]
 RULES = load()
@@ -29,6 +31,7 @@ OPTIONS = {
     "tally": ("lint", "--slow-checks", "off", "--no-config"),
 }
 MANY = 200  # names on one command line
+STEP = int(os.environ.get("ARCHPATCH_PEERS", examples(20, 4)))
 
 
 class Pair(Struct, frozen=True):
@@ -45,7 +48,7 @@ def pairs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
     folder = tmp_path_factory.mktemp("peers")
     found: list[Pair] = []
     real = sorted(path for path in (corpus / "real").rglob("*") if path.is_file())
-    for number, path in enumerate(real[:: 1 if FULL else 20]):
+    for number, path in enumerate(real[::STEP]):
         source = path.read_bytes()
         document = parse(source, path)
         if document.problems or b"\0" in source:
@@ -61,7 +64,7 @@ def pairs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
                 to.parent.mkdir(exist_ok=True)
                 to.write_bytes(text)
             found.append(pair)
-    assert len(found) > examples(10, 300)
+    assert len(found) > 300 // STEP
     return found
 
 
@@ -127,7 +130,7 @@ def checks(dockerfile: Path) -> set[str] | None:
 def test_buildkit_warns_of_nothing_new_in_a_mended_file(pairs: list[Pair], engine: str) -> None:
     with_syntax = [pair for pair in pairs if b"syntax=" not in pair.before.read_bytes()]
     looked = 0
-    for pair in with_syntax[:: 8 if FULL else len(with_syntax) // 6]:
+    for pair in with_syntax[:: len(with_syntax) // examples(6, 20)]:
         old = checks(pair.before)
         if old is None:
             continue  # a file that BuildKit reads not, or not without its context
@@ -135,4 +138,4 @@ def test_buildkit_warns_of_nothing_new_in_a_mended_file(pairs: list[Pair], engin
         new = checks(pair.after)
         assert new is not None, pair.name
         assert new <= old, pair.before.read_text(errors="replace")
-    assert looked > examples(3, 40)
+    assert looked > examples(3, 10)
