@@ -217,9 +217,9 @@ def _is_dockers(facts: Facts, words: Words) -> bool:
 
 
 def _is_held(download: Download) -> bool:
-    """Whether a RUN fetches what an ENV or ARG names: the architecture stands where no shell is."""
-    return isinstance(download.instruction, Run) and all(
-        token.span is not None and token.piece is not None and isinstance(token.piece.holder, Word)
+    """Whether a RUN or ADD fetches what an ENV or ARG names: the architecture stands where no shell is."""
+    return all(
+        token.span is not None and token.piece is not None and token.piece.declaration is not None
         for token in download.tokens
     )
 

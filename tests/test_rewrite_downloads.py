@@ -304,3 +304,22 @@ def test_the_image_itself_holds_what_its_target_runs() -> None:
     assert after.endswith(
         "FROM debian\nARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz\n"
     )
+
+
+def test_a_file_that_add_fetches_by_a_name_in_env_follows_there() -> None:
+    before = "FROM debian\nENV FILE Miniconda3-latest-Linux-x86_64.sh\nADD https://repo.anaconda.com/miniconda/${FILE} .\n"
+    before += "RUN sh ./${FILE} -b && rm ${FILE}\n"
+    after = before.replace(
+        "ENV FILE Miniconda3-latest-Linux-x86_64.sh",
+        "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+        "ENV FILE Miniconda3-latest-Linux-${TARGET_ARCH/arm64/aarch64}.sh",
+    )
+    assert fixed(before) == after
+
+
+def test_other_commands_follow_the_package_of_ubuntus_archive_or_it_stays() -> None:
+    fetch = "FROM ubuntu\nRUN wget http://archive.ubuntu.com/ubuntu/pool/main/f/x_1_amd64.deb"
+    after = fixed(f"{fetch} && dpkg -i x_1_amd64.deb\nRUN rm x_1_amd64.deb\n")
+    assert after.endswith(" && dpkg -i x_1_${TARGETARCH}.deb\nRUN rm x_1_${TARGETARCH}.deb\n")
+    withheld = f'{fetch}\nRUN ["dpkg", "-i", "x_1_amd64.deb"]\n'
+    assert fixed(withheld) == withheld

@@ -83,12 +83,14 @@ def _mentions(text: str, names: set[str]) -> bool:
 
 class Sums(Struct, frozen=True, dict=True):
     """The checksums of a RUN that computes some: where each stands, the text around it, itself; where the commands
-    stand that fetch; and the names of the lists of checksums that it reads (`sha256sum -c SHA256SUMS`)."""
+    stand that fetch; the names of the lists of checksums that it reads (`sha256sum -c SHA256SUMS`), and of the files
+    that it fetches."""
 
     run: Run
     written: tuple[tuple[int, str, Digest], ...]
     fetches: tuple[int, ...]
     lists: frozenset[str] = frozenset()
+    fetched: frozenset[str] = frozenset()
 
     @cached_property
     def _all(self) -> str:
@@ -98,7 +100,8 @@ class Sums(Struct, frozen=True, dict=True):
         """Those that stand beside one of `names`, or at a place `near`."""
         mentioned = {name for name in names if name in self._all}
         for place, text, digest in self.written:
-            if place in near or (mentioned and _mentions(text, mentioned)):
+            last = place in near and not self.fetched & (_beside(text, digest) - names)
+            if last or (mentioned and _mentions(text, mentioned)):
                 yield digest
 
     def next_fetch(self, start: int) -> int:
@@ -116,7 +119,21 @@ def sums_of(facts: Facts, stage: StageFacts) -> Iterator[Sums]:
         if any(_SUMS.fullmatch(other.name) for other in script.commands):
             fetches = sorted(one.span.start for one in script.commands if one.name in _FETCH)
             written = _written(facts, Command(script.commands[0], run, stage, script))
-            yield Sums(run, tuple(written), tuple(fetches), frozenset(_lists(script)))
+            fetched = frozenset(_fetched(script))
+            yield Sums(run, tuple(written), tuple(fetches), frozenset(_lists(script)), fetched)
+
+
+def _fetched(script: Script) -> Iterator[str]:
+    """The last part of each path and URL that the commands of a script name which fetch."""
+    for command in script.commands:
+        if command.name in _FETCH:
+            yield from (word.raw.strip("\"'").rsplit("/", 1)[-1] for word in command.arguments)
+
+
+def _beside(text: str, digest: Digest) -> set[str]:
+    """The name of the file that a line of checksums has beside one: `DIGEST  FILE`."""
+    line = text.partition(digest.text)[2].partition("\n")[0].split()
+    return {line[0].lstrip("*").strip("\"'").rsplit("/", 1)[-1]} if line else set()
 
 
 def _lists(script: Script) -> Iterator[str]:

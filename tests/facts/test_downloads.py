@@ -207,6 +207,14 @@ def test_a_checksum_that_is_chosen_by_architecture_is_none_of_one(check: str) ->
     assert found.digests == ()
 
 
+def test_the_checksum_of_a_list_is_not_that_of_what_is_fetched_beside_it() -> None:
+    text = (
+        "FROM debian\nRUN wget https://example.com/SHA256SUMS.asc && wget https://example.com/tool-x86_64.tgz"
+        f" && echo '{HEX}  SHA256SUMS.asc' | sha256sum -c - && sha256sum -c SHA256SUMS.asc\n"
+    )
+    assert [len(download.digests) for download in facts_of(text).downloads] == [0, 0]
+
+
 def test_each_of_two_downloads_has_its_own_checksum() -> None:
     body = (
         f"RUN curl -fLo a {KUBECTL}/amd64/kubectl && curl -fLo b {KUBECTL}/amd64/kubeadm"

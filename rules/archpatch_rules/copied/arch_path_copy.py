@@ -85,6 +85,13 @@ class ArchPathCopy(Rule):
             "Started by that name",
             applicability="unsafe",
         ),
+        Example(
+            "FROM rust AS build\nRUN dx build --release\nFROM debian\n"
+            "COPY --from=build /app/target/x86_64-unknown-linux-gnu/server-release/app /app\n",
+            "FROM rust AS build\nRUN dx build --release\nFROM debian\n"
+            "COPY --from=build /app/target/x86_64-unknown-linux-gnu/server-release/app /app\n",
+            "A folder that a tool names for the machine that it compiles on",
+        ),
         Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
         Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),
     )

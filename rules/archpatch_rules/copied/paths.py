@@ -19,7 +19,9 @@ from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 # Words for amd64 beside which arm64 is called as TARGETARCH says.
 _EXPRESSIONS = ("amd64", "x64")
 # Library folders, loaders, Python's names and emulators have rules of their own.
-_OTHERS = regex(r"-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|/jvm/|targets/x86_64-linux")
+_OTHERS = regex(
+    r"(?<!-unknown)-linux-gnu(?=/|$)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu-|/jvm/|targets/x86_64-linux"
+)
 _TEXTS = regex(
     r"\.(?:patch|diff|ya?ml|json|toml|conf|cfg|config|list|txt|md|sh|mk|cmake|py|rb|js|repo|lock|prf|asc)$"
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Download, Facts
 from archpatch.facts.origins import piece_at
 from archpatch.rewrite import arch_case, substitute
+from archpatch.rewrite_coupled import coupled, elsewhere
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Run
@@ -24,7 +25,8 @@ class UbuntuPoolDeb(Rule):
 
     It is fine within a branch that asks for the architecture.
 
-    The fix chooses host and file in a `case`. It is unsafe: the file for arm64 may have been removed.
+    The fix chooses host and file in a `case`, and lets the commands that name the file follow. It is unsafe: the file
+    for arm64 may have been removed.
     """
 
     code, name, severity = "AP409", "ubuntu-pool-deb", Severity.WARNING
@@ -45,10 +47,16 @@ class UbuntuPoolDeb(Rule):
         ),
         Example(
             "FROM ubuntu:22.04\n"
-            "RUN wget http://archive.ubuntu.com/ubuntu/pool/main/f/x.deb_amd64.deb && dpkg -i x.deb_amd64.deb\n",
+            "RUN wget http://archive.ubuntu.com/ubuntu/pool/main/f/x_1_amd64.deb\nRUN dpkg -i x_1_amd64.deb\n",
             "FROM ubuntu:22.04\n"
-            "RUN wget http://archive.ubuntu.com/ubuntu/pool/main/f/x.deb_amd64.deb && dpkg -i x.deb_amd64.deb\n",
-            title="The name of the file is used again",
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _deb=archive.ubuntu.com/ubuntu/pool/main/f/x_1_amd64 ;; \\\n"
+            "      arm64|aarch64) _deb=ports.ubuntu.com/ubuntu-ports/pool/main/f/x_1_arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && wget http://${_deb}.deb\nRUN dpkg -i x_1_${TARGETARCH}.deb\n",
+            "The name of the file is used again",
+            applicability="unsafe",
         ),
         Example(
             "FROM ubuntu:22.04\nRUN wget http://archive.ubuntu.com/ubuntu/pool/main/c/ca/ca-certificates_1_all.deb\n"
@@ -67,15 +75,20 @@ class UbuntuPoolDeb(Rule):
 
 def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
     found = _PARTS.fullmatch(download.url)
-    body = document.source[download.instruction.body.start : download.instruction.span.end]
     if not found or not isinstance(download.instruction, Run) or not isinstance(download.word, ShellWord):
         return None
     held = piece_at(download.pieces, *found.span("changes"))
-    if held is None or held[1] is None or held[0].holder is not download.word or body.count(b"_amd64") > 1:
+    if held is None or held[1] is None or held[0].holder is not download.word:
         return None
     words = {"amd64": found["changes"], "arm64": f"ports.ubuntu.com/ubuntu-ports/pool/{found['path']}arm64"}
     case = arch_case(document, facts, download.instruction, words, "_deb")
     edit = substitute(download.word, held[1], case[1]) if case else None
-    if case is None or edit is None:
+    names = {token.place: "${TARGETARCH}" for token in download.tokens}
+    beside = coupled(facts, download, names)
+    others = elsewhere(document, facts, download, names, "TARGETARCH")
+    if case is None or edit is None or beside is None or others is None:
         return None
-    return Fix("Choose host and file by architecture", (*case[0], edit), Applicability.UNSAFE)
+    if (beside or others) and download.argument != "TARGETARCH":
+        return None
+    edits = dict.fromkeys((*case[0], edit, *beside, *others))
+    return Fix("Choose host and file by architecture", tuple(edits), Applicability.UNSAFE)

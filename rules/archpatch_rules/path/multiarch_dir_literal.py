@@ -65,6 +65,13 @@ class MultiarchDirLiteral(Rule):
             applicability="safe",
         ),
         Example(
+            "FROM debian\nRUN dpkg --add-architecture i386\nRUN ln -s /usr/lib/x86_64-linux-gnu/libz.so /usr/lib\n",
+            "FROM debian\nRUN dpkg --add-architecture i386\n"
+            'RUN ln -s /usr/lib/"$(uname -m)"-linux-gnu/libz.so /usr/lib\n',
+            "Beside programs for 32 bits",
+            applicability="safe",
+        ),
+        Example(
             "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
             "COPY --from=libs /usr/lib/x86_64-linux-gnu/libpq.so.5 /usr/lib/\n",
             "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
@@ -168,7 +175,9 @@ def _foreign(place: Written) -> bool:
     if place.stage.kind is PlatformKind.BUILD or place.stage.distro.family in (Family.RPM, Family.ALPINE):
         return True
     return any(
-        command.shell.name == "dpkg" and command.shell.has("--add-architecture")
+        command.shell.name == "dpkg"
+        and command.shell.has("--add-architecture")
+        and any(word.raw not in ("--add-architecture", "i386") for word in command.shell.arguments)
         for stage in place.stage.chain
         for command in stage.commands
     )
