@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from archpatch.facts import Download, Facts, PlatformKind, StageFacts
 from archpatch.facts.written import only_asked_for, written
 from archpatch.platforms import AMD64, ARM64
+from archpatch.rewrite import declare_arg, substitute_word
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import may_be_folder, mentioned
 from archpatch.syntax.tree import Copy, Document, Word
@@ -44,6 +45,45 @@ def fetch_under_one_name(
     folder = goal.value if goal.value.endswith("/") else f"{goal.value}/"
     edits = (*chosen[0], Edit.replace(span, chosen[1]), Edit.replace(goal.span, folder + names[1]), *used)
     return tuple(dict.fromkeys(edits))
+
+
+def fetch_by_docker_name(
+    document: Document, facts: Facts, download: Download, words: Mapping[str, str]
+) -> tuple[Edit, ...] | None:
+    """Let an ADD fetch `tool-${TARGETARCH}` in place of `tool`, which its publisher offers for amd64 by both names.
+
+    None where the table knows no such file, and where the file's name in the image would change.
+    """
+    instruction, word = download.instruction, download.word
+    goal = instruction.destination if isinstance(instruction, Copy) else None
+    if not isinstance(word, Word) or goal is None or may_be_folder(document, goal) or instruction.onbuild:
+        return None
+    if words.get(AMD64.arch) != "" or len(download.tokens) != 1 or download.match is None or download.digests:
+        return None
+    token = download.tokens[0]
+    mark = next((mark for mark in "-_" if _published(facts, download, f"{mark}amd64")), None)
+    if mark is None or token.span is None or token.span not in word.span or instruction.json:
+        return None
+    if download.stage.kind is not PlatformKind.TARGET:
+        return None
+    edit = substitute_word(word, token.span, f"{mark}${{TARGETARCH}}")
+    return None if edit is None else (*declare_arg(document, facts, instruction, "TARGETARCH"), edit)
+
+
+def _published(facts: Facts, download: Download, word: str) -> bool:
+    """Whether the table has the file under a name with `word` in it, spelled by Docker on all targets, as sure as the
+    one that is fetched."""
+    at = download.tokens[0].start
+    other = facts.tables.asset(download.url[:at] + word + download.url[at:])
+    arches = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    return (
+        other is not None
+        and download.match is not None
+        and other.exact
+        and other.asset.tool == download.match.asset.tool
+        and all(other.asset.spell(arch) == (arch,) for arch in arches)
+        and all(other.published(arch) == download.match.published(arch) for arch in arches)
+    )
 
 
 def _expression(

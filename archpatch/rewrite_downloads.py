@@ -13,7 +13,7 @@ from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
-from archpatch.rewrite_added import fetch_under_one_name
+from archpatch.rewrite_added import fetch_by_docker_name, fetch_under_one_name
 from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import fetch_stages
@@ -168,7 +168,8 @@ def _by_stages(
         return None
     edits = None
     if not others_of(download.stage).naming(clusters(download)):
-        edits = fetch_stages(document, facts, download, words)
+        plain = fetch_by_docker_name(document, facts, download, words[0]) if len(words) == 1 else None
+        edits = plain or fetch_stages(document, facts, download, words)
     if edits is None and len(words) == 1:
         edits = fetch_under_one_name(document, facts, download, words[0])
     return Respelling(edits, True) if edits else None

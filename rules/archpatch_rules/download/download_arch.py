@@ -75,21 +75,32 @@ class DownloadArch(Rule):
             "FROM debian\n"
             "ENV TINI_VERSION v0.19.0\n"
             "ADD --chmod=755 https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini /tini\n",
+            "FROM debian\n"
+            "ENV TINI_VERSION v0.19.0\n"
+            "ARG TARGETARCH\n"
+            "ADD --chmod=755 https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini-${TARGETARCH} /tini\n",
+            applicability="unsafe",
+            title="A name that says nothing is that of amd64; the same file has a name with it",
+        ),
+        Example(
+            "FROM debian\n"
+            "ENV V v2.2.0.3\n"
+            "ADD https://github.com/just-containers/s6-overlay/releases/download/${V}/s6-overlay-amd64.tar.gz /s6.tgz\n",
             "FROM scratch AS fetch-amd64\n"
-            "ENV TINI_VERSION=v0.19.0\n"
-            "ADD https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini /file\n"
+            "ENV V=v2.2.0.3\n"
+            "ADD https://github.com/just-containers/s6-overlay/releases/download/${V}/s6-overlay-amd64.tar.gz /file\n"
             "\n"
             "FROM scratch AS fetch-arm64\n"
-            "ENV TINI_VERSION=v0.19.0\n"
-            "ADD https://github.com/krallin/tini/releases/download/${TINI_VERSION}/tini-arm64 /file\n"
+            "ENV V=v2.2.0.3\n"
+            "ADD https://github.com/just-containers/s6-overlay/releases/download/${V}/s6-overlay-aarch64.tar.gz /file\n"
             "\n"
             "FROM fetch-${TARGETARCH} AS fetch\n"
             "\n"
             "FROM debian\n"
-            "ENV TINI_VERSION v0.19.0\n"
-            "COPY --from=fetch --chmod=755 /file /tini\n",
+            "ENV V v2.2.0.3\n"
+            "COPY --from=fetch /file /s6.tgz\n",
             applicability="unsafe",
-            title="A name that says nothing is that of amd64, and ADD has no shell",
+            title="ADD has no shell that could choose the word",
         ),
         Example(
             "FROM debian\n"
