@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from archpatch.assets import UNKNOWN, Match
+from archpatch.facts.arch_values import arch_value
 from archpatch.facts.checksums import Digest, digests_of, digests_of_added
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
@@ -193,8 +194,9 @@ class Download(Struct, frozen=True):
 
     def _own(self, token: UrlToken) -> bool:
         declaration = token.piece.declaration if token.piece else None
-        value = declaration.value if declaration else None
-        return value is None or value.value.strip("\"'") != token.text
+        if declaration is None or declaration.value is None:
+            return True
+        return declaration.value.value.strip("\"'") != token.text and arch_value(declaration) is None
 
     @property
     def fails_loudly(self) -> bool:

@@ -96,8 +96,9 @@ def test_the_architecture_is_found_where_it_is_written(text: str, expected: list
     assert written(text) == expected
 
 
-def test_a_literal_argument_is_the_declarations_matter() -> None:
-    (found,) = downloads(f"ARG A=amd64\nRUN curl -fLO {KUBECTL}/$A/kubectl")
+@pytest.mark.parametrize("value", ["amd64", "linux-amd64", "x86_64-linux-gnu"])
+def test_a_literal_argument_is_the_declarations_matter(value: str) -> None:
+    (found,) = downloads(f"ARG A={value}\nRUN curl -fLO https://example.com/tool-$A.tgz")
     assert not found.hard_coded
     assert not found.varies
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use, VariableKind
+from archpatch.facts.arch_values import arch_value
 from archpatch.facts.suppressors import why_stage_is_fine
-from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
+from archpatch.platforms import AMD64, ARM64, ArchWord
 from archpatch.rewrite import declare_arg
 from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix, regex
-
-# An architecture, with or without the system and the libc around it: amd64, linux-x64, x86_64-unknown-linux-musl.
-_AROUND = regex(r"(?:linux|unknown|pc|gnu|musl|debian|ubuntu|[-_./])*", re.IGNORECASE)
-# These have rules of their own: Go's variables, and package managers' settings.
-_OTHERS = frozenset(
-    {"GOARCH", "GOHOSTARCH", "CARGO_BUILD_TARGET", "npm_config_arch", "CONDA_SUBDIR", "JAVA_HOME"}
-)
+from archpatch.text import Applicability, Edit, Fix
 
 
 class LiteralArchArg(Rule):
@@ -165,18 +158,6 @@ class LiteralArchArg(Rule):
         return Fix(title, edits, Applicability.SAFE if known else Applicability.UNSAFE)
 
 
-def _arch_value(declaration: Declaration) -> ArchWord | None:
-    """The one architecture that a value consists of; Android's names are those of phones and of the NDK."""
-    if any(word in declaration.name.value.upper() for word in ("ANDROID", "NDK")):
-        return None
-    text = declaration.value.value.strip("\"'") if declaration.value else ""
-    words = list(arch_words(text)) if text and "$" not in text else []
-    if len(words) != 1 or words[0].arch not in ("amd64", "arm64") or declaration.name.value in _OTHERS:
-        return None
-    rest = text[: words[0].start] + text[words[0].end :]
-    return words[0] if _AROUND.fullmatch(rest) and not words[0].text.lower().startswith("64") else None
-
-
 def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, Declaration, ArchWord]]:
     for instruction in document.instructions:
         if not isinstance(instruction, Arg | Env) or instruction.keyword == "LABEL":
@@ -187,7 +168,7 @@ def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, D
         for declaration in instruction.declarations:
             if instruction.keyword == "ARG" and declaration.name.value in AUTOMATIC:
                 continue  # platform-arg-default
-            word = _arch_value(declaration)
+            word = arch_value(declaration)
             if word is not None and word.arch != facts.named_arch:
                 yield instruction, declaration, word
 
@@ -298,5 +279,5 @@ def _two_steps(
 
 
 def _spelled(instruction: Arg | Env, word: ArchWord) -> bool:
-    found = (_arch_value(declaration) for declaration in instruction.declarations)
+    found = (arch_value(declaration) for declaration in instruction.declarations)
     return any(one is not None and one.text == word.text for one in found) and not instruction.onbuild
