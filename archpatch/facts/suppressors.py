@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
+from archpatch.facts.distro import Family
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.values import AUTOMATIC, Scope
 from archpatch.platforms import AMD64, arch_words, arches_in
@@ -88,6 +89,8 @@ def why_fine(
 
 def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
     """Why a stage as a whole may be for one architecture."""
+    if stage.distro.family is Family.WINDOWS:
+        return Suppressor.NOT_AN_ARCH
     if stage.family_arch is not None or any(child.family_arch for child in stage.children):
         return Suppressor.PER_ARCH_FAMILY
     facts = stage.facts

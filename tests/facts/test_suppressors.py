@@ -109,6 +109,11 @@ def test_a_stage_that_only_amd64_reaches_may_say_so() -> None:
     assert why(text) is Suppressor.UNREACHABLE
 
 
+def test_a_stage_on_windows_is_of_no_architecture_of_linux() -> None:
+    text = "FROM mcr.microsoft.com/windows/servercore:ltsc2022\nADD setup-@x64@.msi C:/setup.msi\n"
+    assert why(text) is Suppressor.NOT_AN_ARCH
+
+
 def test_a_file_of_a_family_may_name_its_architecture() -> None:
     text = "FROM debian\nRUN make @amd64@\n"
     assert why(text, "Dockerfile.amd64", {"Dockerfile.arm64": "FROM debian\n"}) is FAMILY

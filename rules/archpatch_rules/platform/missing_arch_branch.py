@@ -66,6 +66,14 @@ class MissingArchBranch(Rule):
             applicability="unsafe",
         ),
         Example(
+            'FROM golang\nARG TARGETARCH\nRUN case "$TARGETARCH" in amd64) export GOARCH=amd64 ;; arm64) export GOARCH=arm64 ;; '
+            "*) export GOOS=linux GOARCH=amd64 ;; esac; go build -o /app-$GOARCH .\n",
+            'FROM golang\nARG TARGETARCH\nRUN case "$TARGETARCH" in amd64) export GOARCH=amd64 ;; arm64) export GOARCH=arm64 ;; '
+            "*) echo >&2 'unsupported platform'; exit 1 ;; esac; go build -o /app-$GOARCH .\n",
+            "A statement that sets more than one variable",
+            applicability="unsafe",
+        ),
+        Example(
             'FROM debian\nRUN case "$(uname -m)" in aarch64) A=arm64 ;; *) A=amd64 ;; esac && echo $A > /arch\n',
             title="The default serves amd64 alone",
         ),
@@ -135,9 +143,7 @@ class MissingArchBranch(Rule):
         if not amd64_has_its_own:
             return None
         message = f"A platform without a branch of its own silently gets {assign.name} of amd64: let the default fail."
-        edit = Edit.replace(assign.span, "echo >&2 'unsupported platform'; exit 1")
-        fix = Fix("Let the default fail aloud", (edit,), Applicability.UNSAFE) if script.readable else None
-        return self.finding(assign.span, message, fix)
+        return self.finding(assign.span, message, _fail_aloud(script, assign))
 
 
 def _assigned(script: Script, arm: SwitchArm) -> list[Assign]:
@@ -156,6 +162,15 @@ def _sets_amd64(script: Script, default: SwitchArm) -> Assign | None:
         if value and {word.arch for word in arch_words(value)} == {AMD64.arch}:
             return assign
     return None
+
+
+def _fail_aloud(script: Script, assign: Assign) -> Fix | None:
+    """An error in place of the whole statement: `GOOS=linux GOARCH=amd64`, `export ARCH=amd64`."""
+    statement = next((one for one in script.commands if assign in one.assigns), None)
+    if statement is None or not script.readable:
+        return None
+    edit = Edit.replace(statement.span, "echo >&2 'unsupported platform'; exit 1")
+    return Fix("Let the default fail aloud", (edit,), Applicability.UNSAFE)
 
 
 def _used_after(document: Document, run: Run, span: Span, name: str) -> bool:

@@ -81,6 +81,11 @@ class CargoTargetLiteral(Rule):
             "FROM rust:1.80\nRUN rustup target add x86_64-unknown-linux-musl aarch64-unknown-linux-musl\n"
         ),
         Example("FROM rust:1.80\nRUN rustup target add aarch64-unknown-linux-gnu\n", title="Only installed"),
+        Example(
+            "FROM rust:1.80\nARG TARGETARCH\nRUN rustup target add aarch64-unknown-linux-gnu\n"
+            'RUN case "$TARGETARCH" in arm64) cargo build --target aarch64-unknown-linux-gnu ;; amd64) cargo build ;; esac\n',
+            title="Built for in a branch alone",
+        ),
         Example("FROM rust:1.80\nRUN cargo build --target wasm32-unknown-unknown\n"),
     )
 
@@ -95,18 +100,22 @@ class CargoTargetLiteral(Rule):
             wrong = [target for target in facts.targets if target.arch not in arches]
             if len(triples) != 1 or not wrong or facts.named_arch in arches:
                 continue
-            if all(command and command.shell.name == "rustup" for *_, command in places):
-                continue  # another target is installed, and nothing says that it is built for
+            open_places = [
+                (span, command)
+                for _, span, instruction, command in places
+                if why_fine(facts, instruction, span, command) is None
+            ]
+            if all(command and command.shell.name == "rustup" for _, command in open_places):
+                continue  # another target is installed, and nothing builds for it on every platform
             triple = triples.pop()
             fix = _fix(document, facts, stage, triple)
-            for _, span, instruction, command in places:
-                if why_fine(facts, instruction, span, command) is None:
-                    yield self.finding(
-                        span,
-                        f"Rust compiles for `{triple}` whatever is asked for: {wrong[0]} gets a foreign program, or the build "
-                        "ends in a linker's error. Choose the triple by architecture.",
-                        fix,
-                    )
+            for span, _ in open_places:
+                yield self.finding(
+                    span,
+                    f"Rust compiles for `{triple}` whatever is asked for: {wrong[0]} gets a foreign program, or the build "
+                    "ends in a linker's error. Choose the triple by architecture.",
+                    fix,
+                )
 
 
 def _places(facts: Facts, stage: StageFacts) -> Iterator[tuple[str, Span, Instruction, Command | None]]:
