@@ -19,7 +19,7 @@ from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
-from archpatch.text import Applicability, Edit, Fix, encode
+from archpatch.text import Applicability, Edit, Fix, agree, encode
 
 Words = Mapping[str, str]
 """How each architecture (as in Platform.arch) is spelled at one place of a URL."""
@@ -81,7 +81,9 @@ def respell(
     where an instruction that cannot be changed too relies on the file's name.
     """
     found = _respell(document, facts, download, words)
-    if found is not None and reads_foreign_list(download.stage, download.instruction):
+    if found is None or not agree(found.edits):
+        return None  # two instructions want one line declared, each in its own way
+    if reads_foreign_list(download.stage, download.instruction):
         return replace(found, across=True)
     return found
 

@@ -198,14 +198,19 @@ class Fix(Struct, frozen=True, gc=False):
         edits = tuple(sorted(dict.fromkeys(self.edits), key=lambda edit: edit.order))
         if not edits and self.applicability is not Applicability.MANUAL:
             raise ValueError(f"a fix without edits can only be manual: {self.title}")
-        for one, two in pairwise(edits):
-            if one.clashes(two):
-                raise ValueError(f"edits of one fix clash: {self.title}")
+        if not agree(edits):
+            raise ValueError(f"edits of one fix clash: {self.title}")
         force_setattr(self, "edits", edits)
 
     def clashes(self, other: Fix) -> bool:
         """Whether the two cannot be applied to one text."""
         return any(one.clashes(two) for one in self.edits for two in other.edits)
+
+
+def agree(edits: Iterable[Edit]) -> bool:
+    """Whether all edits can be applied to one text."""
+    ordered = sorted(dict.fromkeys(edits), key=lambda edit: edit.order)
+    return not any(one.clashes(two) for one, two in pairwise(ordered))
 
 
 def apply(source: bytes, edits: Iterable[Edit]) -> bytes:

@@ -161,3 +161,14 @@ def test_each_scope_has_a_step_of_its_own() -> None:
     )
     assert after.count("ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n") == 3
     assert after.count("ARG TARGET=${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl\n") == 2
+
+
+@pytest.mark.parametrize("folder", ["/cmake-3.23.0-linux-x86_64/", "/usr/lib/x86_64-linux-gnu/"])
+def test_copies_on_both_sides_of_a_declaration_are_found(folder: str) -> None:
+    text = (
+        "FROM debian AS a\nRUN wget https://github.com/Kitware/CMake/releases/download/v3.23.0/cmake-3.23.0-linux-x86_64.tar.gz"
+        f" && tar xf *.gz\nFROM debian\nCOPY --from=a {folder}a {folder}\nARG TARGETARCH\nCOPY --from=a {folder}b {folder}\n"
+    )
+    after = fixed(text)
+    assert after.count("ARG TARGETARCH\n") <= 2
+    assert fixed(after) == after

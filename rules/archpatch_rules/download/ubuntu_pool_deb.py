@@ -11,7 +11,7 @@ from archpatch.rewrite_coupled import coupled, elsewhere
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Run
-from archpatch.text import Applicability, Fix, regex
+from archpatch.text import Applicability, Fix, agree, regex
 from archpatch_rules.download.which import Pitfall, downloads
 
 _PARTS = regex(r"https?://(?P<changes>[^/]+/ubuntu/pool/(?P<path>\S+_)amd64)\.deb")
@@ -91,4 +91,6 @@ def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
     if (beside or others) and download.argument != "TARGETARCH":
         return None
     edits = dict.fromkeys((*case[0], edit, *beside, *others))
+    if not agree(edits):
+        return None
     return Fix("Choose host and file by architecture", tuple(edits), Applicability.UNSAFE)

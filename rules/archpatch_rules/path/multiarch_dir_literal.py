@@ -9,7 +9,7 @@ from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.rewrite_paths import add_to_search_path, respelled_copy, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Env
-from archpatch.text import Applicability, Edit, Fix, Span, regex
+from archpatch.text import Applicability, Edit, Fix, Span, agree, regex
 from archpatch_rules.path.ld_preload_literal import preloaded
 
 _TRIPLES = {"x86_64-linux-gnu": "amd64", "aarch64-linux-gnu": "arm64"}
@@ -137,6 +137,8 @@ def _together(fixes: list[Fix | None]) -> Fix | None:
     if len(known) < len(fixes):
         return None
     edits = tuple(edit for fix in known for edit in fix.edits)
+    if not agree(edits):
+        return None
     return Fix(known[0].title, edits, min(fix.applicability for fix in known))
 
 
@@ -152,7 +154,7 @@ def _joint(document: Document, facts: Facts, places: list[tuple[Written, str]]) 
         if not made:
             return None
         edits += made
-    if not edits:
+    if not edits or not agree(edits):
         return None
     return Fix("Call the folder as the target does", tuple(dict.fromkeys(edits)), Applicability.UNSAFE)
 
