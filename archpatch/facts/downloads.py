@@ -15,7 +15,7 @@ from archpatch.facts.graph import PlatformKind
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_of, arch_words
-from archpatch.syntax.shell import ShellCommand, ShellWord
+from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Run, Word
 from archpatch.text import Span, regex
 
@@ -282,12 +282,18 @@ def _fetched(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Download]:
             url = text_of(pieces)
             if not _is_url(url) or (name not in FETCHERS | INSTALLERS and not _is_file(pieces)):
                 continue
-            constant = all(piece.span is not None and piece.assign is None for piece in pieces)
+            constant = all(piece.span is not None for piece in pieces) and not _shell_sets(script, word)
             urls = {
                 target: url if constant else text_of(trace(facts, command, word, target))
                 for target in facts.targets
             }
             yield _download(facts, name, run, stage, command, word, pieces, urls, _output(command, url))
+
+
+def _shell_sets(script: Script, word: ShellWord) -> bool:
+    """Whether a variable of a word is one that the script itself sets, maybe in a branch."""
+    names = [part.name for part in word.parts if isinstance(part, Param)]
+    return bool(names) and any(assign.name in names for assign in script.assigns)
 
 
 def _url_words(shell: ShellCommand) -> list[ShellWord]:

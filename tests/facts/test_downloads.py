@@ -119,6 +119,15 @@ def test_a_case_that_sets_a_variable_makes_the_url_follow_the_target() -> None:
     assert found.urls == ((ARM64, f"{KUBECTL}/arm64/kubectl"),)
 
 
+def test_a_case_that_chooses_an_argument_makes_the_url_follow_the_target() -> None:
+    body = (
+        f"ARG A={KUBECTL}/amd64/kubectl\nARG B={KUBECTL}/arm64/kubectl\n"
+        'RUN case "$(uname -m)" in x86_64) U=$A ;; aarch64) U=$B ;; esac; curl -fLO "$U"'
+    )
+    (found,) = downloads(body)
+    assert found.urls == ((ARM64, f"{KUBECTL}/arm64/kubectl"),)
+
+
 def test_a_default_that_a_branch_overrides_makes_the_url_follow_the_target() -> None:
     body = f'RUN A=amd64; if [ "$(uname -m)" = aarch64 ]; then A=arm64; fi; curl -fLO {KUBECTL}/$A/kubectl'
     (found,) = downloads(body)
