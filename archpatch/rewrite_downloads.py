@@ -130,7 +130,7 @@ def _respell(
 def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:
     """The edits where the arms of a `case` set a word for each architecture, and it is not the publisher's.
 
-    None where the words are set otherwise, or another download uses them too.
+    None where the words are set otherwise, or the download of another file uses them too.
     """
     command, edits = download.command, []
     if command is None or not isinstance(download.word, ShellWord):
@@ -152,11 +152,16 @@ def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tu
                 or piece.assign.only_on is None
             ):
                 return None
-            if any(_uses(other, piece) for other in facts.downloads if other is not download):
+            if any(_uses(other, piece) for other in facts.downloads if not _beside(other, download)):
                 return None
             if span.of(facts.document.source) != encode(wanted):
                 edits.append(Edit.replace(span, wanted))
     return tuple(dict.fromkeys(edits)) or None
+
+
+def _beside(other: Download, download: Download) -> bool:
+    """Whether it is the same file, or its checksum or signature: `tool-amd64.tgz.sha256`."""
+    return other.url.startswith(download.url) or download.url.startswith(other.url)
 
 
 def _uses(download: Download, piece: Piece) -> bool:
@@ -269,6 +274,8 @@ def _replaced(
     piece, command = token.piece, download.command
     if piece is None or piece.instruction is None:
         return None
+    if piece.assign is not None and piece.assign.only_on is not None:
+        return None  # one arm of several: what the others set would stay
     span = token.span
     if span is None:  # `$ARCH` or `$(uname -m)` in the URL, spelled as nobody publishes
         span = piece.use or piece.source

@@ -131,6 +131,20 @@ def test_a_fix_that_might_not_do_is_withheld(body: str) -> None:
     assert fixed(text) == text
 
 
+def test_the_word_of_the_arm_that_is_wrong_is_mended_for_a_file_and_its_checksum() -> None:
+    url = "https://github.com/just-containers/s6-overlay/releases/download/v2.2.0.3/s6-overlay-$A.tar.gz"
+    arms = 'RUN case "$(uname -m)" in x86_64) A=amd64 ;; aarch64) A=%s ;; esac; '
+    text = f"FROM debian\n{arms}wget {url} && wget {url}.sha256 && sha256sum -c *.sha256\n"
+    assert fixed(text % "arm") == text % "aarch64"
+
+
+def test_the_word_of_an_arm_is_no_place_for_a_choice() -> None:
+    url = "https://github.com/just-containers/s6-overlay/releases/download/v2.2.0.3/s6-overlay"
+    body = 'case "$(uname -m)" in x86_64) A=amd64 ;; aarch64) A=arm ;; esac; '
+    text = f"FROM debian\nRUN {body}wget {url}-$A.tar.gz && wget {url}-nobin-$A.tar.gz\n"
+    assert "_arch" not in fixed(text)
+
+
 @pytest.mark.parametrize("body", [f'RUN ["wget", "{HELM}"]', f"RUN sudo -u app sh -c 'wget {HELM}'"])
 def test_a_download_without_a_fix_is_found_all_the_same(body: str) -> None:
     assert "AP401" in codes(f"FROM debian\n{body}\n")

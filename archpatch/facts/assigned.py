@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from archpatch.syntax.shell import ShellCommand, ShellWord, tail
+from archpatch.syntax.shell import Param, ShellCommand, ShellWord, tail
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
 from archpatch.text import Span, encode
 
@@ -92,6 +92,15 @@ def setting(facts: Facts, command: Command, name: str) -> str | None:
         return facts.value(command, found, facts.targets[0]).text
     value = facts.variable(command, name, facts.targets[0])
     return None if value.unset else value.text
+
+
+def chosen_by_script(facts: Facts, command: Command, name: str) -> bool:
+    """Whether a command gets a value that the script makes out of another variable, whatever it is: `GOARCH=${P#*/}`."""
+    found = _given(command.shell, name)
+    if found is None or not any(isinstance(part, Param) for part in found.parts):
+        return False
+    value = facts.value(command, found, facts.targets[0])
+    return value.text is None and not value.unset
 
 
 def depends_on_target(facts: Facts, command: Command, name: str) -> bool:

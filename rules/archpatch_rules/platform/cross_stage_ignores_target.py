@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Command, CopyOut, Facts, PlatformKind, StageFacts
-from archpatch.facts.assigned import setting
+from archpatch.facts.assigned import chosen_by_script, setting
 from archpatch.facts.compiles import compiled_by, follows_target, taken_into_target
 from archpatch.facts.dotnet import sdk_version
 from archpatch.facts.suppressors import why_stage_is_fine
@@ -135,6 +135,14 @@ class CrossStageIgnoresTarget(Rule):
             "COPY --from=build /target/app /app\n",
             title="Says what it builds for, if only one",
         ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM golang:1.23 AS build\n"
+            "ARG PLATFORMS\n"
+            "RUN for P in $PLATFORMS; do GOOS=${P%/*} GOARCH=${P#*/} go build -o /out/$P/app .; done\n"
+            "FROM alpine\n"
+            "COPY --from=build /out/linux/amd64/app /out/linux/arm64/app /\n",
+            title="Builds for what the script says",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -220,6 +228,8 @@ def _told_dotnet(document: Document, facts: Facts, command: Command) -> Fix | No
 def _says_for_what(facts: Facts, command: Command) -> bool:
     """Whether the command names a platform itself, whichever: `--target aarch64-unknown-linux-musl`."""
     if setting(facts, command, "GOARCH") or setting(facts, command, "GOOS") not in (None, "", "linux"):
+        return True
+    if chosen_by_script(facts, command, "GOARCH"):
         return True
     words = [word.raw for word in command.shell.words]
     words += [assign.value.raw for assign in command.shell.assigns if assign.value is not None]
