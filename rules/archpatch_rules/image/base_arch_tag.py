@@ -60,6 +60,10 @@ class BaseArchTag(Rule):
         Example("FROM example.com/tool:1.0-linux-amd64\n", "FROM example.com/tool:1.0-linux-amd64\n"),
         Example("FROM example.com/tool:1.0-${TARGETARCH}\n"),
         Example(
+            "FROM example.com/sdk:8.0-cross-arm64 AS sysroot\nFROM debian\nCOPY --from=sysroot /sysroot /sysroot\n",
+            title="What a cross compiler builds for",
+        ),
+        Example(
             "FROM public.ecr.aws/lambda/python:3.12-arm64\n",
             title="Its name says so",
             name="Dockerfile.arm64",

@@ -9,7 +9,7 @@ from msgspec import Struct
 from archpatch.facts import Facts, ImageUse
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, regex
 
 # Docker's own organisations, one for each architecture, with the official images in it.
 ORGANISATIONS = {
@@ -23,6 +23,10 @@ ORGANISATIONS = {
     "s390x": "s390x",
     "riscv64": "riscv64",
 }
+
+
+# The architecture in the name of a cross compiler's image is what it builds for.
+_CROSS = regex(r"(?:^|[-_./])(?:dock|x)?cross(?:[-_./]|$)|crossbuild")
 
 
 class NamedArch(Struct, frozen=True):
@@ -46,9 +50,11 @@ class NamedArch(Struct, frozen=True):
 def named_arches(facts: Facts) -> Iterator[NamedArch]:
     """Every image whose tag or repository names one architecture, when nothing speaks for it."""
     for use in facts.images:
-        if organisation(use) is not None:
-            continue
         ref = use.ref
+        if organisation(use) is not None or any(
+            _CROSS.search(text) for text in (ref.repository, ref.tag or "")
+        ):
+            continue
         for text, span, tag in ((ref.tag, ref.tag_span, True), (ref.repository, ref.repository_span, False)):
             words = list(arch_words(text)) if text else []
             if len({word.arch for word in words}) != 1 or text is None:

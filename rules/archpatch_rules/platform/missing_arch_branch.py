@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from archpatch.facts import Facts
 from archpatch.platforms import AMD64, arch_words
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.shell import ArchSwitch, Assign, Script, SwitchArm
+from archpatch.syntax.shell import ArchSwitch, Assign, Script, Selector, SwitchArm
 from archpatch.syntax.tree import Document, Run
 from archpatch.text import Applicability, Edit, Fix, Span, decode, regex
+
+# Another machine to build on has no tool for it then, and says so; no image is wrong.
+_BUILDERS = (Selector.BUILDARCH, Selector.BUILDPLATFORM)
 
 
 class MissingArchBranch(Rule):
@@ -78,6 +81,11 @@ class MissingArchBranch(Rule):
             title="The default serves amd64 alone",
         ),
         Example(
+            "FROM --platform=$BUILDPLATFORM debian\nARG BUILDARCH\n"
+            'RUN case "$BUILDARCH" in amd64) A=x64 ;; arm64) A=arm64 ;; *) A=x64 ;; esac && wget https://example.com/tool-$A.tgz\n',
+            title="A tool for the machine that builds",
+        ),
+        Example(
             'FROM debian\nARG TARGETARCH\nRUN if [ "$TARGETARCH" = amd64 ]; then apt-get install -y intel-microcode; fi\n',
             title="Something more for one architecture",
         ),
@@ -140,7 +148,7 @@ class MissingArchBranch(Rule):
                 "follows gets amd64 files on that platform, in silence."
             )
             return self.finding(assign.span, message, _add_branch(document, script, switch, assign, missing))
-        if not amd64_has_its_own:
+        if not amd64_has_its_own or switch.selector in _BUILDERS:
             return None
         message = f"A platform without a branch of its own silently gets {assign.name} of amd64: let the default fail."
         return self.finding(assign.span, message, _fail_aloud(script, assign))
