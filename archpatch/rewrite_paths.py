@@ -54,12 +54,35 @@ def respelled_copy(document: Document, facts: Facts, written: Written, text: str
 
     Nothing where the file is no stage's or image's, which have one for each platform, or where no argument can say it.
     """
-    copy, word, own = written.instruction, written.word, "x86_64"
+    copy, word = written.instruction, written.word
     if not isinstance(copy, Copy) or not isinstance(word, Word) or copy.json or copy.source_stage is None:
         return ()
+    return _respelled(document, facts, written, text, word)
+
+
+def respelled_value(document: Document, facts: Facts, written: Written, text: str) -> tuple[Edit, ...]:
+    """The same in the value of an ENV or ARG of a stage, where it is written out in full."""
+    word = written.word
+    if (
+        written.instruction.keyword not in ("ENV", "ARG")
+        or not isinstance(word, Word)
+        or written.instruction.onbuild
+    ):
+        return ()
+    if written.instruction in document.globals or "$" in word.value:
+        return ()
+    return _respelled(document, facts, written, text, word)
+
+
+def _respelled(document: Document, facts: Facts, written: Written, text: str, word: Word) -> tuple[Edit, ...]:
+    own = "x86_64"
     if own not in text or written.stage.kind is not PlatformKind.TARGET:
         return ()
-    chosen = declare_uname_word(document, facts, copy) if only_asked_for(facts, "amd64", "arm64") else None
+    chosen = (
+        declare_uname_word(document, facts, written.instruction)
+        if only_asked_for(facts, "amd64", "arm64")
+        else None
+    )
     if chosen is None:
         return ()
     starts = [span.start + text.index(own) for span in written.places(text)]

@@ -224,6 +224,15 @@ class Facts:
                 found.setdefault(member.index, set()).add(arch)
         return {index: next(iter(arches)) for index, arches in found.items() if len(arches) == 1}
 
+    @cached_property
+    def stages_alike(self) -> Mapping[str, set[str]]:
+        """The names of stages that name an architecture, by the name with that left open: `build-{A}`."""
+        found: dict[str, set[str]] = {}
+        for stage in self.stages:
+            if stage.name and (left := shape(stage.name)) != stage.name:
+                found.setdefault(left, set()).add(stage.name)
+        return found
+
     def reached(self, target: Platform) -> frozenset[int]:
         """The numbers of the stages that a build of the last one needs."""
         if target not in self._reached:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from archpatch.facts.distro import Family
@@ -43,6 +44,7 @@ class Suppressor(enum.Enum):
     BUILD_TOOL = "the tool runs on the machine that builds"  # N10
 
 
+_TESTS = frozenset({"[", "[[", "test"})
 _TRANSLATORS = frozenset(
     [
         "sed",
@@ -94,6 +96,8 @@ def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
     if stage.family_arch is not None or any(child.family_arch for child in stage.children):
         return Suppressor.PER_ARCH_FAMILY
     facts = stage.facts
+    if stage.name and len(facts.stages_alike.get(shape(stage.name), ())) > 1:
+        return Suppressor.PER_ARCH_FAMILY
     if facts.named_arch == AMD64.arch and (facts.family or facts.folder_arch):
         return Suppressor.PER_ARCH_FAMILY
     if stage.targets and all(target.arch == "amd64" for target in stage.targets):
@@ -134,7 +138,26 @@ def _why_in_script(
         return Suppressor.NOT_AN_ARCH
     if any(_FOREIGN.search(word.raw) for word in words):
         return Suppressor.NOT_AN_ARCH
+    stage = facts.stage_of(run)
+    alike = _words_alike(stage, run.span.start) if stage and words and not run.onbuild else {}
+    if any(len(alike.get(shape(word.raw.strip("\"'")), ())) > 1 for word in words):
+        return Suppressor.ENUMERATES_ARCHES  # `... /opt/jdk-arm64 || ... /opt/jdk-amd64`
+    if shell.name in _TESTS and any(len(paths) > 1 for paths in alike.values()):
+        return Suppressor.GUARDED_BY_SELECTOR  # `[ -d /opt/arm64 ] && ...`
     return _enumerated(shell.arches)
+
+
+@lru_cache(maxsize=4)  # what a script names is asked for place by place
+def _words_alike(stage: StageFacts, start: int) -> Mapping[str, set[str]]:
+    """The paths that the RUN at `start` names for some architecture, by the text with the architecture left open."""
+    run = stage.runs[bisect_left(stage.runs, start, key=lambda run: run.span.start)]
+    found: dict[str, set[str]] = {}
+    for command in stage.facts.shell(run).commands:
+        for word in command.words:
+            path = word.raw.strip("\"'")
+            if "/" in path and "://" not in path and (left := shape(path)) != path:
+                found.setdefault(left, set()).add(path)
+    return found
 
 
 def _automatic(name: str, scope: Scope) -> bool:

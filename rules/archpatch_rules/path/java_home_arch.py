@@ -66,6 +66,12 @@ class JavaHomeArch(Rule):
             "FROM debian:bookworm\nCOPY jre /opt/java-17-amd64\nENV JAVA_HOME=/opt/java-17-amd64\n",
             title="A folder that the file makes itself",
         ),
+        Example(
+            "FROM debian\n"
+            'RUN if [ -d "/usr/lib/jvm/java-17-openjdk-arm64" ]; then ln -s /usr/lib/jvm/java-17-openjdk-arm64 /jdk; '
+            "else ln -s /usr/lib/jvm/java-17-openjdk-amd64 /jdk; fi\n",
+            title="It looks which one is there",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.rewrite_paths import add_to_search_path, respelled_copy, uname_edits
+from archpatch.rewrite_paths import add_to_search_path, respelled_copy, respelled_value, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Env
 from archpatch.text import Applicability, Edit, Fix, Span, agree, regex
@@ -46,8 +46,9 @@ class MultiarchDirLiteral(Rule):
     The fix writes `$(uname -m)-linux-gnu` in a RUN of a stage that runs on the target; amd64 stays the same, so it is
     safe, unless the same folder stands where no shell can help. A COPY takes `*-linux-gnu` where its destination is
     another folder; where it is that folder, the word is made by `${NAME/from/to}`, which a frontend of 2023-11 or newer
-    (1.7) knows; a search path gets the second folder. All three are unsafe. Other values have no fix; let a RUN make
-    a link of a fixed name (`ln -s /usr/lib/$(uname -m)-linux-gnu /usr/lib/multiarch`) and use that.
+    (1.7) knows; a search path gets the second folder, the path of one file or folder in ENV the word. All are unsafe.
+    Other words have no fix; let a RUN make a link of a fixed name (`ln -s /usr/lib/$(uname -m)-linux-gnu
+    /usr/lib/multiarch`) and use that.
     """
 
     code, name, severity = "AP703", "multiarch-dir-literal", Severity.WARNING
@@ -83,6 +84,13 @@ class MultiarchDirLiteral(Rule):
             "FROM debian\nENV LD_LIBRARY_PATH=/opt/lib:/usr/lib/x86_64-linux-gnu\n",
             "FROM debian\nENV LD_LIBRARY_PATH=/opt/lib:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu\n",
             "Both folders in a search path",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nENV MAGIC=/usr/lib/x86_64-linux-gnu/libmagic.so.1\n",
+            "FROM debian\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ENV MAGIC=/usr/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/libmagic.so.1\n",
+            "The path of one file",
             applicability="unsafe",
         ),
         Example(
@@ -123,7 +131,7 @@ class MultiarchDirLiteral(Rule):
             other = _other(triple)
             # Where a COPY puts files into the folder, commands that use them have to say the same.
             filled = any(_is_destination(one) and one.stage is group[0].stage for one, _ in places)
-            fixes = [joint] if filled else [_fix(facts, place, triple, fixed) for place in group]
+            fixes = [joint] if filled else [_fix(document, facts, place, triple, fixed) for place in group]
             yield self.finding(
                 next(group[0].places(triple)),
                 f"`{triple}` is Debian's folder for {_TRIPLES[triple]} alone; in an image for {_TRIPLES[other]} it is "
@@ -197,7 +205,7 @@ def _what_happens(place: Written) -> str:
     return "this path is not there"
 
 
-def _fix(facts: Facts, place: Written, triple: str, everywhere: bool) -> Fix | None:
+def _fix(document: Document, facts: Facts, place: Written, triple: str, everywhere: bool) -> Fix | None:
     edits = uname_edits(facts, place, triple, triple.split("-")[0])
     if edits:
         safe = everywhere and _TRIPLES[triple] == "amd64"
@@ -214,7 +222,10 @@ def _fix(facts: Facts, place: Written, triple: str, everywhere: bool) -> Fix | N
         changes = tuple(Edit.replace(span, "*-linux-gnu") for span in spans)
         return Fix("Take the folder that is there", changes, Applicability.UNSAFE)
     added = _searched_too(facts, place, triple)
-    return Fix(f"Search {_other(triple)} too", added, Applicability.UNSAFE) if added else None
+    if added:
+        return Fix(f"Search {_other(triple)} too", added, Applicability.UNSAFE)
+    named = respelled_value(document, facts, place, triple)
+    return Fix("Let the path follow the target", named, Applicability.UNSAFE) if named else None
 
 
 def _searched_too(facts: Facts, place: Written, triple: str) -> tuple[Edit, ...]:
