@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from archpatch.facts.compared import compares_builder
 from archpatch.facts.distro import Family
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.values import AUTOMATIC, Scope
@@ -116,6 +117,8 @@ def _why_in_script(
     if shell is not None and shell.only_on is not None:
         return Suppressor.GUARDED_BY_SELECTOR
     if any(assign.only_on is not None for assign in script.assigns_by_place.holding(span)):
+        return Suppressor.GUARDED_BY_SELECTOR
+    if compares_builder(facts, script, span):
         return Suppressor.GUARDED_BY_SELECTOR
     tested = script.tested_by_place
     if any(True for _ in tested.holding(span)) or any(True for _ in tested.within(span)):

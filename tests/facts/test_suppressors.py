@@ -55,6 +55,15 @@ ENUMERATES, NOT_ARCH, FAMILY = (
         ('FROM debian\nRUN case "$(dpkg --print-architecture)" in @amd64@) A=x ;; esac; make $A\n', GUARDED),
         ('FROM debian\nRUN case "$(uname -m)" in x86_64) A=@amd64@ ;; aarch64) A=arm64 ;; esac\n', GUARDED),
         ('FROM debian\nRUN [ "$DEBUG" = yes ] && make @amd64@\n', None),
+        (
+            "FROM debian\nARG TARGETARCH BUILDARCH\n"
+            'RUN if [ "$TARGETARCH" = "${BUILDARCH}" ]; then make; else make @arm64@; fi\n',
+            GUARDED,
+        ),
+        (
+            'FROM debian\nARG BUILDARCH\nRUN if [ "$BUILDARCH" = "$X" ]; then make; else make @arm64@; fi\n',
+            None,
+        ),
         # N2
         ("FROM debian\nARG TARGETARCH\nRUN make ${TARGETARCH:-@amd64@}\n", FALLBACK),
         ("FROM debian\nRUN make ${TARGETARCH:-@amd64@}\n", None),

@@ -12,7 +12,10 @@ from archpatch.rewrite import declare_arg
 from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix
+from archpatch.text import Applicability, Edit, Fix, regex
+
+# What a FROM takes where a builder sets no automatic arguments.
+_FALLBACK = regex(r"\$\{(?:BUILD|TARGET)(?:PLATFORM|ARCH):?-.*\}")
 
 
 class LiteralArchArg(Rule):
@@ -90,6 +93,12 @@ class LiteralArchArg(Rule):
         Example("FROM debian\nARG ARCH=amd64\nRUN true\n", title="Nobody uses it"),
         Example("FROM debian\nARG ARCH\nRUN wget https://example.com/tool-${ARCH}.tgz\n", title="No default"),
         Example("FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH:-amd64}\nRUN echo $ARCH > /arch\n"),
+        Example(
+            "ARG DEFAULT=linux/amd64\n"
+            "FROM --platform=${BUILDPLATFORM:-${DEFAULT:-linux/amd64}} golang:1.23 AS build\nARG TARGETARCH\n"
+            "RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /app .\nFROM debian\nCOPY --from=build /app /app\n",
+            title="For builders that set no automatic arguments",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -188,7 +197,7 @@ def _used(facts: Facts, instruction: Instruction, declaration: Declaration, uses
         words = [
             word for head in heads for word in (head.image, head.platform and head.platform.value) if word
         ]
-        if any(name in word.value for word in words):
+        if any(name in _FALLBACK.sub("", word.value) for word in words):
             return True
     for use in uses:
         variable = facts.scope(use.instruction).get(name)
