@@ -26,7 +26,7 @@ ORGANISATIONS = {
 
 
 # The architecture in the name of a cross compiler's image is what it builds for.
-_CROSS = regex(r"(?:^|[-_./])(?:dock|x)?cross(?:[-_./]|$)|crossbuild")
+_CROSS = regex(r"(?:^|[-_./])x?cross(?:[-_./]|$)")
 
 
 class NamedArch(Struct, frozen=True):
