@@ -64,6 +64,16 @@ ENUMERATES, NOT_ARCH, FAMILY = (
             'FROM debian\nARG BUILDARCH\nRUN if [ "$BUILDARCH" = "$X" ]; then make; else make @arm64@; fi\n',
             None,
         ),
+        (
+            "FROM debian\nARG TARGETARCH BUILDARCH\n"
+            'RUN [ "$TARGETARCH" = "$BUILDARCH" ] || make @arm64@; make install\n',
+            GUARDED,
+        ),
+        (
+            "FROM debian\nARG TARGETARCH BUILDARCH\n"
+            'RUN echo "on $BUILDARCH for $TARGETARCH" && make @amd64@\n',
+            None,
+        ),
         # N2
         ("FROM debian\nARG TARGETARCH\nRUN make ${TARGETARCH:-@amd64@}\n", FALLBACK),
         ("FROM debian\nRUN make ${TARGETARCH:-@amd64@}\n", None),
