@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from archpatch.syntax.shell import (
@@ -15,11 +14,10 @@ from archpatch.syntax.shell import (
     Loop,
     Node,
     Pipeline,
-    Script,
     Sequence,
     ShellCommand,
 )
-from archpatch.text import Span, regex
+from archpatch.text import Nest, Span, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -28,25 +26,33 @@ _TARGET = regex(rb"\$\{?TARGET(?:ARCH|PLATFORM)\b")
 _BUILDER = regex(rb"\$\{?BUILD(?:ARCH|PLATFORM)\b")
 
 
-def compares_builder(facts: Facts, script: Script, span: Span) -> bool:
-    """Whether a place of a script runs only after the target was compared with the machine that builds, or after that
-    comparison failed."""
+def comparisons(facts: Facts) -> Nest[Span]:
+    """The places that run only after the target was compared with the machine that builds, or after that failed; with
+    where it is asked."""
     source = facts.document.source
-    if not script.readable or not any(name in source for name in (b"BUILDARCH", b"BUILDPLATFORM")):
-        return False
-    questions = (
-        question.of(source) for node in _around(script.body, span) for question in _asked(node, span)
+    return Nest(
+        (guarded, question)
+        for stage in facts.stages
+        for run in stage.runs
+        if _names_both(run.span.of(source)) and facts.shell(run).readable
+        for guarded, question in _guards(facts.shell(run).body)
+        if _names_both(question.of(source))
     )
-    return any(_TARGET.search(text) and _BUILDER.search(text) for text in questions)
 
 
-def _asked(node: Node, span: Span) -> Iterator[Span]:
-    """Where the conditions stand that a node asks before what is at a place in it."""
+def _names_both(text: bytes) -> bool:
+    return _TARGET.search(text) is not None and _BUILDER.search(text) is not None
+
+
+def _guards(node: Node | None) -> Iterator[tuple[Span, Span]]:
+    """What runs on a condition, and where the condition stands, in a node and all nodes inside it."""
     if isinstance(node, If):
-        yield from (Span(arm.span.start, arm.body.span.start) for arm in node.arms)
+        yield from ((node.span, Span(arm.span.start, arm.body.span.start)) for arm in node.arms)
     elif isinstance(node, AndOr):
-        before = takewhile(lambda item: span not in item.node.span, node.items)
-        yield from (item.node.span for item in before if _is_test(item.node))
+        tests = (item.node.span for item in node.items[:-1] if _is_test(item.node))
+        yield from ((Span(test.end, node.span.end), test) for test in tests)
+    for inner in _inside(node):
+        yield from _guards(inner)
 
 
 def _is_test(node: Node) -> bool:
@@ -55,16 +61,7 @@ def _is_test(node: Node) -> bool:
     return isinstance(node, ShellCommand) and node.name in ("[", "[[", "test")
 
 
-def _around(node: Node | None, span: Span) -> Iterator[Node]:
-    """The nodes around a place, the outermost first."""
-    if node is None or span not in node.span:
-        return
-    yield node
-    for inner in _inside(node):
-        yield from _around(inner, span)
-
-
-def _inside(node: Node) -> Iterator[Node | None]:
+def _inside(node: Node | None) -> Iterator[Node | None]:
     match node:
         case Sequence() | AndOr():
             yield from (item.node for item in node.items)

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 from msgspec.structs import replace
 
+from archpatch.facts.compared import comparisons
 from archpatch.facts.context import Context
 from archpatch.facts.distro import Family
 from archpatch.facts.downloads import Download, find_downloads
@@ -25,7 +26,7 @@ from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 from archpatch.tables import Tables
-from archpatch.text import encode, regex
+from archpatch.text import Nest, Span, encode, regex
 
 
 class Facts:
@@ -67,6 +68,11 @@ class Facts:
     def lowered(self) -> bytes:
         """The Dockerfile in lower case, as far as ASCII goes."""
         return self.document.source.lower()
+
+    @cached_property
+    def compared(self) -> Nest[Span]:
+        """By place, the questions whether the target is the machine that builds, on which the place hangs."""
+        return comparisons(self)
 
     # Scopes
 

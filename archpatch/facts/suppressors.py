@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from archpatch.facts.compared import compares_builder
 from archpatch.facts.distro import Family
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.values import AUTOMATIC, Scope
@@ -118,7 +117,7 @@ def _why_in_script(
         return Suppressor.GUARDED_BY_SELECTOR
     if any(assign.only_on is not None for assign in script.assigns_by_place.holding(span)):
         return Suppressor.GUARDED_BY_SELECTOR
-    if compares_builder(facts, script, span):
+    if any(True for _ in facts.compared.holding(span)):
         return Suppressor.GUARDED_BY_SELECTOR
     tested = script.tested_by_place
     if any(True for _ in tested.holding(span)) or any(True for _ in tested.within(span)):
