@@ -78,6 +78,24 @@ def test_other_platforms_than_the_two_get_no_respelling() -> None:
     assert fixed(text, settings=settings) == text
 
 
+@pytest.mark.parametrize(
+    ("script", "mended"),
+    [
+        ("dotnet publish -r linux-musl-x64 -o /app", "dotnet publish -r linux-musl-x64 -o /app"),
+        ("dotnet publish -r linux-x64 -o /app", "dotnet publish -a $TARGETARCH -o /app"),
+        (
+            "dotnet publish -r linux-x64 && mv bin/linux-x64/one /",
+            "dotnet publish -r linux-x64 && mv bin/linux-x64/one /",
+        ),
+    ],
+    ids=["a variable of the outer shell", "an argument of the build", "a path"],
+)
+def test_dotnet_in_a_shell_of_its_own_takes_what_that_shell_sees(script: str, mended: str) -> None:
+    head = "FROM mcr.microsoft.com/dotnet/sdk:8.0\n"
+    after = fixed(f"{head}RUN bash -euc '{script}'\n")
+    assert f"RUN bash -euc '{mended}'\n" in after
+
+
 def test_a_dotnet_path_is_copied_under_the_name_that_the_build_gives_it() -> None:
     text = (
         "FROM mcr.microsoft.com/dotnet/sdk:8.0 AS build\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
+from archpatch.facts import Command, Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.dotnet import Runtime, runtimes, sdk_version
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
@@ -208,10 +208,16 @@ def _by_case(document: Document, facts: Facts, runtime: Runtime) -> tuple[Edit, 
     written = "x64" if runtime.arch == "amd64" else "arm64"
     span = runtime.value.find(f"-{written}" if runtime.system else written)
     case = arch_case(document, facts, runtime.command.run, _WORDS)
-    if not runtime.arch or span is None or case is None:
+    if not runtime.arch or span is None or case is None or _in_another_shell(runtime.command):
         return None
     edit = substitute(runtime.value, Span(span.end - len(written), span.end), case[1])
     return None if edit is None else (*case[0], edit)
+
+
+def _in_another_shell(command: Command) -> bool:
+    """Whether a command stands in the script of `sh -c`, which does not see what a `case` before it sets."""
+    shells = command.script.shells
+    return any(other.script is not None and command.shell.span in other.script.span for other in shells)
 
 
 def _knows_amd64(stage: StageFacts) -> bool:
@@ -229,8 +235,8 @@ def _in_paths(document: Document, facts: Facts, found: list[Runtime]) -> tuple[E
     }
     edits: list[Edit] = []
     for place in written(facts, *sorted(names)):
-        if place.word.span in values:
-            continue
+        if any(value in place.word.span for value in values):
+            continue  # itself, or the script of `sh -c` that it stands in
         name = next(text for text in names if text in place.value)
         made = None if not name.endswith("x64") else _in_path(document, facts, place, name)
         if made is None:
@@ -247,6 +253,8 @@ def _in_path(document: Document, facts: Facts, place: Written, name: str) -> tup
         chosen = declare_spelling(document, facts, place.instruction, "x64", "arm64")
         made = [chosen and substitute_word(place.word, span, chosen[1]) for span in spans]
     elif isinstance(place.instruction, Run) and isinstance(place.word, ShellWord):
+        if place.command is None or _in_another_shell(place.command):
+            return None
         chosen = arch_case(document, facts, place.instruction, _WORDS)
         made = [chosen and substitute(place.word, span, chosen[1]) for span in spans]
     else:
