@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SUMS = regex(r"(?:md5|sha\d+|b[23])(?:sum|deep)?|shasum|openssl")
 _FETCH = ("curl", "wget", "aria2c")
+_SILENT = ("curl", "wget", "echo", "printf")  # no word of theirs is the checksum of the URL beside it
 _HEX = regex(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})(?![0-9A-Za-z])",
     re.I,
@@ -41,13 +42,15 @@ def digests_of(facts: Facts, command: Command, url: str, output: str | None) -> 
     """The literal checksums that the file of a fetching command is held against, there or in a later RUN.
 
     Within its RUN a checksum belongs to the download whose file is named beside it, else to the last download
-    before it; in a later RUN of the stage to the file that it names.
+    before it; in a later RUN of the stage to the file that it names. A function or program that is given both
+    (`install_tool URL SHA256`) is taken at its word.
     """
     start = command.shell.span.end
     names = _names(url, output)
     sums = command.stage.sums
     at = bisect_left(sums, command.run.span.start, key=_place)
-    mine: list[Digest] = []
+    given = () if command.shell.name in _SILENT else _in_words(facts, command)
+    mine = [digest for _, _, digest in given]
     for own in sums[at : at + 1]:
         if own.run is command.run:
             mine += own.naming(names, range(start, own.next_fetch(start)))
@@ -178,25 +181,32 @@ def _written(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]
     for other in command.script.commands:
         if other.only_on is not None:
             continue
-        words = [*other.words, *(redirect.target for redirect in other.redirects if redirect.target)]
-        for word in words:
-            if "://" in word.raw or (len(word.raw) < 32 and "$" not in word.raw):
-                continue  # a hash in a URL names a commit
-            pieces = trace(facts, replace(command, shell=other), word, AMD64)
-            text = text_of(pieces)
-            if (
-                "://" in text
-                or not _HEX.search(text)
-                or _chosen(facts, replace(command, shell=other), word, text)
-            ):
-                continue
-            for found in _HEX.finditer(text):
-                yield word.span.start, text, Digest(word.span, found[0])
+        if not _gives_both(own := replace(command, shell=other)):
+            yield from _in_words(facts, own)
         for redirect in other.redirects:
             if redirect.body is not None:
                 text = decode(redirect.body.of(facts.document.source))
                 for found in _HEX.finditer(text):
                     yield redirect.body.start, text, Digest(redirect.body, found[0])
+
+
+def _in_words(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]]:
+    shell = command.shell
+    words = [*shell.words, *(redirect.target for redirect in shell.redirects if redirect.target)]
+    for word in words:
+        if "://" in word.raw or (len(word.raw) < 32 and "$" not in word.raw):
+            continue  # a hash in a URL names a commit
+        text = text_of(trace(facts, command, word, AMD64))
+        if "://" in text or not _HEX.search(text) or _chosen(facts, command, word, text):
+            continue
+        for found in _HEX.finditer(text):
+            yield word.span.start, text, Digest(word.span, found[0])
+
+
+def _gives_both(command: Command) -> bool:
+    """Whether a command is given a URL: a checksum among its words is then that of this URL."""
+    urls = (word.raw.lstrip("\"'").startswith(("https://", "http://")) for word in command.shell.arguments)
+    return command.shell.name not in _SILENT and any(urls)
 
 
 def _chosen(facts: Facts, command: Command, word: ShellWord, text: str) -> bool:

@@ -217,6 +217,29 @@ def test_a_checksum_that_is_chosen_by_architecture_is_none_of_one(check: str) ->
     assert found.digests == ()
 
 
+def test_a_function_that_is_given_a_url_and_a_checksum_holds_one_against_the_other() -> None:
+    tool = "https://github.com/mikefarah/yq/releases/download/v4.16.2/yq_linux_amd64"
+    first, second = downloads(
+        'RUN get() { curl -fLo "/bin/$1" "$2"; [ -z "$3" ] || echo "$3  /bin/$1" | sha256sum -c; }; '
+        f'get kubectl {KUBECTL}/amd64/kubectl ""; get yq {tool} "{HEX}"'
+    )
+    assert [first.digests, [digest.text for digest in second.digests]] == [(), [HEX]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"RUN fetch-verified {KUBECTL}/amd64/kubectl /bin/kubectl {HEX}",
+        f"RUN aria2c --checksum=sha-256={HEX} -o /bin/kubectl {KUBECTL}/amd64/kubectl",
+        f'RUN [ "$(curl -fsSL {KUBECTL}/amd64/kubectl | tee /bin/kubectl | sha256sum)" = "{HEX}  -" ]',
+    ],
+    ids=["written", "an option", "a comparison"],
+)
+def test_a_program_that_is_given_a_url_and_a_checksum_holds_one_against_the_other(body: str) -> None:
+    (one,) = downloads(body)
+    assert [digest.text for digest in one.digests] == [HEX]
+
+
 def test_the_checksum_of_a_list_is_not_that_of_what_is_fetched_beside_it() -> None:
     text = (
         "FROM debian\nRUN wget https://example.com/SHA256SUMS.asc && wget https://example.com/tool-x86_64.tgz"
