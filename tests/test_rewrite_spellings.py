@@ -78,6 +78,23 @@ def test_other_platforms_than_the_two_get_no_respelling() -> None:
     assert fixed(text, settings=settings) == text
 
 
+def test_the_folder_of_a_triple_follows_the_argument_that_holds_it() -> None:
+    triple = "x86_64-unknown-linux-musl"
+    head = f"FROM rust\nARG TARGET={triple}\n"
+    after = fixed(f"{head}RUN cargo build --target $TARGET && mv target/{triple}/release/one /\n")
+    assert "--target $TARGET && mv target/${TARGET}/release/one /\n" in after
+    nested = fixed(f"{head}RUN cargo build --target $TARGET && sh -c 'mv target/{triple}/release/one /'\n")
+    assert f"ARG TARGET={triple}\n" in nested
+
+
+def test_an_argument_stays_where_a_copy_names_its_folder() -> None:
+    text = (
+        "FROM rust AS build\nARG TARGET=x86_64-unknown-linux-musl\nRUN cargo build --target $TARGET\n"
+        "FROM scratch\nCOPY --from=build /target/x86_64-unknown-linux-musl/release/one /\n"
+    )
+    assert "ARG TARGET=x86_64-unknown-linux-musl\n" in fixed(text)
+
+
 @pytest.mark.parametrize(
     ("script", "mended"),
     [

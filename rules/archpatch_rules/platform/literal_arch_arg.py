@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use, VariableKind
+from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use, VariableKind, written
 from archpatch.facts.arch_values import arch_value
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64, ArchWord
-from archpatch.rewrite import declare_arg
+from archpatch.rewrite import declare_arg, substitute
 from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix, regex
+from archpatch.text import Applicability, Edit, Fix, agree, regex
 
 # What a FROM takes where a builder sets no automatic arguments.
 _FALLBACK = regex(r"\$\{(?:BUILD|TARGET)(?:PLATFORM|ARCH):?-.*\}")
@@ -160,11 +161,36 @@ class LiteralArchArg(Rule):
             edits = (*edits, Edit.replace(span, f"${{TARGETARCH/amd64/{word.text}}}"))
         else:
             edits = _two_steps(document, facts, instruction, declaration, word, spelling)
-        if not edits:
+        paths = _paths(facts, declaration)
+        if not edits or paths is None:
             return None
+        edits = (*edits, *paths)
         known = word.text == "amd64" and _all_known(facts, instruction, declaration)
         title = f"Let {declaration.name.value} follow TARGETARCH"
         return Fix(title, edits, Applicability.SAFE if known else Applicability.UNSAFE)
+
+
+def _paths(facts: Facts, declaration: Declaration) -> tuple[Edit, ...] | None:
+    """Edits of the paths with a folder that is called as the value is (`target/x86_64-unknown-linux-musl/release`), for
+    it moves with the value; None where one cannot follow."""
+    value, name = declaration.value, declaration.name.value
+    if value is None or "-" not in value.value:
+        return ()
+    folder = f"/{value.value}/"
+    edits: list[Edit] = []
+    for place in written(facts, folder):
+        seen = facts.scope(place.instruction).get(name)
+        spans = list(place.places(folder))
+        if (
+            not isinstance(place.word, ShellWord)
+            or seen is None
+            or seen.declaration is not declaration
+            or not spans
+        ):
+            return None
+        made = [substitute(place.word, span, f"/${{{name}}}/") for span in spans]
+        edits += [edit for edit in made if edit is not None]
+    return tuple(edits) if agree(edits) else None
 
 
 def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, Declaration, ArchWord]]:
