@@ -108,6 +108,8 @@ def _parts(url: str) -> tuple[str, ...]:
 def _same_folder(url: str, parts: Sequence[str]) -> bool:
     """Whether another URL lies beside the download: its signature, its checksums."""
     mine = _parts(url)
+    if not mine or not parts:
+        return False  # a bare host
     return mine[:-1] == tuple(parts[:-1]) or parts[-1] in mine[-1]
 
 
@@ -117,7 +119,7 @@ def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
     last = min((at for mark in "/ =,:\"'$|)\n\t" if (at := text.find(mark, end)) >= 0), default=len(text))
     part = _ENDING.sub("", text[first:last].replace("\\", ""))
     return any(part == other or (len(part) > end - start and part in other) for other in parts) or (
-        parts[-1] in part and len(parts[-1]) > end - start
+        bool(parts) and parts[-1] in part and len(parts[-1]) > end - start
     )
 
 
