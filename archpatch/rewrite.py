@@ -5,7 +5,7 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import takewhile
 
@@ -165,9 +165,14 @@ def guarded(expression: str, span: Span, command: Command) -> str:
     """
     if not expression.startswith("$(") or command.run.json:
         return expression
-    if any(other.script is not None and span in other.script.span for other in command.script.shells):
+    if any(True for _ in shells_around(command.script, span)):
         return expression
     return expression if _has_backquotes(command.stage.facts, command.run.span) else f'"{expression}"'
+
+
+def shells_around(script: Script, place: Span) -> Iterator[ShellCommand]:
+    """The commands that are given a script in which a place stands: `sh -c '...'`."""
+    return (one for one in script.shells if one.script is not None and place in one.script.span)
 
 
 @lru_cache(maxsize=4)  # the words of a RUN follow each other
@@ -239,19 +244,23 @@ def arch_case(
     facts: Facts,
     run: Run,
     words: Mapping[str, str],
+    at: Iterable[Span],
     variable: str = "_arch",
     argument: str = "TARGETARCH",
     above: Instruction | None = None,
 ) -> tuple[tuple[Edit, ...], str] | None:
     """A `case` over the target's architecture at the head of a RUN, which sets a variable to `words[arch]`.
 
-    `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`); None for the exec
-    form and where the shell was not read. Where the stage runs on the target, `uname -m` stands in for builders
+    `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`) at the places `at`; None
+    for the exec form, where the shell was not read, and where a place is in the script of `sh -c`, whose shell has no
+    such variable. Where the stage runs on the target, `uname -m` stands in for builders
     that set no automatic args (the legacy builder, podman before 5); in a build-platform stage it would name
     the wrong machine. `above`: as in declare_arg.
     """
     stage = facts.stage_of(run)
     if run.json or run.onbuild or stage is None or not facts.shell(run).readable:
+        return None
+    if any(True for place in at for _ in shells_around(facts.shell(run), place)):
         return None
     text = decode(run.span.of(document.source))
     if variable in text:

@@ -184,7 +184,10 @@ def _in_run(
     """The edits of another RUN. What a `case` sets ends with its RUN: this one gets its own."""
     if words is None or not any("_arch" in expression for expression in expressions.values()):
         return _in_script(facts, download, command, expressions)
-    case = arch_case(document, facts, command.run, words, argument=argument)
+    found = _in_script(facts, download, command, expressions)
+    if not found:
+        return found
+    case = arch_case(document, facts, command.run, words, [edit.span for edit in found], argument=argument)
     if case is None:
         return None
     found = _in_script(facts, download, command, dict.fromkeys(expressions, case[1]))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from archpatch.facts import Command, Download, Facts, PlatformKind, UrlToken
+from archpatch.facts import Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.checksums import reads_foreign_list
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, Convention
-from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
+from archpatch.rewrite import (
+    arch_case,
+    declare_arg,
+    in_place,
+    shells_around,
+    substitute,
+    substitute_word,
+)
 from archpatch.rewrite_added import fetch_by_docker_name, fetch_under_one_name
 from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import fetch_stages
-from archpatch.syntax.shell import ShellCommand, ShellWord
+from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
 from archpatch.text import Applicability, Edit, Fix, agree, encode
 
@@ -187,20 +194,14 @@ def _readable(download: Download) -> bool:
     command = download.command
     return command is None or (
         command.script.readable
-        and not any(outer.wrappers or outer.name not in _SHELLS for outer in _outer(command))
+        and not any(
+            outer.wrappers or outer.name not in _SHELLS
+            for outer in shells_around(command.script, command.shell.span)
+        )
     )
 
 
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
-
-
-def _outer(command: Command) -> Iterator[ShellCommand]:
-    """The shells that a command stands in: those of `sh -c`."""
-    return (
-        other
-        for other in command.script.shells
-        if other.script is not None and command.shell.span in other.script.span
-    )
 
 
 def _expression(
@@ -215,9 +216,7 @@ def _expression(
     native = download.stage.kind is PlatformKind.TARGET
     if native and all(words[arch] == Convention.UNAME.spell(arch) for arch in arches):
         return (), "$(uname -m)"
-    if download.command and any(_outer(download.command)):
-        return None  # what the `case` sets is not seen by another shell
-    return arch_case(document, facts, download.instruction, words, argument=argument)
+    return arch_case(document, facts, download.instruction, words, (download.span,), argument=argument)
 
 
 def _is_dockers(facts: Facts, words: Words) -> bool:
@@ -285,7 +284,7 @@ def _replaced(
         return (in_place(holder, span, expression, command),)
     if isinstance(piece.holder, ShellWord):
         edit = substitute(piece.holder, span, expression, command)
-        nested = command is not None and any(_outer(command))
+        nested = command is not None and any(True for _ in shells_around(command.script, span))
         # Within `sh -c '...'` quotes cannot be closed and opened again.
         return None if edit is None or (nested and b"'" in edit.text) else (edit,)
     if not isinstance(piece.holder, Word) or expression != f"${{{argument}}}":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archpatch.engine import Settings, fix
+from archpatch.engine import Settings, check, fix
 from archpatch.platforms import AMD64, Platform
 from archpatch.registry import load
 from archpatch.syntax.parse import parse
@@ -207,3 +207,34 @@ def test_copies_on_both_sides_of_a_declaration_are_found(folder: str) -> None:
     after = fixed(text)
     assert after.count("ARG TARGETARCH\n") <= 2
     assert fixed(after) == after
+
+
+@pytest.mark.parametrize(
+    ("image", "body", "code"),
+    [
+        ("rust", "cargo build --release --target x86_64-unknown-linux-gnu", "AP603"),
+        ("debian", "gcc -O2 -mavx2 a.c", "AP605"),
+        ("node:20", "pkg --targets node18-linux-x64 .", None),
+        (
+            "ubuntu:22.04",
+            "wget http://archive.ubuntu.com/ubuntu/pool/main/o/openssl/libssl1.1_1.1.1f-1ubuntu2_amd64.deb",
+            None,
+        ),
+        (
+            "ubuntu:22.04",
+            "echo deb http://archive.ubuntu.com/ubuntu jammy universe >> /etc/apt/sources.list",
+            "AP308",
+        ),
+        ("mcr.microsoft.com/dotnet/sdk:6.0", "dotnet publish -r linux-x64 -o /app", None),
+        ("debian", "curl -fsSLO https://nodejs.org/dist/v20.1.0/node-v20.1.0-linux-x64.tar.gz", None),
+    ],
+)
+def test_what_a_case_before_sh_c_sets_is_not_used_within(image: str, body: str, code: str | None) -> None:
+    """The shell that `sh -c` starts has no variable that its parent did not export."""
+    plain, nested = f"FROM {image}\nRUN {body}\n", f"FROM {image}\nRUN sh -c '{body}'\n"
+    assert "esac && " in fixed(plain)
+    assert fixed(nested) == nested
+    found = check(parse(nested.encode(), Path("Dockerfile")), RULES, Settings(), None).findings
+    assert found
+    assert all(one.fix is None for one in found)
+    assert code is None or code in {one.code for one in found}

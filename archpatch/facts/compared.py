@@ -17,6 +17,7 @@ from archpatch.syntax.shell import (
     Sequence,
     ShellCommand,
 )
+from archpatch.syntax.shell_conditions import TESTS
 from archpatch.text import Nest, Span, regex
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _guards(node: Node | None) -> Iterator[tuple[Span, Span]]:
 def _is_test(node: Node) -> bool:
     if isinstance(node, Pipeline):
         return len(node.commands) == 1 and _is_test(node.commands[0])
-    return isinstance(node, ShellCommand) and node.name in ("[", "[[", "test")
+    return isinstance(node, ShellCommand) and node.name in TESTS
 
 
 def _inside(node: Node | None) -> Iterator[Node | None]:

@@ -29,6 +29,7 @@ from archpatch.syntax.shell import (
     ShellWord,
     Substitution,
 )
+from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.shell_select import origin_of_script
 from archpatch.syntax.tree import Run
 from archpatch.syntax.words import BadWord, expand
@@ -36,8 +37,6 @@ from archpatch.text import Span, decode
 
 if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
-
-_TESTS = frozenset({"[", "[[", "test"})
 
 
 class Command(Struct, frozen=True):
@@ -126,7 +125,7 @@ class Settings:
 
 def _conditional(before: Node, operator: str) -> bool:
     """Whether what follows `before` and this operator may not run although the script goes on."""
-    return operator == "||" or (isinstance(before, ShellCommand) and before.name in _TESTS)
+    return operator == "||" or (isinstance(before, ShellCommand) and before.name in TESTS)
 
 
 class Shell:

@@ -17,6 +17,7 @@ from archpatch.facts.graph import PlatformKind
 from archpatch.facts.values import AUTOMATIC, Scope
 from archpatch.platforms import AMD64, arch_words, arches_in
 from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord, Substitution
+from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Variable, split_parts, variables
 from archpatch.text import Span, decode, encode, regex
@@ -44,7 +45,6 @@ class Suppressor(enum.Enum):
     BUILD_TOOL = "the tool runs on the machine that builds"  # N10
 
 
-_TESTS = frozenset({"[", "[[", "test"})
 _TRANSLATORS = frozenset(
     [
         "sed",
@@ -144,7 +144,7 @@ def _why_in_script(
     alike = _words_alike(stage, run.span.start) if stage and words and not run.onbuild else {}
     if any(len(alike.get(shape(word.raw.strip("\"'")), ())) > 1 for word in words):
         return Suppressor.ENUMERATES_ARCHES  # `... /opt/jdk-arm64 || ... /opt/jdk-amd64`
-    if shell.name in _TESTS and any(len(paths) > 1 for paths in alike.values()):
+    if shell.name in TESTS and any(len(paths) > 1 for paths in alike.values()):
         return Suppressor.GUARDED_BY_SELECTOR  # `[ -d /opt/arm64 ] && ...`
     return _enumerated(shell.arches)
 

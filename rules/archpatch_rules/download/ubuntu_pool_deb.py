@@ -81,7 +81,7 @@ def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
     if held is None or held[1] is None or held[0].holder is not download.word:
         return None
     words = {"amd64": found["changes"], "arm64": f"ports.ubuntu.com/ubuntu-ports/pool/{found['path']}arm64"}
-    case = arch_case(document, facts, download.instruction, words, "_deb")
+    case = arch_case(document, facts, download.instruction, words, (held[1],), "_deb")
     edit = substitute(download.word, held[1], case[1]) if case else None
     names = {token.place: "${TARGETARCH}" for token in download.tokens}
     beside = coupled(facts, download, names)

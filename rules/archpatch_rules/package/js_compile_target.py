@@ -105,7 +105,8 @@ def _fix(
 ) -> Fix | None:
     if found.text not in _ARM64 or "alpine" in word.raw:
         return None
-    chosen = arch_case(document, facts, command.run, {"amd64": found.text, "arm64": _ARM64[found.text]})
+    words = {"amd64": found.text, "arm64": _ARM64[found.text]}
+    chosen = arch_case(document, facts, command.run, words, (span,))
     edit = substitute(word, span, chosen[1]) if chosen else None
     if chosen is None or edit is None:
         return None

@@ -9,8 +9,9 @@ from archpatch.facts.repositories import Address, apt_addresses
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Related, Rule, Severity
+from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Instruction, Run
-from archpatch.text import Applicability, Edit, Fix, regex
+from archpatch.text import Applicability, Fix, Span, regex
 from archpatch_rules.package.which import stages
 
 _OFFICIAL = regex(r"[a-z]+://((?:[a-z.]+\.)?archive\.ubuntu\.com/ubuntu|security\.ubuntu\.com/ubuntu)(?=/?$)")
@@ -96,16 +97,19 @@ def _fix(document: Document, facts: Facts, addresses: list[Address], above: Inst
         return None
     host = hosts.pop()
     words = {target.arch: _PORTS for target in facts.targets} | dict.fromkeys(("amd64", "386"), host)
-    chosen = arch_case(document, facts, run, {"arm64": _PORTS} | words, "_mirror", above=above)
-    if chosen is None or b"sh -c" in run.span.of(document.source):
-        return None
-    edits: list[Edit] = list(chosen[0])
+    places: list[tuple[ShellWord, Span]] = []
     for address in addresses:
         at = address.start + address.uri.index(host)
         span = address.text.span(at, at + len(host))
         word = address.text.word(span) if span else None
-        edit = substitute(word, span, chosen[1]) if word and span else None
-        if edit is None:
+        if span is None or word is None:
             return None
-        edits.append(edit)
-    return Fix("Choose the mirror by architecture", tuple(edits), Applicability.UNSAFE)
+        places.append((word, span))
+    words = {"arm64": _PORTS} | words
+    chosen = arch_case(document, facts, run, words, [span for _, span in places], "_mirror", above=above)
+    if chosen is None:
+        return None
+    made = [edit for word, span in places if (edit := substitute(word, span, chosen[1])) is not None]
+    if len(made) < len(places):
+        return None
+    return Fix("Choose the mirror by architecture", (*chosen[0], *made), Applicability.UNSAFE)

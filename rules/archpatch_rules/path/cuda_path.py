@@ -96,7 +96,7 @@ def _fix(document: Document, facts: Facts, place: Written, match: re.Match[str],
         return None
     if not only_asked_for(facts, "amd64", "arm64"):
         return None
-    chosen = arch_case(document, facts, run, {"amd64": "x86_64", "arm64": "sbsa"}, "_cuda")
+    chosen = arch_case(document, facts, run, {"amd64": "x86_64", "arm64": "sbsa"}, (span,), "_cuda")
     if chosen is None:
         return None
     edit = substitute_written(place, Span(span.end - len("x86_64"), span.end), chosen[1])

@@ -112,7 +112,7 @@ class HostArchInBuildStage(Rule):
             edits: tuple[Edit, ...] = declare_arg(document, facts, command.run, "TARGETARCH")
             expression = "${TARGETARCH}"
         else:
-            case = arch_case(document, facts, command.run, words)
+            case = arch_case(document, facts, command.run, words, (place.span,))
             if case is None:
                 return None
             edits, expression = case

@@ -143,7 +143,7 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fi
         if not spans:
             continue
         words = {arch: word for arch in ("amd64", "arm64") if (word := Convention.UNAME.spell(arch))}
-        case = arch_case(document, facts, run, words)
+        case = arch_case(document, facts, run, words, [span for _, span in spans])
         if case is None:
             return None
         for holder, span in spans:

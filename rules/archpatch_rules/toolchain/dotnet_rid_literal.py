@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind, StageFacts, Written, written
+from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.dotnet import Runtime, runtimes, sdk_version
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
@@ -207,17 +207,11 @@ def _by_arch(document: Document, facts: Facts, runtime: Runtime, first: Runtime)
 def _by_case(document: Document, facts: Facts, runtime: Runtime) -> tuple[Edit, ...] | None:
     written = "x64" if runtime.arch == "amd64" else "arm64"
     span = runtime.value.find(f"-{written}" if runtime.system else written)
-    case = arch_case(document, facts, runtime.command.run, _WORDS)
-    if not runtime.arch or span is None or case is None or _in_another_shell(runtime.command):
+    case = arch_case(document, facts, runtime.command.run, _WORDS, (span,)) if span else None
+    if not runtime.arch or span is None or case is None:
         return None
     edit = substitute(runtime.value, Span(span.end - len(written), span.end), case[1])
     return None if edit is None else (*case[0], edit)
-
-
-def _in_another_shell(command: Command) -> bool:
-    """Whether a command stands in the script of `sh -c`, which does not see what a `case` before it sets."""
-    shells = command.script.shells
-    return any(other.script is not None and command.shell.span in other.script.span for other in shells)
 
 
 def _knows_amd64(stage: StageFacts) -> bool:
@@ -253,9 +247,7 @@ def _in_path(document: Document, facts: Facts, place: Written, name: str) -> tup
         chosen = declare_spelling(document, facts, place.instruction, "x64", "arm64")
         made = [chosen and substitute_word(place.word, span, chosen[1]) for span in spans]
     elif isinstance(place.instruction, Run) and isinstance(place.word, ShellWord):
-        if place.command is None or _in_another_shell(place.command):
-            return None
-        chosen = arch_case(document, facts, place.instruction, _WORDS)
+        chosen = arch_case(document, facts, place.instruction, _WORDS, spans)
         made = [chosen and substitute(place.word, span, chosen[1]) for span in spans]
     else:
         return None

@@ -73,7 +73,10 @@ class MavenNativeClassifier(Rule):
                     )
                 elif native:
                     spelled = {"amd64": "x86_64", "arm64": Convention.DOCKER.spell("arm64") or ""}
-                    case, span = arch_case(document, facts, command.run, spelled), word.find("x86_64")
+                    case, span = (
+                        arch_case(document, facts, command.run, spelled, (word.span,)),
+                        word.find("x86_64"),
+                    )
                     edit = substitute(word, Span(span.start, span.end), case[1]) if case and span else None
                     if case and edit:
                         fix = Fix("Choose it by architecture", (*case[0], edit), Applicability.UNSAFE)

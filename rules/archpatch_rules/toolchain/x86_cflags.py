@@ -133,7 +133,7 @@ def _fix(
     single = any(part.quote is Quote.SINGLE and span in part.span for part in first.word.parts)
     value = f"'{text}'" if " " in text else text
     words = {"arm64": "", **{target.arch: "" for target in facts.targets}, "amd64": value}
-    case = None if single else arch_case(document, facts, run, words, "_flags", above=above)
+    case = None if single else arch_case(document, facts, run, words, (span,), "_flags", above=above)
     edit = (
         Edit.replace(span, case[1])
         if case and _is_word(first)
