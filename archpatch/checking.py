@@ -66,7 +66,8 @@ class Report(Struct, frozen=True):
     `unknown`: what could not be looked at. `targets`: the platforms that were looked at, which a comment of the
     file may have named. `foreign`: those of them for which the final stage is made for another platform. `blind`:
     the final image is made, among others, by scripts that are `unknown`. `demoted`: findings whose fix claimed to be
-    SAFE and would change what amd64 gets; among `findings` it is UNSAFE.
+    SAFE and would change what amd64 gets; among `findings` it is UNSAFE. `failures`: rules that failed, each told in
+    a sentence; the findings are those of the others.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -77,6 +78,7 @@ class Report(Struct, frozen=True):
     foreign: frozenset[Platform] = frozenset()
     blind: bool = False
     demoted: tuple[Finding, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 def targets_of(document: Document, settings: Settings) -> tuple[Platform, ...]:
@@ -87,7 +89,7 @@ def targets_of(document: Document, settings: Settings) -> tuple[Platform, ...]:
 def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
     """Every finding of the asked rules, styles, selection and suppressions taken into account.
 
-    The rules' own claims on their fixes stand here unchecked. Raises InternalError when a rule fails.
+    The rules' own claims on their fixes stand here unchecked.
     """
     document, context, targets = facts.document, facts.context, facts.targets
     comments = suppress.read(document)
@@ -95,13 +97,14 @@ def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
     if all(target == AMD64 for target in targets):
         about_comments = (finding for finding in comments.findings if _wanted(settings, finding))
         return Report(tuple(about_comments), errors=errors, targets=targets)
-    raw = list(_ask(_needed(document, rules, settings, comments), document, facts))
+    failures: list[str] = []
+    raw = list(_ask(_needed(document, rules, settings, comments), document, facts, failures))
     kept, hidden, used = _sift(raw, comments, context, document)
     unread = tuple(_unread(facts))
     unknown = tuple(problem for _, problem in unread)
     findings = [_styled(finding, rule, settings) for rule, finding in kept if settings.asks(rule)]
     own = list(comments.findings)
-    if not errors and settings.asks(suppress.UNUSED):
+    if not errors and not failures and settings.asks(suppress.UNUSED):
         known: tuple[Rule | Notice, ...] = (*rules, *suppress.NOTICES)
         own += comments.unused(used, known, (problem.span for problem in unknown))
     findings += (
@@ -117,6 +120,7 @@ def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
         targets,
         frozenset(_foreign(facts)),
         any(stage is not None and stage.reached for stage, _ in unread),
+        failures=tuple(failures),
     )
 
 
@@ -161,15 +165,16 @@ def _hints(rules: tuple[Rule, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((part, tuple(hints)) for part, hints in groups.items())
 
 
-def _ask(rules: Iterable[Rule], document: Document, facts: Facts) -> Iterator[tuple[Rule, Finding]]:
+def _ask(
+    rules: Iterable[Rule], document: Document, facts: Facts, failures: list[str]
+) -> Iterator[tuple[Rule, Finding]]:
     for rule in rules:
         try:
             findings = tuple(rule.check(document, facts))
         except Exception as error:  # a rule may be anyone's code; no other may suffer, nor the file
-            raise InternalError(
-                f"{document.path}: rule {rule.code} ({rule.name}) failed: {type(error).__name__}: {error}; "
-                "the file is as it was"
-            ) from error
+            reason = f"{type(error).__name__}: {error}"
+            failures.append(f"rule {rule.code} ({rule.name}) failed: {reason}; the file is as it was")
+            continue
         for finding in findings:
             yield rule, finding
 

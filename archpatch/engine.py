@@ -79,7 +79,7 @@ def check(
 
     Raises InternalError when a rule fails.
     """
-    return State(document, tuple(rules), settings or Settings(), context).report
+    return State(document, tuple(rules), settings or Settings(), context).whole()
 
 
 def fix(
@@ -114,7 +114,7 @@ def mend(
     demoted: dict[tuple[str, str], Finding] = {}
     abstained = 0
     for _ in range(ROUNDS):
-        report = state.report
+        report = state.whole()
         demoted |= {(finding.code, finding.message): finding for finding in report.demoted}
         chosen = _choose(state, [one for one in _mendable(state, level) if wanted is None or wanted(one)])
         if not chosen:
@@ -278,6 +278,12 @@ class State(Struct, frozen=True, dict=True):
             return report
         findings = tuple(_claim_less(one) if one in demoted else one for one in report.findings)
         return replace(report, findings=findings, demoted=tuple(demoted))
+
+    def whole(self) -> Report:
+        """The findings of every rule. Raises InternalError when a rule failed."""
+        for failure in self.report.failures:
+            raise InternalError(f"{self.document.path}: {failure}")
+        return self.report
 
     @cached_property
     def view(self) -> View:

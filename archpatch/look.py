@@ -102,7 +102,7 @@ def _failed(task: Task, source: bytes, error: Error) -> FileResult:
     if task.verb is not Verb.CHECK:
         checked = look(replace(task, verb=Verb.CHECK))
         if isinstance(checked, FileResult):
-            return replace(checked, errors=(error, *checked.errors))
+            return replace(checked, errors=tuple(dict.fromkeys((error, *checked.errors))))
     states = dict.fromkeys(task.settings.targets, State.UNKNOWN)
     return FileResult(task.path, source, task.settings.targets, errors=(error,), states=states)
 
@@ -218,15 +218,7 @@ class _Look(Struct, frozen=True):
             entries=entries(document, report.findings, others, writes=self._writes),
             suppressed=entries(document, report.suppressed, others, suppressed=True),
             unknown=report.unknown,
-            errors=tuple(
-                Error(
-                    document.path,
-                    Kind.PARSE,
-                    problem.message,
-                    lines_of(document.source).number(problem.span.start),
-                )
-                for problem in report.errors
-            ),
+            errors=tuple(_errors(document, report)),
             states=assess(report),
             others=others,
         )
@@ -234,6 +226,14 @@ class _Look(Struct, frozen=True):
             told = _narrowed(told, self.task.scope)
         failing = any(entry.finding.severity >= self.task.fail_on for entry in told.entries)
         return replace(told, failing=failing)
+
+
+def _errors(document: Document, report: engine.Report) -> Iterator[Error]:
+    for problem in report.errors:
+        line = lines_of(document.source).number(problem.span.start)
+        yield Error(document.path, Kind.PARSE, problem.message, line)
+    for failure in report.failures:
+        yield Error(document.path, Kind.INTERNAL, failure)
 
 
 def assess(report: engine.Report) -> Mapping[Platform, State]:
@@ -246,7 +246,7 @@ def assess(report: engine.Report) -> Mapping[Platform, State]:
     worst = max((_need(finding) for finding in serious), key=_ORDER.index, default=State.READY)
     if report.errors:
         return dict.fromkeys(report.targets, State.UNKNOWN)
-    if report.blind and worst is not State.NEEDS_YOU:  # could not look is never fine
+    if (report.blind or report.failures) and worst is not State.NEEDS_YOU:  # could not look is never fine
         worst = State.UNKNOWN
     native = {AMD64} - report.foreign
     return {target: State.READY if target in native else worst for target in report.targets}

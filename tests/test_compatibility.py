@@ -351,3 +351,31 @@ def test_an_internal_error_ends_with_2_and_one_line(
     assert ran.returncode == 2
     assert b"zz" in ran.stderr.lower()
     assert b"Traceback" not in ran.stderr
+
+
+def test_a_rule_that_fails_takes_no_finding_of_another_and_no_file_is_written(
+    archpatch: Run, tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "zz_pack.py").write_text(TOY + PACKS["a rule that fails"])
+    info = tmp_path / "zz_pack-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zz-pack\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[archpatch.rules]\nzz = zz_pack\n")
+    before = (tree / "unsafe" / "Dockerfile").read_bytes()
+    said = {}
+    for pack in ("", str(tmp_path)):
+        env = {**os.environ, "PYTHONPATH": pack}
+        ran = archpatch(
+            "check", "--output-format", "json", "--no-cache", "unsafe", "clean", cwd=tree, env=env
+        )
+        said[pack] = json.loads(ran.stdout)
+    alone, beside = said.values()
+    assert beside["findings"] == alone["findings"] != []
+    told = [(error["kind"], error["message"]) for error in beside["errors"]]
+    assert told == [("internal", "rule ZZ101 (toy) failed: LookupError: x; the file is as it was")] * 2
+    arm64 = {image["path"]: image["platforms"]["linux/arm64"] for image in beside["images"]}
+    assert arm64 == {"clean/Dockerfile": "unknown", "unsafe/Dockerfile": "unknown"}
+    ran = archpatch("fix", "--unsafe", "unsafe", cwd=tree, env=env)
+    assert ran.returncode == 2
+    assert ran.stderr.count(b"rule ZZ101") == 1
+    assert (tree / "unsafe" / "Dockerfile").read_bytes() == before
