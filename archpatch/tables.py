@@ -7,7 +7,7 @@ says how one is written. Nothing is read before it is asked for, and a look-up p
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,6 +110,21 @@ def builtin(name: str) -> Table:
     return Table(read(path).decode(), path)
 
 
+@cache
+def _builtin_deb_names() -> frozenset[str]:  # thousands of rows: once a process, not once for each Tables
+    return _deb_names(builtin(name) for name in ("packages-without-arm64", "debian-without-arm64"))
+
+
+def _deb_names(tables: Iterable[Table]) -> frozenset[str]:
+    names: set[str] = set()
+    for table in tables:
+        if table.name == "debian-without-arm64":
+            names |= table.keys()
+        elif table.name == "packages-without-arm64":
+            names.update(row["package"] for row in table if row["manager"] == "apt")
+    return frozenset(names)
+
+
 class Tables(Struct, frozen=True, dict=True):
     """Every table: the user's own first, then the built-in ones. `extra` are paths of files.
 
@@ -153,13 +168,7 @@ class Tables(Struct, frozen=True, dict=True):
     @cached_property
     def deb_names(self) -> frozenset[str]:
         """The names of packages that apt does not find for arm64, in some release at least."""
-        own = (
-            row["package"]
-            for t in self.named("packages-without-arm64")
-            for row in t
-            if row["manager"] == "apt"
-        )
-        return frozenset(own).union(*(table.keys() for table in self.named("debian-without-arm64")))
+        return _builtin_deb_names() | _deb_names(self._own)
 
     def debian_lacks_arm64(self, package: str, release: str | None = None) -> bool:
         """Whether Debian builds a package for amd64 and not for arm64.
