@@ -252,7 +252,8 @@ class Choice(Branch):
 
     def pattern(self, words: tuple[ShellWord, ...]) -> None:
         """After the patterns of an arm."""
-        self.star = any(word.literal is not None and not word.literal.strip("*?") for word in words)
+        # The empty pattern is none of them: it is taken where nobody set the variable.
+        self.star = any(word.literal and not word.literal.strip("*?") for word in words)
         tests = tuple(test for word in words if (test := self.chosen.test(word)) is not None)
         part = self.rest if self.star else self.rest & frozenset().union(*(test.arches for test in tests))
         split = Split(part, self.rest - part, tests, self.subject, self.chosen)

@@ -240,3 +240,16 @@ def test_a_variable_of_very_many_values_is_not_followed(arms: int, expected: str
     text = f"{many}; if [ $X = v7 ]; then a; fi"
     assert only(text) == {"a": expected}
     assert only(text + "; X=$TARGETARCH; if [ $X = arm64 ]; then b; fi") == {"a": expected, "b": "arm64"}
+
+
+@pytest.mark.parametrize(
+    ("text", "arches"),
+    [
+        pytest.param('case $TARGETARCH in amd64|"") a;; arm64) b;; esac', [{"amd64"}, {"arm64"}], id="beside"),
+        pytest.param("case $TARGETARCH in '') a;; amd64) b;; arm64) c;; esac", [set(), {"amd64"}, {"arm64"}], id="first"),
+    ],
+)  # fmt: skip
+def test_the_empty_pattern_is_no_default(text: str, arches: list[set[str]]) -> None:
+    found = switch(text)
+    assert found.default is None
+    assert [set(arm.arches) for arm in found.arms] == arches
