@@ -24,6 +24,7 @@ from archpatch.rewrite_added import fetch_by_docker_name, fetch_under_one_name
 from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import fetch_stages
+from archpatch.rewrite_unnamed import unnamed_name
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
 from archpatch.text import Applicability, Edit, Fix, agree, encode
@@ -84,8 +85,8 @@ def respell(
 ) -> Respelling | None:
     """The edits that make a download follow the architecture; `words` has the spellings for each place of the URL.
 
-    None where no edit is known to be right: in the exec form, within `sh -c`, in a stage whose platform is fixed,
-    where an instruction that cannot be changed too relies on the file's name.
+    None where no edit is known to be right: in the exec form, under ONBUILD, within `sh -c`, in a stage whose platform
+    is fixed, where an instruction that cannot be changed too relies on the file's name.
     """
     found = _respell(document, facts, download, words)
     if found is None or not agree(found.edits):
@@ -102,6 +103,7 @@ def _respell(
     run = isinstance(download.instruction, Run)
     if (
         argument is None
+        or download.instruction.onbuild
         or not download.tokens
         or not _readable(download)
         or (run and download.instruction.json)
@@ -129,9 +131,10 @@ def _respell(
         document, facts, download, expressions, argument, words[0] if len(words) == 1 else None
     )
     goal = in_destination(document, facts, download, argument)
-    if beside is None or others is None or goal is None:
+    ending = unnamed_name(facts, download, expressions)
+    if beside is None or others is None or goal is None or ending is None:
         return None
-    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others, *goal))), bool(others or goal))
+    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending))), bool(others or goal))
 
 
 def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:

@@ -67,16 +67,24 @@ def piece_at(pieces: Sequence[Piece], start: int, end: int) -> tuple[Piece, Span
     None where they lie across pieces.
     """
     at = 0
-    for piece in pieces:
+    for number, piece in enumerate(pieces):
         after = at + len(piece.text)
-        # An empty place at a seam belongs to the piece before it.
         if at <= start and end <= after and (start < after or start == end):
+            # An empty place at a seam belongs to the piece before it, unless that one comes out of a variable.
+            if start == end == after and _is_held(piece) and pieces[number + 1 :]:
+                following = pieces[number + 1]
+                if not _is_held(following):
+                    at, piece = after, following
             if piece.span is None:
                 return piece, None
             first = piece.span.start + len(encode(piece.text[: start - at]))
             return piece, Span(first, first + len(encode(piece.text[start - at : end - at])))
         at = after
     return None
+
+
+def _is_held(piece: Piece) -> bool:
+    return piece.span is None or piece.assign is not None or piece.declaration is not None
 
 
 def trace(facts: Facts, command: Command, word: ShellWord, target: Platform) -> tuple[Piece, ...]:

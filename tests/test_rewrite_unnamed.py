@@ -1,0 +1,73 @@
+"""Files whose name says nothing on amd64, and what goes by that name."""
+
+from __future__ import annotations
+
+import pytest
+
+from archpatch.text import Applicability
+from tests.test_rewrite_downloads import codes, fixed
+
+NINJA = "https://github.com/ninja-build/ninja/releases/download/v1.12.1/ninja-linux"
+K3S = "https://github.com/k3s-io/k3s/releases/download/v1.30.0/k3s"
+HADOOP = "https://downloads.apache.org/hadoop/common/hadoop-$V/hadoop-$V"
+
+
+def _fixed(text: str) -> str:
+    """The commands after the `case`, as the safe fix writes them."""
+    return fixed(f"FROM debian\nENV V=3.4.0\n{text}\n", Applicability.SAFE).rpartition("esac && ")[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            f"wget {NINJA}.zip && unzip ninja-linux.zip && rm ./ninja-linux.zip",
+            f"wget {NINJA}${{_arch}}.zip && unzip ninja-linux${{_arch}}.zip && rm ./ninja-linux${{_arch}}.zip",
+            id="an archive",
+        ),
+        pytest.param(
+            f"wget -P /tmp {NINJA}.zip && unzip '/tmp/ninja-linux.zip'",
+            f"wget -P /tmp {NINJA}${{_arch}}.zip && unzip '/tmp/ninja-linux'\"${{_arch}}\"'.zip'",
+            id="saved to a folder",
+        ),
+        pytest.param(
+            f"cd /tmp && curl -fLO {NINJA}.zip && cd / && unzip /tmp/ninja-linux.zip && rm /opt/ninja-linux.zip",
+            f"cd /tmp && curl -fLO {NINJA}${{_arch}}.zip && cd / && unzip /tmp/ninja-linux${{_arch}}.zip"
+            " && rm /opt/ninja-linux.zip",
+            id="of another folder",
+        ),
+        pytest.param(
+            f"wget {K3S} && chmod +x k3s && mv k3s /usr/bin/k3s",
+            f"wget {K3S}${{_arch}} && chmod +x k3s${{_arch}} && mv k3s${{_arch}} /usr/bin/k3s",
+            id="a program that is moved",
+        ),
+        pytest.param(
+            f"wget -O /usr/bin/k3s {K3S} && chmod +x /usr/bin/k3s",
+            f"wget -O /usr/bin/k3s {K3S}${{_arch}} && chmod +x /usr/bin/k3s",
+            id="under a name of its own",
+        ),
+        pytest.param(
+            f"wget {HADOOP}.tar.gz && tar xf hadoop-$V.tar.gz -C /opt --strip-components=1",
+            f"wget {HADOOP}${{_arch}}.tar.gz && tar xf hadoop-$V${{_arch}}.tar.gz -C /opt --strip-components=1",
+            id="with a variable",
+        ),
+    ],
+)
+def test_what_goes_by_the_name_gets_its_ending_too(before: str, after: str) -> None:
+    assert _fixed(f"RUN {before}") == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"RUN cd /usr/bin && wget {K3S} && chmod +x k3s", id="a program keeps its name"),
+        pytest.param(f"RUN wget {NINJA}.zip\nRUN unzip ninja-linux.zip", id="another RUN unpacks it"),
+        pytest.param(f"RUN wget {HADOOP}.tar.gz && tar xf hadoop-$V.tar.gz && mv hadoop-$V /x", id="its folder"),
+        pytest.param(f"RUN wget -O- {HADOOP}.tar.gz | tar xz\nRUN mv hadoop-$V /x", id="its folder, later"),
+        pytest.param(f"RUN wget -O- {HADOOP}.tar.gz | tar xz\nENV HOME=/hadoop-${{V}}/x", id="its folder, elsewhere"),
+    ],
+)  # fmt: skip
+def test_where_a_name_cannot_follow_it_stays_a_finding(text: str) -> None:
+    before = f"FROM debian\nENV V=3.4.0\n{text}\n"
+    assert codes(before) == ["AP401"]
+    assert fixed(before) == before
