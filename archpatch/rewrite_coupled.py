@@ -41,11 +41,14 @@ def _in_script(
     inner = [one.script.span for one in command.script.shells if one.script is not None]
     parts = _parts(download.url)
     edits: list[Edit] = []
+    same = _branches(facts, command.script, download)
+    if any(_speaks_otherwise(one, places) for one in same):
+        return None
     named = _naming(command.stage, command.run.span.start)
     if len(named) > _MOST_NAMES:
         return None
     for word, pieces, found in (one for one in named if one[2].text in places):
-        if not _is_of(text_of(pieces), found, parts):
+        if word not in same and not _is_of(text_of(pieces), found, parts):
             continue
         piece, span = piece_at(pieces, found.start, found.end) or (None, None)
         if piece is None or span in changed:
@@ -69,7 +72,7 @@ def _in_script(
 def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece, ...], ArchWord], ...]:
     """Every architecture that a word of the RUN at `start` names outside of arms for one: the word, its value, and the
     place in it."""
-    run = stage.runs[bisect_left(stage.runs, start, key=lambda run: run.span.start)]
+    run = stage.every_run[bisect_left(stage.every_run, start, key=lambda run: run.span.start)]
     script = stage.facts.shell(run)
     found: list[tuple[ShellWord, tuple[Piece, ...], ArchWord]] = []
     for word, only_on in _words(script):
@@ -78,6 +81,25 @@ def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece
             pieces = trace(stage.facts, Command(shell, run, stage, script), word, AMD64)
             found += ((word, pieces, one) for one in arch_words(text_of(pieces)))
     return tuple(found)
+
+
+def _branches(facts: Facts, script: Script, download: Download) -> list[ShellWord]:
+    """What other branches of a script set the variable to that holds the architecture of the URL: nothing uses it
+    between there and here."""
+    found = []
+    for last in (one.piece.assign for one in download.tokens if one.piece and one.piece.assign):
+        for other in script.assigns:
+            if other.name != last.name or other.value is None or other.only_on is not None:
+                continue
+            between = decode(facts.document.source[other.span.end : last.span.start])
+            if between and f"${other.name}" not in between and f"${{{other.name}" not in between:
+                found.append(other.value)
+    return found
+
+
+def _speaks_otherwise(word: ShellWord, places: Mapping[str, int]) -> bool:
+    """Whether a word spells amd64 as the URL does not."""
+    return any(one.arch == AMD64.arch and one.text not in places for one in arch_words(word.raw))
 
 
 def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
@@ -118,9 +140,14 @@ def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
     first = max(text.rfind(mark, 0, start) for mark in "/ =,:\"'^|(\n\t") + 1
     last = min((at for mark in "/ =,:\"'$|)\n\t" if (at := text.find(mark, end)) >= 0), default=len(text))
     part = _ENDING.sub("", text[first:last].replace("\\", ""))
-    return any(part == other or (len(part) > end - start and part in other) for other in parts) or (
-        bool(parts) and parts[-1] in part and len(parts[-1]) > end - start
-    )
+    if len(part) > end - start and any(_joined(part) in _joined(other) for other in parts):
+        return True
+    return part in parts or (bool(parts) and parts[-1] in part and len(parts[-1]) > end - start)
+
+
+def _joined(part: str) -> str:
+    """A name with one joint for all: what `tool-linux_x86_64.tgz` unpacks to may be called `linux-x86_64`."""
+    return part.replace("-", "_")
 
 
 _CLUSTER = regex(r"[A-Za-z0-9]+[-_.]$")
@@ -298,12 +325,12 @@ def _may_mention(text: str, download: Download) -> bool:
 
 
 def clusters(download: Download) -> set[str]:
-    """The pieces of the file's name with the architecture in them: `linux-amd64`."""
-    names = set()
+    """The pieces of the file's name with the architecture in them: `linux-amd64`, and `linux_amd64` for one of these."""
+    names: set[str] = set()
     for token in download.tokens:
         before = _CLUSTER.search(download.url[: token.start])
         if before and token.text:
-            names.add(before[0] + token.text)
+            names.update(before[0][:-1] + joint + token.text for joint in {before[0][-1], "-", "_"})
     return names
 
 

@@ -338,3 +338,23 @@ def test_other_commands_follow_the_package_of_ubuntus_archive_or_it_stays() -> N
     assert after.endswith(" && dpkg -i x_1_${TARGETARCH}.deb\nRUN rm x_1_${TARGETARCH}.deb\n")
     withheld = f'{fetch}\nRUN ["dpkg", "-i", "x_1_amd64.deb"]\n'
     assert fixed(withheld) == withheld
+
+
+def test_what_is_unpacked_may_join_its_words_in_another_way() -> None:
+    url = "https://example.com/tool-linux_amd64-1.0.tar.gz"
+    before = f"FROM debian\nRUN wget -O- {url} | tar xz && mv linux-amd64/tool /bin\nRUN rm -r linux-amd64\n"
+    after = before.replace("amd64", "${TARGETARCH}").replace("RUN wget", "ARG TARGETARCH\nRUN wget")
+    assert fixed(before) == after
+
+
+@pytest.mark.parametrize(
+    ("other", "fits"),
+    [
+        pytest.param("F=tool_linux_amd64.tar.gz", True, id="the same word"),
+        pytest.param("F=tool_linux_x86_64.tar.gz", False, id="another word"),
+        pytest.param("F=tool_linux_x86_64.tar.gz; wget $U/$F", True, id="used there and done with"),
+    ],
+)
+def test_a_file_that_each_branch_names_follows_in_each_of_them(other: str, fits: bool) -> None:
+    before = f"FROM debian\nENV U=https://example.com\nRUN if [ $NEW ]; then {other}; else F=tool-linux-amd64.gz; fi; wget $U/$F\n"
+    assert ("F=tool-linux-${TARGETARCH}.gz" in fixed(before)) is fits
