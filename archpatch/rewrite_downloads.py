@@ -51,13 +51,14 @@ def guessed_words(download: Download) -> tuple[Words, ...] | None:
     found: dict[int, Words] = {}
     for token in download.tokens:
         before = "" if download.file_name.endswith(".whl") else download.url[: token.start]
-        spelled = _convention(token.text, before)
+        spelled = convention_of(token.text, before)
         if spelled is None or found.setdefault(token.place, spelled) != spelled:
             return None
     return tuple(found[place] for place in sorted(found))
 
 
-def _convention(text: str, before: str) -> Words | None:
+def convention_of(text: str, before: str) -> Words | None:
+    """The spellings that go with a word for amd64, by the text before it in a file's name; None where none is known."""
     if text == "x86_64" and before.endswith(("Linux_", "linux_")):
         return {"amd64": text, "arm64": "arm64"}
     convention = {"amd64": Convention.DOCKER, "x86_64": Convention.UNAME, "x64": Convention.NODE}.get(text)

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.platforms import ArchWord, arch_words
-from archpatch.rewrite import declare_arg, substitute
+from archpatch.rewrite import arch_case, declare_arg, substitute
+from archpatch.rewrite_downloads import convention_of
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span
 
 _FILTERS = frozenset({"grep", "egrep", "fgrep", "rg", "jq", "awk", "gawk", "sed"})
 _FETCHERS = frozenset({"curl", "wget", "wget2", "http"})
-_EXPRESSIONS = {"amd64": "${TARGETARCH}", "x86_64": "$(uname -m)"}
 
 
 class ReleaseAssetFilter(Rule):
@@ -25,8 +25,9 @@ class ReleaseAssetFilter(Rule):
 
     It is fine in a branch that asks for the architecture, and where the filter names the others too.
 
-    The fix puts `${TARGETARCH}` in place of `amd64`, and `$(uname -m)` in place of `x86_64`. It is unsafe: what the
-    release calls its file for arm64 is not known.
+    The fix puts `${TARGETARCH}` in place of `amd64`, and `$(uname -m)` in place of `x86_64`; beside `Linux_x86_64` the
+    file for arm64 is mostly `Linux_arm64`, which a `case` chooses. It is unsafe: what the release calls that file is
+    not known.
     """
 
     code, name, severity = "AP412", "release-asset-filter", Severity.WARNING
@@ -50,6 +51,19 @@ class ReleaseAssetFilter(Rule):
             "RUN URL=$(curl -fsSL https://api.github.com/repos/o/r/releases/latest "
             "| jq -r '.assets[].browser_download_url | select(contains(\"'\"$(uname -m)\"'\"))') && curl -fsSLO $URL\n",
             applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep -o 'https.*Linux_x86_64.tar.gz' | xargs curl -fsSLO\n",
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep -o 'https.*Linux_'\"${_arch}\"'.tar.gz' "
+            "| xargs curl -fsSLO\n",
+            applicability="unsafe",
+            title="GoReleaser's names",
         ),
         Example(
             "FROM debian\nRUN gh release download v1 -R o/r -p '*_linux64.tar.gz'\n",
@@ -121,11 +135,26 @@ def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, ArchWord]]:
 def _fix(
     document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, found: ArchWord
 ) -> Fix | None:
-    expression = _EXPRESSIONS.get(found.text)
-    if expression is None or command.stage.kind is not PlatformKind.TARGET or command.run.json:
+    if command.stage.kind is not PlatformKind.TARGET or command.run.json or not command.script.readable:
         return None
-    edit = substitute(word, span, expression, command)
-    if edit is None or not command.script.readable:
+    chosen = _chosen(document, facts, command, word, span, found)
+    edit = substitute(word, span, chosen[1], command) if chosen else None
+    if chosen is None or edit is None:
         return None
-    declared = declare_arg(document, facts, command.run, "TARGETARCH") if "TARGETARCH" in expression else ()
-    return Fix("Pick the file for the architecture that is built", (*declared, edit), Applicability.UNSAFE)
+    edits = (*chosen[0], edit)
+    return Fix("Pick the file for the architecture that is built", edits, Applicability.UNSAFE)
+
+
+def _chosen(
+    document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, found: ArchWord
+) -> tuple[tuple[Edit, ...], str] | None:
+    """What to write in place of the architecture, and the edits that make it work."""
+    words = convention_of(found.text, word.raw[: found.start])
+    if words is None:
+        return None
+    pair = (found.text, words["arm64"])
+    if pair == ("amd64", "arm64"):
+        return declare_arg(document, facts, command.run, "TARGETARCH"), "${TARGETARCH}"
+    if pair == ("x86_64", "aarch64"):
+        return (), "$(uname -m)"
+    return arch_case(document, facts, command.run, words, (span,))
