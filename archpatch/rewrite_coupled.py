@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from archpatch.facts import Command, Download, Facts, StageFacts
@@ -142,6 +143,8 @@ def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
     part = _ENDING.sub("", text[first:last].replace("\\", ""))
     if len(part) > end - start and any(_joined(part) in _joined(other) for other in parts):
         return True
+    if "*" in part and any(fnmatchcase(other, part) for other in parts):
+        return True
     return part in parts or (bool(parts) and parts[-1] in part and len(parts[-1]) > end - start)
 
 
@@ -151,6 +154,7 @@ def _joined(part: str) -> str:
 
 
 _CLUSTER = regex(r"[A-Za-z0-9]+[-_.]$")
+_AFTER = regex(r"[-_][A-Za-z]+")
 _URLS = regex(r"\b(?:https?|ftp)://\S+")
 
 
@@ -325,12 +329,15 @@ def _may_mention(text: str, download: Download) -> bool:
 
 
 def clusters(download: Download) -> set[str]:
-    """The pieces of the file's name with the architecture in them: `linux-amd64`, and `linux_amd64` for one of these."""
+    """The pieces of the file's name with the architecture in them: `linux-amd64`, `linux_amd64` for one of these, and
+    `amd64-static`."""
     names: set[str] = set()
-    for token in download.tokens:
+    for token in (one for one in download.tokens if one.text):
         before = _CLUSTER.search(download.url[: token.start])
-        if before and token.text:
+        if before:
             names.update(before[0][:-1] + joint + token.text for joint in {before[0][-1], "-", "_"})
+        if after := _AFTER.match(download.url, token.end):
+            names.add(token.text + after[0])
     return names
 
 

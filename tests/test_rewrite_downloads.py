@@ -358,3 +358,14 @@ def test_what_is_unpacked_may_join_its_words_in_another_way() -> None:
 def test_a_file_that_each_branch_names_follows_in_each_of_them(other: str, fits: bool) -> None:
     before = f"FROM debian\nENV U=https://example.com\nRUN if [ $NEW ]; then {other}; else F=tool-linux-amd64.gz; fi; wget $U/$F\n"
     assert ("F=tool-linux-${TARGETARCH}.gz" in fixed(before)) is fits
+
+
+def test_a_pattern_that_the_name_fits_goes_with_it() -> None:
+    before = (
+        "FROM debian\nRUN wget https://johnvansickle.com/ffmpeg/releases/ffmpeg-release-amd64-static.tar.xz "
+    )
+    before += "&& tar xf ffmpeg-*.tar.xz && mv ffmpeg-*-amd64-static/ffmpeg /bin && rm -r *-arm-amd64-*\nRUN rm -r f*-amd64-static\n"
+    after = before.replace("amd64-static", "${TARGETARCH}-static").replace(
+        "RUN wget", "ARG TARGETARCH\nRUN wget"
+    )
+    assert fixed(before) == after
