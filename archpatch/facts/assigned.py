@@ -68,9 +68,7 @@ def assigned(facts: Facts, *names: str) -> Iterator[Assigned]:
 
 
 def _in_script(facts: Facts, run: Run, stage: StageFacts, names: frozenset[str]) -> Iterator[Assigned]:
-    for command in facts.commands(stage):
-        if command.run is not run:
-            continue
+    for command in facts.commands_of(run, stage):
         seen: set[Span] = set()
         for assign in command.shell.assigns:
             seen.add(assign.span)

@@ -114,8 +114,8 @@ class Sums(Struct, frozen=True, dict=True):
 
 
 def sums_of(facts: Facts, stage: StageFacts) -> Iterator[Sums]:
-    """The RUNs of a stage that compute checksums."""
-    for run in stage.runs:
+    """The RUNs of a stage that compute checksums, in their order."""
+    for run in stage.every_run:
         if not _SUMS.search(decode(run.span.of(facts.document.source))):
             continue
         script = facts.shell(run)

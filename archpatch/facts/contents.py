@@ -38,6 +38,11 @@ class Contents:
         """Its RUN instructions, those under ONBUILD left out."""
         return tuple(step for step in self.body if isinstance(step, Run) and not step.onbuild)
 
+    @cached_property
+    def every_run(self) -> tuple[Run, ...]:
+        """Its RUN instructions with those under ONBUILD, which a later build runs on this image."""
+        return tuple(step for step in self.body if isinstance(step, Run))
+
     def naming(self, names: Iterable[str]) -> list[Instruction]:
         """The instructions that may use one of these variables: a `$` and the name stand in them."""
         found = {at for name in names for at in self._naming.get(encode(name), ())}
@@ -63,21 +68,21 @@ class Contents:
         """Every simple command of its RUNs."""
         return tuple(command for run in self.runs for command in self.facts.commands_of(run, self.me))
 
-    def runs_with(self, *texts: str) -> Iterator[Run]:
-        """Its RUNs in which one of these texts (in lower case) stands in any case: a quick look, as `Rule.hints` is for
-        files, that spares reading the scripts of the others."""
+    def runs_with(self, *texts: str, later: bool = False) -> Iterator[Run]:
+        """Its RUNs (`later`: those under ONBUILD too) in which one of these texts (in lower case) stands in any
+        case: a quick look, as `Rule.hints` is for files, that spares reading the scripts of the others."""
         wanted = tuple(map(encode, texts))
         find = self.facts.lowered.find
-        for run in self.runs:
+        for run in self.every_run if later else self.runs:
             start, end = run.span.start, run.span.end
             for text in wanted:
                 if find(text, start, end) >= 0:
                     yield run
                     break
 
-    def commands_with(self, *texts: str) -> Iterator[Command]:
-        """The simple commands of its RUNs in which one of these texts stands."""
-        for run in self.runs_with(*texts):
+    def commands_with(self, *texts: str, later: bool = False) -> Iterator[Command]:
+        """The simple commands of its RUNs (`later`: those under ONBUILD too) in which one of these texts stands."""
+        for run in self.runs_with(*texts, later=later):
             yield from self.facts.commands_of(run, self.me)
 
     def installs_by(self, *managers: str, known: frozenset[str] | None = None) -> Iterator[Install]:

@@ -243,9 +243,9 @@ def find_downloads(facts: Facts) -> Iterator[Download]:
     """Every download of a file, in its order. Stages on Windows are left out."""
     for stage in facts.stages:
         for instruction in stage.body:
-            if isinstance(instruction, Copy) and instruction.keyword == "ADD" and not instruction.onbuild:
+            if isinstance(instruction, Copy) and instruction.keyword == "ADD":
                 yield from _added(facts, stage, instruction)
-        for run in stage.runs:
+        for run in stage.every_run:
             if _may_fetch(facts, run):
                 yield from _fetched(facts, stage, run)
 

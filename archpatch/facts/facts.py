@@ -303,9 +303,10 @@ class Facts:
             yield from one.commands
 
     def commands_with(self, *texts: str) -> Iterator[Command]:
-        """Those of the RUNs in which one of these texts stands: the scripts of the others need not be read."""
+        """Those of the RUNs, ONBUILD's too, in which one of these texts stands: the scripts of the others need not be
+        read."""
         for stage in self.stages:
-            yield from stage.commands_with(*texts)
+            yield from stage.commands_with(*texts, later=True)
 
     def value(self, command: Command, word: ShellWord, target: Platform | None = None) -> Value:
         """What a word of a command comes to: variables of the Dockerfile and of the script, and `$(uname -m)` and

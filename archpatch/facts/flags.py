@@ -71,7 +71,7 @@ def build_flags(facts: Facts, pattern: str) -> Iterator[BuildFlag]:
         for text, span in _options(place.word, source, compiled):
             seen.add(span)
             yield BuildFlag(text, span, place.word, place.instruction, place.stage, place.name, place.command)
-    for command in facts.commands():
+    for command in facts.commands_with("-"):
         if command.shell.name not in _TOOLS:
             continue
         for word in command.shell.arguments:

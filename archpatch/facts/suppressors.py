@@ -141,7 +141,7 @@ def _why_in_script(
     if any(_FOREIGN.search(word.raw) for word in words):
         return Suppressor.NOT_AN_ARCH
     stage = facts.stage_of(run)
-    alike = _words_alike(stage, run.span.start) if stage and words and not run.onbuild else {}
+    alike = _words_alike(stage, run.span.start) if stage and words else {}
     if any(len(alike.get(shape(word.raw.strip("\"'")), ())) > 1 for word in words):
         return Suppressor.ENUMERATES_ARCHES  # `... /opt/jdk-arm64 || ... /opt/jdk-amd64`
     if shell.name in TESTS and any(len(paths) > 1 for paths in alike.values()):
@@ -152,7 +152,7 @@ def _why_in_script(
 @lru_cache(maxsize=4)  # what a script names is asked for place by place
 def _words_alike(stage: StageFacts, start: int) -> Mapping[str, set[str]]:
     """The paths that the RUN at `start` names for some architecture, by the text with the architecture left open."""
-    run = stage.runs[bisect_left(stage.runs, start, key=lambda run: run.span.start)]
+    run = stage.every_run[bisect_left(stage.every_run, start, key=lambda run: run.span.start)]
     found: dict[str, set[str]] = {}
     for command in stage.facts.shell(run).commands:
         for word in command.words:

@@ -71,7 +71,6 @@ def test_a_download_knows_its_command_and_its_file(
         "RUN apt-get install -y curl wget",
         "RUN curl -fsSL $URL",
         'RUN ["echo", "https://example.com/x-amd64"]',
-        "ONBUILD ADD https://example.com/x-amd64 /x",
     ],
 )
 def test_what_is_no_download_is_left_out(body: str) -> None:

@@ -50,7 +50,7 @@ class BazelCpuLiteral(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Options of Bazel that name amd64, in stages of the target platform."""
         for stage in for_each_target(facts):
-            for command in stage.commands:
+            for command in stage.commands_with("bazel", later=True):
                 if command.shell.name not in ("bazel", "bazelisk"):
                     continue
                 for word in command.shell.arguments:

@@ -123,7 +123,7 @@ def _places(facts: Facts, stage: StageFacts) -> Iterator[tuple[str, Span, Instru
         match = re.fullmatch(_TRIPLE, place.value or "")
         if match and place.stage is stage:
             yield match[0], place.span, place.instruction, place.command
-    for command in stage.commands:
+    for command in stage.commands_with("unknown-linux", later=True):
         if command.shell.name in _TOOLS:
             for word in command.shell.arguments:
                 match = re.fullmatch(_TRIPLE, (word.literal or "").rpartition("=")[2])

@@ -133,7 +133,7 @@ class DotnetRidLiteral(Rule):
             found = [
                 runtime
                 for stage in stages
-                for command in stage.commands
+                for command in stage.commands_with("dotnet", later=True)
                 for runtime in runtimes(facts, command)
             ]
             arches = {runtime.arch for runtime in found}

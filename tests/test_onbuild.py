@@ -1,0 +1,56 @@
+"""What an image leaves to the build of a child (ONBUILD) is looked at, and mended where one instruction does."""
+
+from __future__ import annotations
+
+import pytest
+
+from archpatch.engine import check, fix
+from archpatch.registry import load
+from archpatch.syntax.parse import parse
+from archpatch.text import Applicability
+
+KUBECTL = "https://dl.k8s.io/release/v1.29.0/bin/linux/amd64/kubectl"
+
+
+def under(body: str) -> bytes:
+    return f"FROM debian:bookworm-slim\nENV X=1\nONBUILD {body}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        pytest.param(f"RUN curl -fsSLo /usr/bin/kubectl {KUBECTL}", "AP401", id="a download"),
+        pytest.param(f"ADD {KUBECTL} /usr/bin/kubectl", "AP401", id="an ADD"),
+        pytest.param("RUN GOARCH=amd64 go build -o /app .", "AP601", id="a variable of the script"),
+        pytest.param("RUN ./configure --build=x86_64-linux-gnu && make", "AP607", id="an option"),
+        pytest.param("RUN gcc -march=haswell -o app app.c", "AP605", id="a flag of the compiler"),
+    ],
+)
+def test_what_a_later_build_runs_is_found(body: str, code: str) -> None:
+    report = check(parse(under(body)), load())
+    assert code in {finding.code for finding in report.findings}
+    assert not report.failures
+
+
+def test_a_checksum_left_to_a_later_build_belongs_to_its_download() -> None:
+    digest = "0123456789abcdef" * 4
+    body = f"RUN curl -fsSLo /k {KUBECTL} && echo '{digest}  /k' | sha256sum -c -"
+    codes = {finding.code for finding in check(parse(under(body)), load()).findings}
+    assert "AP406" in codes and "AP401" not in codes
+
+
+def test_a_download_of_a_later_build_is_told_and_left_as_it_is() -> None:
+    source = under(f"RUN curl -fsSLo /usr/bin/kubectl {KUBECTL}")
+    assert fix(parse(source), load(), level=Applicability.UNSAFE).source == source
+
+
+def test_an_option_is_taken_away_from_what_a_later_build_runs() -> None:
+    source = under("RUN ./configure --build=x86_64-linux-gnu --prefix=/usr && make")
+    mended = fix(parse(source), load(), level=Applicability.UNSAFE).source
+    assert mended == source.replace(b" --build=x86_64-linux-gnu", b"")
+
+
+def test_both_architectures_left_to_a_later_build_are_fine() -> None:
+    body = f"RUN curl -fsSLo /k {KUBECTL}\nONBUILD RUN curl -fsSLo /k2 {KUBECTL.replace('amd64', 'arm64')}"
+    codes = {finding.code for finding in check(parse(under(body)), load()).findings}
+    assert "AP401" not in codes
