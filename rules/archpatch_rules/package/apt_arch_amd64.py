@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from archpatch.facts import Facts
-from archpatch.facts.repositories import AptSource, apt_sources
+from archpatch.facts.repositories import Address, AptSource, Text, apt_addresses, apt_sources
 from archpatch.facts.suppressors import why_fine
-from archpatch.platforms import Convention
+from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Edit, Fix
+from archpatch.text import Applicability, Edit, Fix, Span
 from archpatch_rules.package.google_chrome import is_chrome
 from archpatch_rules.package.which import others, safe_if, stages
 
@@ -30,11 +30,12 @@ class AptArchAmd64(Rule):
 
     The fix lets dpkg name the architecture; in a file that nothing is expanded in, it takes the option out: without it
     apt asks for the machine's own. It is safe for repositories that are known to have arm64. For those that are
-    known to have none (Bazel, Microsoft Edge, MongoDB for Debian) there is none: the failure would only move.
+    known to have none (Bazel, Microsoft Edge, MongoDB for Debian) there is none: the failure would only move. An address
+    with a folder for amd64 (`https://example.com/stable/deb/amd64 /`) follows by the same word; that is unsafe.
     """
 
     code, name, severity = "AP301", "apt-arch-amd64", Severity.ERROR
-    hints = ("arch=", "architectures:")
+    hints = ("arch=", "architectures:", "/amd64")
     errors = ("E: Unable to locate package", "has no installation candidate")
     examples = (
         Example(
@@ -66,6 +67,20 @@ class AptArchAmd64(Rule):
             "Types: deb\nURIs: https://apt.example.com\nArchitectures: amd64\nEOF\n",
             "FROM debian\nRUN cat <<EOF > /etc/apt/sources.list.d/x.sources\n"
             "Types: deb\nURIs: https://apt.example.com\nArchitectures: $(dpkg --print-architecture)\nEOF\n",
+            applicability="unsafe",
+        ),
+        Example(
+            'FROM debian\nRUN echo "deb https://apt.example.com/stable/deb/amd64 /" > /etc/apt/sources.list.d/x.list\n',
+            'FROM debian\nRUN echo "deb https://apt.example.com/stable/deb/$(dpkg --print-architecture) /" '
+            "> /etc/apt/sources.list.d/x.list\n",
+            "A folder for each architecture",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN echo deb [arch=amd64] https://apt.example.com/amd64/apt buster main > /etc/apt/sources.list.d/x.list\n",
+            'FROM debian\nRUN echo deb [arch="$(dpkg --print-architecture)"] '
+            'https://apt.example.com/"$(dpkg --print-architecture)"/apt buster main > /etc/apt/sources.list.d/x.list\n',
+            "In both places",
             applicability="unsafe",
         ),
         Example(
@@ -104,6 +119,34 @@ class AptArchAmd64(Rule):
                 yield self.finding(
                     source.span, _message(facts, source, missing), _fix(document, facts, source)
                 )
+        yield from self._addresses(document, facts)
+
+    def _addresses(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each address of a folder for amd64; entries that name architectures are told above."""
+        concerned = list(stages(facts)) if facts.named_arch is None else []
+        for address in apt_addresses(facts):
+            text, span = address.text, next(iter(_folders(address)), None)
+            if span is None or text.stage not in concerned or "arch=" in text.value:
+                continue
+            if why_fine(facts, text.instruction, span, text.command) is not None:
+                continue
+            edits = _named(document, facts, text, [span])
+            yield self.finding(
+                span,
+                "This is the folder of the repository for amd64: on another architecture apt finds none of its packages "
+                "for itself.",
+                Fix("Let dpkg name the folder", edits, Applicability.UNSAFE) if edits else None,
+            )
+
+
+def _folders(address: Address) -> list[Span]:
+    """Where an address names a folder for amd64, in the words of dpkg; NVIDIA's are cuda-path's."""
+    found = [
+        address.text.span(address.start + word.start, address.start + word.end)
+        for word in arch_words(address.uri)
+        if word.text == AMD64.arch and address.uri[word.start - 1] == "/"
+    ]
+    return [span for span in found if span is not None]
 
 
 def _missing(facts: Facts, source: AptSource) -> list[str]:
@@ -135,24 +178,41 @@ def _fix(document: Document, facts: Facts, source: AptSource) -> Fix | None:
     title, edits = "Let dpkg name the architecture", _edits(document, facts, source)
     if not edits:
         return None
-    dynamic = text.body is None and source.architectures == ("amd64",)
+    if any(word.arch == AMD64.arch and word.text != AMD64.arch for word in arch_words(source.uri)):
+        return None  # a folder in words that dpkg does not say
+    dynamic = text.body is None and source.architectures == ("amd64",) and AMD64.arch not in source.uri
     old = text.stage.distro.release in _OLD or any(release in text.value for release in _OLD)
     safe = dynamic and not old and published is True
     return Fix(title, edits, safe_if(facts, safe))
 
 
 def _edits(document: Document, facts: Facts, source: AptSource) -> tuple[Edit, ...]:
-    text, asks = source.text, "$(dpkg --print-architecture)"
-    if text.body is None:
-        word = text.word(source.span)
-        edit = substitute(word, source.span, asks, text.command) if word else None
-        return (edit,) if edit else ()
-    if not text.expands:
+    text = source.text
+    folders = [
+        span
+        for address in apt_addresses(facts)
+        if address.text == text and address.uri.strip("'\"") == source.uri
+        for span in _folders(address)
+    ]
+    if text.body is not None and not text.expands and not folders:
         return (Edit.delete(source.option),) if source.option else ()
-    if text.command is None:
-        argument = "${TARGETARCH}"
-        return (
-            *declare_arg(document, facts, text.instruction, "TARGETARCH"),
-            Edit.replace(source.span, argument),
-        )
-    return (Edit.replace(source.span, asks),)
+    return _named(document, facts, text, [source.span, *folders])
+
+
+def _named(document: Document, facts: Facts, text: Text, spans: Sequence[Span]) -> tuple[Edit, ...]:
+    """Edits that let dpkg say the architecture in these places of a text; none where one of them cannot ask."""
+    asks, edits = "$(dpkg --print-architecture)", []
+    for span in dict.fromkeys(spans):
+        if text.body is None:
+            word = text.word(span)
+            edit = substitute(word, span, asks, text.command) if word else None
+        elif not text.expands:
+            edit = None
+        else:
+            edit = Edit.replace(span, asks if text.command else "${TARGETARCH}")
+        if edit is None:
+            return ()
+        edits.append(edit)
+    if text.body is not None and text.command is None:
+        return (*declare_arg(document, facts, text.instruction, "TARGETARCH"), *edits)
+    return tuple(edits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, Written, written
+from archpatch.facts import Download, Facts, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.rewrite import arch_case
 from archpatch.rewrite_paths import substitute_written
@@ -58,12 +58,27 @@ class CudaPath(Rule):
             "The package repository",
             applicability="unsafe",
         ),
+        Example(
+            "FROM rockylinux:9\n"
+            "RUN dnf config-manager --add-repo https://developer.download.nvidia.com/compute/cuda/repos/rhel9/x86_64/cuda-rhel9.repo\n",
+            "FROM rockylinux:9\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _cuda=x86_64 ;; \\\n"
+            "      arm64|aarch64) _cuda=sbsa ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && dnf config-manager --add-repo "
+            "https://developer.download.nvidia.com/compute/cuda/repos/rhel9/${_cuda}/cuda-rhel9.repo\n",
+            "A file that dnf fetches",
+            applicability="unsafe",
+        ),
         Example("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nENV LD_LIBRARY_PATH=/usr/local/cuda/lib64\n"),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each word; what is downloaded by URL is the downloads' matter."""
-        fetched = {download.word.span for download in facts.downloads} if _any_repository(document) else set()
+        fetched = (
+            {one.word.span for one in facts.downloads if not _is_added(one)} if _any(document) else set()
+        )
         for place in written(facts, "targets/x86_64-linux", "cuda/repos/"):
             match = _FOLDER.search(place.value) or _REPOSITORY.search(place.value)
             span = None if match is None else next(place.places(match[0]), None)
@@ -78,8 +93,14 @@ class CudaPath(Rule):
             )
 
 
-def _any_repository(document: Document) -> bool:
+def _any(document: Document) -> bool:
+    """Whether a repository of NVIDIA's may be named."""
     return b"cuda/repos/" in document.source
+
+
+def _is_added(download: Download) -> bool:
+    """Whether it is a repository that dnf itself is told of: `dnf config-manager --add-repo`."""
+    return download.kind == "dnf" and download.url.endswith(".repo")
 
 
 def _fix(document: Document, facts: Facts, place: Written, match: re.Match[str], span: Span) -> Fix | None:
