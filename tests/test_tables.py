@@ -114,6 +114,10 @@ def test_every_download_is_found_by_its_url() -> None:
         ("https://repo.anaconda.com/miniconda/Miniconda3-4.5.1-Linux-x86_64.sh", ["x86_64"], False),
         ("https://julialang-s3.julialang.org/bin/linux/x64/1.9/julia-1.9.3-linux-x86_64.tar.gz", ["x64", "x86_64"], True),
         ("https://github.com/tianon/gosu/releases/download/1.17/gosu-amd64.asc", ["amd64"], True),
+        ("https://releases.bazel.build/7.4.1/release/bazel-7.4.1-linux-x86_64", ["x86_64"], True),
+        ("https://micro.mamba.pm/api/micromamba/linux-64/1.5.8", ["linux-64"], True),
+        ("https://micro.mamba.pm/api/micromamba/linux-64/latest", ["linux-64"], True),
+        ("https://ziglang.org/download/0.13.0/zig-linux-x86_64-0.13.0.tar.xz", ["x86_64"], True),
     ],
 )  # fmt: skip
 def test_a_url_tells_tool_words_and_whether_arm64_has_it(

@@ -107,7 +107,8 @@ _OTHERS = frozenset(
 _URL = regex(r"(?:https?|ftp|gs|s3)://[^/\s]+/\S")
 # Files of another system, or for every architecture: no word in their URL is one of Linux.
 _FOREIGN = regex(
-    r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)|\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
+    r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)"
+    r"|(?<!-linux-x86_64)\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
     re.IGNORECASE,
 )
 _TOOLCHAIN = regex(r"(?:x86_64|amd64)[-_](?:arm|aarch64|riscv\d*)-(?:linux|none|unknown|eabi|elf)")

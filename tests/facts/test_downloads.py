@@ -8,6 +8,7 @@ import pytest
 
 from archpatch.assets import UNKNOWN
 from archpatch.facts import Download, Facts
+from archpatch.facts.suppressors import why_download_is_fine
 from archpatch.platforms import AMD64, ARM64, Platform
 from archpatch.syntax.parse import parse
 from archpatch.text import decode
@@ -294,3 +295,10 @@ def test_a_stage_of_the_target_names_its_files_by_the_target() -> None:
 def test_a_pinned_stage_has_no_argument_for_its_files() -> None:
     (found,) = downloads(f"RUN curl -fLO {KUBECTL}/amd64/kubectl", "FROM --platform=linux/amd64 debian")
     assert found.argument is None
+
+
+def test_a_maven_program_for_linux_is_one_although_it_ends_in_exe() -> None:
+    url = "https://repo1.maven.org/maven2/io/grpc/protoc-gen-grpc-java/1.60.0/protoc-gen-grpc-java-1.60.0-linux-x86_64.exe"
+    (found,) = downloads(f"RUN curl -fsSLo /bin/plugin {url}")
+    assert [token.text for token in found.tokens] == ["x86_64"]
+    assert why_download_is_fine(found.stage.facts, found) is None
