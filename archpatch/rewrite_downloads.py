@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from archpatch.facts import Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.checksums import reads_foreign_list
+from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
 from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, Convention
@@ -52,6 +53,9 @@ def guessed_words(download: Download) -> tuple[Words, ...] | None:
     for token in download.tokens:
         before = "" if download.file_name.endswith(".whl") else download.url[: token.start]
         spelled = convention_of(token.text, before)
+        if token.text == "x86_64" and download.file_name.endswith(".jar"):
+            word = arm64_of_jar(download.url)
+            spelled = {"amd64": token.text, "arm64": word} if word else None
         if spelled is None or found.setdefault(token.place, spelled) != spelled:
             return None
     return tuple(found[place] for place in sorted(found))

@@ -80,6 +80,18 @@ class ArchPathCopy(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM eclipse-temurin:21\nCOPY lib/netty-tcnative-2.0.61-linux-x86_64.jar /lib/\n",
+            "FROM eclipse-temurin:21\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "COPY lib/netty-tcnative-2.0.61-linux-${TARGET_ARCH/arm64/aarch_64}.jar /lib/\n",
+            "Netty's word",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM eclipse-temurin:21\nCOPY lib/codec-2.0-linux-x86_64.jar /lib/\n",
+            "FROM eclipse-temurin:21\nCOPY lib/codec-2.0-linux-x86_64.jar /lib/\n",
+            "How this maker spells it is not known",
+        ),
+        Example(
             'FROM debian\nCOPY app-x64 /opt/\nCMD ["/opt/app-x64"]\n',
             'FROM debian\nARG TARGETARCH\nCOPY app-${TARGETARCH/amd64/x64} /opt/app\nCMD ["/opt/app"]\n',
             "Started by that name",

@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 
 from archpatch.facts import Facts, PlatformKind, StageFacts
+from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.platforms import ArchWord, arch_words
+from archpatch.platforms import ArchWord, Convention, arch_words
 from archpatch.rewrite import substitute_word
 from archpatch.rewrite_added import call_by_plain_name, plain_name
-from archpatch.rewrite_paths import declare_spelling, declare_uname_word, name_edits
+from archpatch.rewrite_paths import declare_spelling, name_edits
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 
@@ -142,7 +143,11 @@ def _under_one_name(
 
 def _expression(document: Document, facts: Facts, found: ArchPath) -> tuple[tuple[Edit, ...], str] | None:
     if found.word.text == "x86_64":
-        return None if found.copy.json else declare_uname_word(document, facts, found.copy)
+        jar = found.source.value.endswith(".jar")
+        spelled = arm64_of_jar(found.source.value) if jar else Convention.UNAME.spell("arm64")
+        if found.copy.json or spelled is None:
+            return None
+        return declare_spelling(document, facts, found.copy, "x86_64", spelled)
     if found.word.text not in _EXPRESSIONS or (found.copy.json and found.word.text != "amd64"):
         return None
     return declare_spelling(document, facts, found.copy, found.word.text, "arm64")

@@ -46,6 +46,22 @@ class DownloadArchUnknown(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM eclipse-temurin:21\nRUN wget https://example.com/org/bytedeco/openblas-0.3.23-linux-x86_64.jar\n",
+            "FROM eclipse-temurin:21\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && wget https://example.com/org/bytedeco/openblas-0.3.23-linux-${_arch}.jar\n",
+            applicability="unsafe",
+            title="JavaCPP's names",
+        ),
+        Example(
+            "FROM eclipse-temurin:21\nRUN wget https://example.com/codec-2.0-linux-x86_64.jar\n",
+            "FROM eclipse-temurin:21\nRUN wget https://example.com/codec-2.0-linux-x86_64.jar\n",
+            title="A jar's maker may have one of three words",
+        ),
+        Example(
             "FROM debian\nRUN wget https://example.com/tool_linux64.zip\n",
             "FROM debian\nRUN wget https://example.com/tool_linux64.zip\n",
             title="No convention says what goes with linux64",
