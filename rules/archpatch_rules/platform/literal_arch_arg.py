@@ -12,8 +12,8 @@ from archpatch.rewrite import declare_arg, substitute
 from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Arg, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix, agree, regex
+from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Instruction
+from archpatch.text import Applicability, Edit, Fix, Span, agree, encode, regex
 
 # What a FROM takes where a builder sets no automatic arguments.
 _FALLBACK = regex(r"\$\{(?:BUILD|TARGET)(?:PLATFORM|ARCH):?-.*\}")
@@ -161,7 +161,7 @@ class LiteralArchArg(Rule):
             edits = (*edits, Edit.replace(span, f"${{TARGETARCH/amd64/{word.text}}}"))
         else:
             edits = _two_steps(document, facts, instruction, declaration, word, spelling)
-        paths = _paths(facts, declaration)
+        paths = _paths(document, facts, declaration, word, spelling)
         if not edits or paths is None:
             return None
         edits = (*edits, *paths)
@@ -170,7 +170,9 @@ class LiteralArchArg(Rule):
         return Fix(title, edits, Applicability.SAFE if known else Applicability.UNSAFE)
 
 
-def _paths(facts: Facts, declaration: Declaration) -> tuple[Edit, ...] | None:
+def _paths(
+    document: Document, facts: Facts, declaration: Declaration, word: ArchWord, spelling: str
+) -> tuple[Edit, ...] | None:
     """Edits of the paths with a folder that is called as the value is (`target/x86_64-unknown-linux-musl/release`), for
     it moves with the value; None where one cannot follow."""
     value, name = declaration.value, declaration.name.value
@@ -181,16 +183,47 @@ def _paths(facts: Facts, declaration: Declaration) -> tuple[Edit, ...] | None:
     for place in written(facts, folder):
         seen = facts.scope(place.instruction).get(name)
         spans = list(place.places(folder))
-        if (
-            not isinstance(place.word, ShellWord)
-            or seen is None
-            or seen.declaration is not declaration
-            or not spans
-        ):
+        if not spans:
+            return None
+        if isinstance(place.instruction, Copy) and place.instruction.source_stage is not None:
+            copied = _copied(document, facts, declaration, place.instruction, spans, word, spelling)
+            if copied is None:
+                return None
+            edits += copied
+            continue
+        if not isinstance(place.word, ShellWord) or seen is None or seen.declaration is not declaration:
             return None
         made = [substitute(place.word, span, f"/${{{name}}}/") for span in spans]
         edits += [edit for edit in made if edit is not None]
     return tuple(edits) if agree(edits) else None
+
+
+def _copied(
+    document: Document,
+    facts: Facts,
+    declaration: Declaration,
+    copy: Copy,
+    spans: list[Span],
+    word: ArchWord,
+    spelling: str,
+) -> tuple[Edit, ...] | None:
+    """Edits of a COPY that takes the folder from the stage of the declaration: its own stage spells the word anew."""
+    source = facts.stage_referred(copy.source_stage.value, numbers=True) if copy.source_stage else None
+    stage = facts.stage_of(copy)
+    if source is None or stage is None or stage.kind is not PlatformKind.TARGET or copy.json:
+        return None
+    held = (one for step in source.chain for one in step.body if isinstance(one, Arg | Env))
+    if not any(declaration in one.declarations for one in held):
+        return None
+    chosen = declare_spelling(document, facts, copy, word.text, spelling)
+    if chosen is None:
+        return None
+    return (*chosen[0], *(Edit.replace(_word_in(document, span, word.text), chosen[1]) for span in spans))
+
+
+def _word_in(document: Document, span: Span, text: str) -> Span:
+    start = span.start + span.of(document.source).index(encode(text))
+    return Span(start, start + len(encode(text)))
 
 
 def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, Declaration, ArchWord]]:

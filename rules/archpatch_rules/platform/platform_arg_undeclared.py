@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import AUTOMATIC, Facts, Use
 from archpatch.rewrite import declare_arg
 from archpatch.rule import Example, Finding, Related, Rule, Severity
-from archpatch.syntax.tree import Document
+from archpatch.syntax.tree import Arg, Document
 from archpatch.text import Applicability, Fix, decode
 
 
@@ -61,6 +61,10 @@ class PlatformArgUndeclared(Rule):
             'FROM debian\nRUN case "${TARGETARCH:-$(uname -m)}" in x86_64|amd64) true ;; esac\n',
             title="The fallback asks the machine",
         ),
+        Example(
+            "FROM debian\nARG TARGETARCH=${TARGETARCH:-amd64}\n",
+            title="Its own default is another rule's matter",
+        ),
         Example("FROM build-${TARGETARCH}\n", title="FROM sees it without a declaration"),
     )
 
@@ -91,6 +95,8 @@ def missing(document: Document, facts: Facts, *, late: bool) -> list[list[Use]]:
     for use in facts.uses():
         if use.visible or use.assigned or use.stage is None or _asks_the_machine(document, use):
             continue
+        if _is_its_own_default(use):
+            continue  # platform-arg-default takes it away
         if (facts.declared_later(use.instruction, use.name) is not None) == late:
             groups.setdefault((use.stage.index, use.name), []).append(use)
     return list(groups.values())
@@ -99,6 +105,15 @@ def missing(document: Document, facts: Facts, *, late: bool) -> list[list[Use]]:
 def _asks_the_machine(document: Document, use: Use) -> bool:
     text = decode(use.span.of(document.source))
     return use.operator != "" and ("$(" in text or "`" in text)
+
+
+def _is_its_own_default(use: Use) -> bool:
+    """`ARG TARGETARCH=${TARGETARCH:-amd64}`."""
+    step = use.instruction
+    return isinstance(step, Arg) and any(
+        one.name.value == use.name and one.value is not None and use.span in one.value.span
+        for one in step.declarations
+    )
 
 
 def _fallback(document: Document, use: Use) -> str:
