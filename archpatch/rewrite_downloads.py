@@ -28,7 +28,7 @@ from archpatch.rewrite_stages import fetch_stages
 from archpatch.rewrite_unnamed import unnamed_name
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
-from archpatch.text import Applicability, Edit, Fix, agree, encode
+from archpatch.text import Applicability, Edit, Fix, agree, encode, regex
 
 Words = Mapping[str, str]
 """How each architecture (as in Platform.arch) is spelled at one place of a URL."""
@@ -43,12 +43,18 @@ def table_words(download: Download) -> tuple[Words, ...]:
     return tuple({arch: spelled[place] for arch, spelled in words} for place in range(places))
 
 
+_X86_WHEEL = regex(r"-manylinux(?:1|2010)_x86_64\.whl$")
+
+
 def guessed_words(download: Download) -> tuple[Words, ...] | None:
     """The spellings that the convention of the URL has; None where there is more than one that would fit.
 
     Counted in the table: beside `tool_Linux_x86_64` stands `arm64` (241 of 250, GoReleaser's names), beside any other
-    `x86_64` mostly `aarch64` (297 of 352). A wheel's name has the kernel's word (the platform tag of PEP 425).
+    `x86_64` mostly `aarch64` (297 of 352). A wheel's name has the kernel's word (the platform tag of PEP 425); the tags
+    manylinux1 and manylinux2010 are for x86 alone (PEP 513, PEP 571).
     """
+    if _X86_WHEEL.search(download.file_name):
+        return None
     found: dict[int, Words] = {}
     for token in download.tokens:
         before = "" if download.file_name.endswith(".whl") else download.url[: token.start]

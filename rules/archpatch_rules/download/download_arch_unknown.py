@@ -67,6 +67,11 @@ class DownloadArchUnknown(Rule):
             title="No convention says what goes with linux64",
         ),
         Example(
+            "FROM debian\nRUN wget https://example.com/shop-1.0-cp34-cp34m-manylinux1_x86_64.whl\n",
+            "FROM debian\nRUN wget https://example.com/shop-1.0-cp34-cp34m-manylinux1_x86_64.whl\n",
+            title="A tag that no other architecture has",
+        ),
+        Example(
             "FROM debian\nRUN wget https://example.com/tool_Linux_x86_64.tar.gz\n",
             "FROM debian\nARG TARGETARCH\n"
             'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
