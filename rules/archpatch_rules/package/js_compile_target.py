@@ -37,7 +37,10 @@ class JsCompileTarget(Rule):
     """
 
     code, name, severity = "AP326", "js-compile-target", Severity.ERROR
-    hints = ("linux-x64", "linux-arm64", "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
+    hints = (
+        *("linux-x64", "linux-arm64", "alpine-x64", "alpine-arm64", "linuxstatic-x64", "linuxstatic-arm64"),
+        *("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"),
+    )
     errors = ("exec format error", "cannot execute binary file: Exec format error")
     examples = (
         Example(
@@ -59,6 +62,11 @@ class JsCompileTarget(Rule):
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
             "    esac && npx pkg -t node18-linux-${_arch} -o /app .\n",
             applicability="safe",
+        ),
+        Example(
+            "FROM node:18-alpine\nRUN npx pkg . --targets node18-alpine-x64\n",
+            "FROM node:18-alpine\nRUN npx pkg . --targets node18-alpine-x64\n",
+            "Of musl there may be none for arm64",
         ),
         Example("FROM node:18\nRUN npx pkg -t node18-linux-x64,node18-linux-arm64 .\n", title="Both"),
         Example("FROM node:18\nRUN npx pkg -t node18-win-x64 .\n", title="Another system"),
@@ -92,7 +100,7 @@ def _tool(command: Command) -> str:
 def _targets(command: Command) -> Iterator[tuple[ShellWord, ArchWord, Span]]:
     for option in _OPTIONS.get(_tool(command), ()):
         word = command.shell.option(option)
-        if word is None or "linux" not in word.raw:
+        if word is None or ("linux" not in word.raw and "alpine" not in word.raw):
             continue
         words = [one for one in arch_words(word.raw) if one.arch in ("amd64", "arm64")]
         span = word.find(words[0].text) if len(words) == 1 else None

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.assigned import assigned
+from archpatch.facts.origins import piece_at, text_of, trace
 from archpatch.facts.suppressors import why_fine, why_stage_is_fine
-from archpatch.platforms import Convention
+from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Document, Instruction, Run
-from archpatch.text import Applicability, Edit, Fix, Span, encode
+from archpatch.syntax.tree import Document, Env, Instruction, Run
+from archpatch.text import Applicability, Edit, Fix, Span, decode, encode
 
 _TRIPLE = r"(x86_64|aarch64)-unknown-linux-(?:gnu|musl)"
 _TOOLS = frozenset({"cargo", "rustup", "rustc", "cross"})
@@ -29,8 +30,9 @@ class CargoTargetLiteral(Rule):
     It is fine where several targets are built, in a branch that asks for the architecture, and in a file for one
     architecture that says so in its name.
 
-    The fix chooses the first word of the triple in a `case`, everywhere in the stage's RUNs at once, folders such as
-    `target/x86_64-unknown-linux-musl/release` included. It is unsafe: other crates and linkers come in on arm64.
+    The fix chooses the first word of the triple in a `case`, everywhere in the RUNs at once, folders such as
+    `target/x86_64-unknown-linux-musl/release` included; what ENV tells cargo of the triple's linker is told of the other
+    one too. It is unsafe: other crates and linkers come in on arm64.
     There is no fix where a COPY or an ENV names the triple: copy the program to a plain path in the RUN that builds
     it. Where the triple is that of the image itself, `--target` may simply go.
     """
@@ -62,6 +64,53 @@ class CargoTargetLiteral(Rule):
             "FROM scratch\n"
             "COPY --from=build /app /app\n",
             "Every place at once",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rust:1.80 AS chef\nRUN rustup target add x86_64-unknown-linux-musl\n"
+            "ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc\n"
+            "FROM chef\nRUN cargo build --target x86_64-unknown-linux-musl\n",
+            "FROM rust:1.80 AS chef\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && rustup target add ${_arch}-unknown-linux-musl\n"
+            "ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc "
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc\n"
+            "FROM chef\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && cargo build --target ${_arch}-unknown-linux-musl\n",
+            "Installed in the stage before",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rust:1.80\nRUN target=x86_64-unknown-linux-gnu; \\\n"
+            '    cargo build --target "${target}" && cp "target/${target}/release/app" /app\n',
+            "FROM rust:1.80\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && target=${_arch}-unknown-linux-gnu; \\\n"
+            '    cargo build --target "${target}" && cp "target/${target}/release/app" /app\n',
+            "In a variable of the script",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rust:1.80\nRUN rustup target add x86_64-unknown-linux-musl && echo x86_64-unknown-linux-musl > /target\n"
+            'RUN cargo build --target "$(cat /target)"\n',
+            "FROM rust:1.80\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && rustup target add ${_arch}-unknown-linux-musl && echo ${_arch}-unknown-linux-musl > /target\n"
+            'RUN cargo build --target "$(cat /target)"\n',
+            "In a file",
             applicability="unsafe",
         ),
         Example(
@@ -105,9 +154,10 @@ class CargoTargetLiteral(Rule):
                 for _, span, instruction, command in places
                 if why_fine(facts, instruction, span, command) is None
             ]
-            if all(command and command.shell.name == "rustup" for _, command in open_places):
-                continue  # another target is installed, and nothing builds for it on every platform
             triple = triples.pop()
+            rustup = all(command and command.shell.name == "rustup" for _, command in open_places)
+            if rustup and not _is_noted(stage, triple):
+                continue  # another target is installed, and nothing builds for it on every platform
             fix = _fix(document, facts, stage, triple)
             for span, _ in open_places:
                 yield self.finding(
@@ -130,15 +180,42 @@ def _places(facts: Facts, stage: StageFacts) -> Iterator[tuple[str, Span, Instru
                 span = word.find(match[0]) if match else None
                 if match and span is not None:
                     yield match[0], span, command.run, command
+                elif word.literal is None and (held := _held(facts, command, word)) is not None:
+                    yield *held, command.run, command
+
+
+def _held(facts: Facts, command: Command, word: ShellWord) -> tuple[str, Span] | None:
+    """The triple that a variable of the script gives to a word on every platform, and where it is written out."""
+    pieces = trace(facts, command, word, AMD64)
+    text = text_of(pieces)
+    match = re.search(rf"(?:^|=){_TRIPLE}$", text)
+    found = piece_at(pieces, match.start(1), len(text)) if match else None
+    if match is None or found is None or found[1] is None or found[0].assign is None:
+        return None
+    if any(text_of(trace(facts, command, word, target)) != text for target in facts.targets):
+        return None
+    start, triple = found[1].start, text[match.start(1) :]
+    return triple, Span(start, start + len(triple))
+
+
+def _is_noted(stage: StageFacts, triple: str) -> bool:
+    """Whether a script writes the triple into a file, from which others read it."""
+    return any(
+        command.shell.name in ("echo", "printf")
+        and any(redirect.operator.startswith(">") for redirect in command.shell.redirects)
+        and any(word.literal == triple for word in command.shell.arguments)
+        for command in stage.commands_with(triple)
+    )
 
 
 def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fix | None:
-    """The triple's first word, chosen by architecture in every RUN of the stage that names it."""
+    """The triple's first word, chosen by architecture in every RUN that names it."""
     if stage.kind is not PlatformKind.TARGET or not triple.startswith("x86_64"):
         return None
-    edits: list[Edit] = []
+    edits: list[Edit] = list(_twins(facts, triple))
     count = 0
-    for run in stage.runs:
+    native = (one for one in facts.stages if one.reached and one.kind is PlatformKind.TARGET)
+    for run in (run for one in native for run in one.runs):
         spans = list(_spans(facts, run, triple))
         if not spans:
             continue
@@ -156,6 +233,22 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fi
     if count != document.source.count(encode(triple)):
         return None  # another instruction names it too
     return Fix("Choose the triple by architecture", tuple(edits), Applicability.UNSAFE)
+
+
+def _twins(facts: Facts, triple: str) -> Iterator[Edit]:
+    """What an ENV tells cargo of a triple (`CARGO_TARGET_X86_64_..._LINKER`, `CC_x86_64_...`), for the other one too."""
+    own = triple.replace("-", "_")
+    source = decode(facts.document.source)
+    for step in (step for stage in facts.stages for step in stage.body if isinstance(step, Env)):
+        for declaration in step.declarations:
+            name, value = declaration.name.value, declaration.value
+            known = next((form for form in (own, own.upper()) if form in name), None)
+            if known is None or value is None or next(arch_words(value.value), None) is not None:
+                continue
+            twin = name.replace(known, known.replace("x86_64", "aarch64").replace("X86_64", "AARCH64"))
+            written = decode(declaration.span.of(facts.document.source))
+            if twin not in source and written.startswith(f"{name}="):
+                yield Edit.insert(declaration.span.end, f" {twin}{written.removeprefix(name)}")
 
 
 def _spans(facts: Facts, run: Run, triple: str) -> Iterator[tuple[ShellWord, Span]]:
