@@ -61,6 +61,7 @@ def test_what_goes_by_the_name_gets_its_ending_too(before: str, after: str) -> N
     "text",
     [
         pytest.param(f"RUN cd /usr/bin && wget {K3S} && chmod +x k3s", id="a program keeps its name"),
+        pytest.param(f"RUN wget {NINJA}.zip && sh -c 'unzip ninja-linux.zip'", id="a shell within"),
         pytest.param(f"RUN wget {NINJA}.zip\nRUN unzip ninja-linux.zip", id="another RUN unpacks it"),
         pytest.param(f"RUN wget {HADOOP}.tar.gz && tar xf hadoop-$V.tar.gz && mv hadoop-$V /x", id="its folder"),
         pytest.param(f"RUN wget -O- {HADOOP}.tar.gz | tar xz\nRUN mv hadoop-$V /x", id="its folder, later"),

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import AUTOMATIC, Download, Facts, Place, PlatformKind, Use, VariableKind, written
+from archpatch.facts import (
+    AUTOMATIC,
+    Download,
+    Facts,
+    Place,
+    PlatformKind,
+    Use,
+    VariableKind,
+    Written,
+    written,
+)
 from archpatch.facts.arch_values import arch_value
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64, ArchWord
-from archpatch.rewrite import declare_arg, substitute
+from archpatch.rewrite import declare_arg, substitute, substitute_word
 from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Instruction
-from archpatch.text import Applicability, Edit, Fix, Span, agree, encode, regex
+from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Instruction, Word
+from archpatch.text import Applicability, Edit, Fix, agree, regex
 
 # What a FROM takes where a builder sets no automatic arguments.
 _FALLBACK = regex(r"\$\{(?:BUILD|TARGET)(?:PLATFORM|ARCH):?-.*\}")
@@ -77,6 +87,16 @@ class LiteralArchArg(Rule):
             "ARG ARCH=${TARGET_ARCH/arm64/aarch64}\nARG TRIPLE=${TARGET_ARCH/arm64/aarch64}-linux-gnu\n"
             "RUN wget https://example.com/$ARCH/tool-$TRIPLE.tgz\n",
             "Two of them",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rust AS build\nARG T=x86_64-unknown-linux-musl\nRUN cargo build --release --target $T\n"
+            "FROM scratch\nCOPY --from=build /target/x86_64-unknown-linux-musl/release/app /app\n",
+            "FROM rust AS build\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ARG T=${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl\nRUN cargo build --release --target $T\n"
+            "FROM scratch\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "COPY --from=build /target/${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl/release/app /app\n",
+            "A folder that is called as the value is",
             applicability="unsafe",
         ),
         Example(
@@ -185,8 +205,8 @@ def _paths(
         spans = list(place.places(folder))
         if not spans:
             return None
-        if isinstance(place.instruction, Copy) and place.instruction.source_stage is not None:
-            copied = _copied(document, facts, declaration, place.instruction, spans, word, spelling)
+        if isinstance(place.word, Word) and isinstance(place.instruction, Copy):
+            copied = _copied(document, facts, declaration, place, word, spelling)
             if copied is None:
                 return None
             edits += copied
@@ -202,28 +222,23 @@ def _copied(
     document: Document,
     facts: Facts,
     declaration: Declaration,
-    copy: Copy,
-    spans: list[Span],
+    place: Written,
     word: ArchWord,
     spelling: str,
 ) -> tuple[Edit, ...] | None:
     """Edits of a COPY that takes the folder from the stage of the declaration: its own stage spells the word anew."""
-    source = facts.stage_referred(copy.source_stage.value, numbers=True) if copy.source_stage else None
-    stage = facts.stage_of(copy)
-    if source is None or stage is None or stage.kind is not PlatformKind.TARGET or copy.json:
+    copy, stage = place.instruction, place.stage
+    if not isinstance(copy, Copy) or not isinstance(place.word, Word) or copy.source_stage is None:
+        return None
+    source = facts.stage_referred(copy.source_stage.value, numbers=True)
+    if source is None or stage.kind is not PlatformKind.TARGET or copy.json:
         return None
     held = (one for step in source.chain for one in step.body if isinstance(one, Arg | Env))
-    if not any(declaration in one.declarations for one in held):
-        return None
     chosen = declare_spelling(document, facts, copy, word.text, spelling)
-    if chosen is None:
+    if chosen is None or not any(declaration in one.declarations for one in held):
         return None
-    return (*chosen[0], *(Edit.replace(_word_in(document, span, word.text), chosen[1]) for span in spans))
-
-
-def _word_in(document: Document, span: Span, text: str) -> Span:
-    start = span.start + span.of(document.source).index(encode(text))
-    return Span(start, start + len(encode(text)))
+    edits = [substitute_word(place.word, span, chosen[1]) for span in place.places(word.text)]
+    return (*chosen[0], *(edit for edit in edits if edit is not None)) if all(edits) else None
 
 
 def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, Declaration, ArchWord]]:
