@@ -38,6 +38,14 @@ def fixed(body: str) -> str:
             "flutter build linux --target-platform linux-x64",
             f"flutter build linux --target-platform linux-{ARCH}",
         ),
+        (
+            "auditwheel repair a.whl --plat manylinux2014_x86_64",
+            f"auditwheel repair a.whl --plat manylinux2014_{ARCH}",
+        ),
+        (
+            "python setup.py bdist_wheel --plat-name=manylinux2014_x86_64",
+            f"python setup.py bdist_wheel --plat-name=manylinux2014_{ARCH}",
+        ),
         ("nix build .#packages.x86_64-linux.app", f"nix build .#packages.{ARCH}-linux.app"),
         (
             "uv python install cpython-3.12.5-linux-x86_64-gnu",

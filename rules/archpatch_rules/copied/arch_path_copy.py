@@ -104,6 +104,11 @@ class ArchPathCopy(Rule):
             "COPY --from=build /app/target/x86_64-unknown-linux-gnu/server-release/app /app\n",
             "A folder that a tool names for the machine that it compiles on",
         ),
+        Example(
+            "FROM debian\nCOPY app-linux-amd64 /opt/\nCOPY <<EOF /run.sh\nexec /opt/app-linux-amd64\nEOF\n",
+            "FROM debian\nCOPY app-linux-amd64 /opt/\nCOPY <<EOF /run.sh\nexec /opt/app-linux-amd64\nEOF\n",
+            "A script written out in the file starts it by that name",
+        ),
         Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
         Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),
     )

@@ -105,6 +105,8 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
             return None
         edits.append(edit)
     renamed = _renamed(found)
+    if renamed is not None and _in_written_file(document, renamed):
+        return None
     if renamed is not None:
         used = name_edits(document, facts, (stage, *stage.feeds), renamed, found.word.text)
         if used is None:
@@ -115,6 +117,16 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
         edits += used
     level = Applicability.SAFE if safe and found.word.text == "amd64" else Applicability.UNSAFE
     return Fix("Copy what is for the architecture that is built", tuple(edits), level)
+
+
+def _in_written_file(document: Document, name: str) -> bool:
+    """Whether a file that the Dockerfile itself writes out (`COPY <<EOF`) calls the file by its name."""
+    return any(
+        encode(name) in heredoc.content.of(document.source)
+        for step in document.instructions
+        if isinstance(step, Copy)
+        for heredoc in step.heredocs
+    )
 
 
 def _under_one_name(

@@ -108,6 +108,16 @@ class MultiarchDirLiteral(Rule):
             "FROM debian\nCOPY libcuda.so.1 /usr/lib/x86_64-linux-gnu/\nRUN ls /usr/lib/x86_64-linux-gnu/libcuda.so.1\n",
             "A file of one architecture, which commands look for where a COPY put it",
         ),
+        Example(
+            "FROM alpine\nCOPY --from=debian:bookworm /lib/x86_64-linux-gnu/libc.so.6 /glibc/\n",
+            "FROM alpine\nCOPY --from=debian:bookworm /lib/*-linux-gnu/libc.so.6 /glibc/\n",
+            "Taken from an image of Debian",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM alpine\nCOPY libc.so.6 /usr/lib/x86_64-linux-gnu/\n",
+            title="A folder of no meaning on Alpine",
+        ),
         Example("FROM debian\nRUN ln -s /usr/lib/$(uname -m)-linux-gnu/libz.so /usr/lib\n"),
         Example(
             "FROM debian\n"
@@ -182,7 +192,7 @@ def _places(facts: Facts) -> Iterator[tuple[Written, str]]:
 
 def _foreign(place: Written) -> bool:
     """Whether the stage has libraries of another architecture than its own, is for whoever builds, or not Debian's."""
-    if place.stage.kind is PlatformKind.BUILD or place.stage.distro.family in (Family.RPM, Family.ALPINE):
+    if place.stage.kind is PlatformKind.BUILD or _family(place) in (Family.RPM, Family.ALPINE):
         return True
     return any(
         command.shell.name == "dpkg"
@@ -191,6 +201,15 @@ def _foreign(place: Written) -> bool:
         for stage in place.stage.chain
         for command in stage.commands
     )
+
+
+def _family(place: Written) -> Family:
+    """The distribution whose folder it is: of a COPY's source, that of the stage or image it is taken from."""
+    step = place.instruction
+    if not isinstance(step, Copy) or step.source_stage is None or _is_destination(place):
+        return place.stage.distro.family
+    source = place.stage.facts.stage_referred(step.source_stage.value, numbers=True)
+    return Family.UNKNOWN if source is None else source.distro.family
 
 
 def _is_destination(place: Written) -> bool:

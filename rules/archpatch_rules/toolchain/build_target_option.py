@@ -44,6 +44,7 @@ _OPTIONS = (
     _of("nix nix-build nix-shell nix-env", r"(?:\S*[#.=])?(x86_64)-linux(?:\.\S*)?", "aarch64"),
     _of("uv", r"(?:\S*=)?cpython-[\w.]+-linux-(x86_64)-\w+", "aarch64"),
     _of("uv", r"--python-platform=(x86_64)-\S+", "aarch64"),
+    _of("python python3 auditwheel", r"--plat(?:-name)?=(?:many|musl)linux\w*?_(x86_64)", "aarch64"),
     _of("electron-builder", r"--(x64)"),
     _of("electron-forge", r"--arch=(x64)"),
     _of("dotnet msbuild", r"[-/]{1,2}p(?:roperty)?:Platform(?:Target)?=(x64)"),
@@ -60,7 +61,7 @@ class BuildTargetOption(Rule):
 
     The image for linux/arm64 gets a program for amd64, which ends in `exec format error`, or the build fails there:
     libraries of one architecture do not link with objects of the other. Known are options of zig, vcpkg (and its
-    variables), swift, crystal, dart, flutter, nix, uv, electron-builder, MSBuild's PlatformTarget, and the images of
+    variables), wheels' platform tags, swift, crystal, dart, flutter, nix, uv, electron-builder, MSBuild's PlatformTarget, and the images of
     Android's emulator.
 
     It is fine where the file names the target for arm64 too, and in a branch that asks for the architecture.
@@ -74,7 +75,7 @@ class BuildTargetOption(Rule):
     hints = (
         *("target=x86_64-linux", "target x86_64-linux", "cpu=x86_64", "x64-linux", "--triple", "--arch"),
         *("--target-arch", "linux-x64", "x86_64-linux", "-linux-x86_64-", "--python-platform", "--x64"),
-        *(":platform=x64", ":platformtarget=x64", "system-images;"),
+        *(":platform=x64", ":platformtarget=x64", "system-images;", "--plat"),
     )
     errors = ("exec format error", "file in wrong format", "is incompatible with elf64-littleaarch64")
     examples = (
@@ -183,9 +184,8 @@ def _is_open(facts: Facts, instruction: Instruction, span: Span, command: Comman
     stage = facts.stage_of(instruction)
     if stage is None or not stage.reached or stage.kind not in (PlatformKind.TARGET, PlatformKind.BUILD):
         return False
-    if command is not None and b"system-images;" in span.of(
-        facts.document.source
-    ):  # Android's, for a machine to run
+    android = b"system-images;" in span.of(facts.document.source)  # for a machine that runs in the image
+    if command is not None and (android or command.shell.name.startswith("python")):
         return command.shell.only_on is None and why_stage_is_fine(stage) is None
     return why_fine(facts, instruction, span, command) is None
 

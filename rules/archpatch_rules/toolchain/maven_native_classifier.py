@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind
+from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.suppressors import why_fine
-from archpatch.platforms import AMD64, Convention
+from archpatch.platforms import AMD64
 from archpatch.rewrite import arch_case, delete_option, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix, Span
 
 _TOOLS = frozenset({"mvn", "mvnw", "gradle", "gradlew", "sbt"})
+_ARTIFACT = r"-Dartifact=([\w.-]+:[\w.-]+):[\w.:-]+:linux-x86_64"
 _PROPERTY = r"-[DP](os\.detected\.(?:classifier|arch)|javacpp\.platform)=(?:linux-)?x86_64"
 
 
 class MavenNativeClassifier(Rule):
     """A Java build is told to take native libraries for amd64: `-Dos.detected.classifier=linux-x86_64`.
+
+    The classifier of an artifact that Maven fetches (`-Dartifact=...:linux-x86_64`) says the same.
 
     The jar then holds amd64 libraries on every platform. On linux/arm64 it ends in `UnsatisfiedLinkError`, netty
     falls back to plain Java, or a protoc for amd64 runs into `exec format error` during the build.
@@ -30,7 +35,7 @@ class MavenNativeClassifier(Rule):
     """
 
     code, name, severity = "AP608", "maven-native-classifier", Severity.WARNING
-    hints = ("os.detected", "javacpp.platform")
+    hints = ("os.detected", "javacpp.platform", ":linux-x86_64")
     errors = ("UnsatisfiedLinkError", "exec format error")
     examples = (
         Example(
@@ -49,6 +54,19 @@ class MavenNativeClassifier(Rule):
             "    esac && mvn package -Djavacpp.platform=linux-${_arch}\n",
             applicability="unsafe",
         ),
+        Example(
+            "FROM maven:3-eclipse-temurin-21\n"
+            "RUN mvn dependency:get -Dartifact=io.netty:netty-transport-native-epoll:4.1.94.Final:jar:linux-x86_64\n",
+            "FROM maven:3-eclipse-temurin-21\n"
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch_64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && mvn dependency:get -Dartifact=io.netty:netty-transport-native-epoll:4.1.94.Final:jar:linux-${_arch}\n",
+            "An artifact",
+            applicability="unsafe",
+        ),
         Example("FROM maven:3-eclipse-temurin-21\nRUN mvn package -Dos.detected.classifier=windows-x86_64\n"),
     )
 
@@ -60,29 +78,31 @@ class MavenNativeClassifier(Rule):
             if command.shell.name not in _TOOLS or not command.stage.reached:
                 continue
             for word in command.shell.arguments:
-                match = re.fullmatch(_PROPERTY, word.literal or "")
+                match = re.fullmatch(_PROPERTY, word.literal or "") or re.fullmatch(
+                    _ARTIFACT, word.literal or ""
+                )
                 if not match or why_fine(facts, command.run, word.span, command):
                     continue
                 native = command.stage.kind is PlatformKind.TARGET and not command.run.json
-                fix = None
-                if native and match[1].startswith("os."):
-                    fix = Fix(
-                        "Let the build find it out",
-                        (delete_option(document, word.span),),
-                        Applicability.UNSAFE,
-                    )
-                elif native:
-                    spelled = {"amd64": "x86_64", "arm64": Convention.DOCKER.spell("arm64") or ""}
-                    case, span = (
-                        arch_case(document, facts, command.run, spelled, (word.span,)),
-                        word.find("x86_64"),
-                    )
-                    edit = substitute(word, Span(span.start, span.end), case[1]) if case and span else None
-                    if case and edit:
-                        fix = Fix("Choose it by architecture", (*case[0], edit), Applicability.UNSAFE)
                 yield self.finding(
                     word.span,
-                    f"`{match[1]}` names amd64: the jar takes native libraries for amd64 on every platform, and fails on "
-                    "linux/arm64 when it loads them.",
-                    fix,
+                    f"`{match[1]}` names amd64: native libraries or programs for amd64 are taken on every platform, and fail on "
+                    "linux/arm64 when they are loaded.",
+                    _fix(document, facts, command, word, match[1]) if native else None,
                 )
+
+
+def _fix(document: Document, facts: Facts, command: Command, word: ShellWord, name: str) -> Fix | None:
+    if name.startswith("os."):
+        edits = (delete_option(document, word.span),)
+        return Fix("Let the build find it out", edits, Applicability.UNSAFE)
+    arm64 = "arm64" if name == "javacpp.platform" else arm64_of_jar(f"/{name}".replace(":", "/"))
+    span = word.find("linux-x86_64")
+    if arm64 is None or span is None:
+        return None
+    place = Span(span.start + len("linux-"), span.end)
+    case = arch_case(document, facts, command.run, {"amd64": "x86_64", "arm64": arm64}, (place,))
+    edit = substitute(word, place, case[1]) if case else None
+    if case is None or edit is None:
+        return None
+    return Fix("Choose it by architecture", (*case[0], edit), Applicability.UNSAFE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind
-from archpatch.facts.assigned import assigned
+from archpatch.facts import Command, Facts, Family, PlatformKind
+from archpatch.facts.assigned import Assigned, assigned
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64
 from archpatch.rewrite import delete_option
@@ -47,6 +47,11 @@ class ToolchainTriple(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM golang:1.22\nRUN CC=x86_64-linux-musl-gcc CGO_ENABLED=1 go build ./...\n",
+            "FROM golang:1.22\nRUN CC=x86_64-linux-musl-gcc CGO_ENABLED=1 go build ./...\n",
+            "The plain compiler is for another C library",
+        ),
+        Example(
             "FROM debian\nRUN ./configure --build=x86_64-linux-gnu --prefix=/usr && make\n",
             "FROM debian\nRUN ./configure --prefix=/usr && make\n",
             applicability="unsafe",
@@ -77,12 +82,15 @@ class ToolchainTriple(Rule):
                 continue
             if why_fine(facts, instruction, span, command) or _installs_cross(facts):
                 continue
-            fix = Fix("Leave it to the toolchain of the platform", edits, Applicability.UNSAFE)
+            can = bool(edits) and not instruction.json
+            fix = (
+                Fix("Leave it to the toolchain of the platform", edits, Applicability.UNSAFE) if can else None
+            )
             yield self.finding(
                 span,
                 f"`{span.of(document.source).decode(errors='replace')}` names a toolchain for amd64: on linux/arm64 it is not "
                 "there, or makes a foreign program. The plain names are right on every platform.",
-                fix if edits and not instruction.json else None,
+                fix,
             )
 
     def _variables(
@@ -92,7 +100,8 @@ class ToolchainTriple(Rule):
             match = re.match(_PREFIX, place.value or "")
             span = place.word.find(match[0]) if match else None
             if match and span is not None:
-                yield place.span, (Edit.delete(span),), place.instruction, place.command
+                edits = () if _changes_libc(place, match[0]) else (Edit.delete(span),)
+                yield place.span, edits, place.instruction, place.command
 
     def _options(
         self, document: Document, facts: Facts
@@ -109,6 +118,11 @@ class ToolchainTriple(Rule):
                 for word in shell.arguments:
                     if _names_amd64(word):
                         yield word.span, (delete_option(document, word.span),), command.run, command
+
+
+def _changes_libc(place: Assigned, prefix: str) -> bool:
+    """Whether the plain compiler makes programs for another C library: `x86_64-linux-musl-gcc` where glibc is."""
+    return "-musl-" in prefix and (place.stage is None or place.stage.distro.family is not Family.ALPINE)
 
 
 def _names_amd64(word: ShellWord) -> bool:
