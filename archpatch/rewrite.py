@@ -144,7 +144,10 @@ def substitute(word: ShellWord, span: Span, expression: str, command: Command | 
     for part in word.parts:
         if isinstance(part, Literal) and span in part.span:
             if part.quote is Quote.SINGLE:
-                return Edit.replace(span, f"'\"{expression}\"'")
+                closes = span.end == part.span.end  # the quote that ends the part need not be opened again
+                return Edit.replace(
+                    Span(span.start, span.end + closes), f'\'"{expression}"' + "'" * (not closes)
+                )
             if part.quote is Quote.NONE and command is not None:
                 return Edit.replace(span, guarded(expression, span, command))
             return Edit.replace(span, expression)
@@ -173,6 +176,11 @@ def guarded(expression: str, span: Span, command: Command) -> str:
 def shells_around(script: Script, place: Span) -> Iterator[ShellCommand]:
     """The commands that are given a script in which a place stands: `sh -c '...'`."""
     return (one for one in script.shells if one.script is not None and place in one.script.span)
+
+
+def set_by_case(expression: str) -> bool:
+    """Whether an expression is a variable of the script, as `arch_case` gives: a shell within does not know it."""
+    return expression.startswith("${_")
 
 
 @lru_cache(maxsize=4)  # the words of a RUN follow each other

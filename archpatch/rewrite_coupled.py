@@ -12,7 +12,15 @@ from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.facts.suppressors import command_at
 from archpatch.facts.written import only_asked_for
 from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
-from archpatch.rewrite import arch_case, declare_arg, in_place, substitute, substitute_word
+from archpatch.rewrite import (
+    arch_case,
+    declare_arg,
+    in_place,
+    set_by_case,
+    shells_around,
+    substitute,
+    substitute_word,
+)
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
@@ -39,7 +47,6 @@ def _in_script(
     """The edits of one script; `command` is any of its commands."""
     places = {token.text: token.place for token in download.tokens if token.text}
     changed = [token.span for token in download.tokens if token.span is not None]
-    inner = [one.script.span for one in command.script.shells if one.script is not None]
     parts = _parts(download.url)
     edits: list[Edit] = []
     same = _branches(facts, command.script, download)
@@ -52,16 +59,21 @@ def _in_script(
         if word not in same and not _is_of(text_of(pieces), found, parts):
             continue
         piece, span = piece_at(pieces, found.start, found.end) or (None, None)
-        if piece is None or span in changed:
+        if piece is None:
+            return None  # written in pieces, as `am"d64"` is
+        if span in changed:
             continue  # changed in its own place
         expression = expressions[places[found.text]]
+        nested = span is not None and any(True for _ in shells_around(command.script, span))
+        if nested and set_by_case(expression):
+            return None
         if span is None:
             if piece.use and piece.text == found.text and download.varies:
                 edits.append(in_place(word, piece.use, expression, command))
             continue
         if piece.holder is word:
             edit = substitute(word, span, expression, command)
-            if edit is None or (b"'" in edit.text and any(span in outer for outer in inner)):
+            if edit is None or (nested and b"'" in edit.text):
                 return None
             edits.append(edit)
         elif piece.declaration is not None:
@@ -213,7 +225,7 @@ def _in_run(
     words: Mapping[str, str] | None,
 ) -> tuple[Edit, ...] | None:
     """The edits of another RUN. What a `case` sets ends with its RUN: this one gets its own."""
-    if words is None or not any("_arch" in expression for expression in expressions.values()):
+    if words is None or not any(map(set_by_case, expressions.values())):
         return _in_script(facts, download, command, expressions)
     found = _in_script(facts, download, command, expressions)
     if not found:

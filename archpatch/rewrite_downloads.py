@@ -17,6 +17,7 @@ from archpatch.rewrite import (
     arch_case,
     declare_arg,
     in_place,
+    set_by_case,
     shells_around,
     substitute,
     substitute_word,
@@ -130,7 +131,7 @@ def _respell(
             return _by_stages(document, facts, download, words)
         edits += chosen[0]
         expressions[place] = chosen[1]
-    if sum("_arch" in expression for expression in expressions.values()) > 1:
+    if sum(map(set_by_case, expressions.values())) > 1:
         return None  # two variables of one `case`
     for token in download.tokens:
         made = _replaced(document, facts, token, expressions[token.place], argument, download)

@@ -45,6 +45,11 @@ def codes(text: str, settings: Settings | None = None) -> list[str]:
             " && tar xf \"helm-v3.9.1-linux-${TARGETARCH}.tar.gz\" && mv 'linux-'\"${TARGETARCH}\"'/helm' /bin",
         ),
         (
+            f"RUN wget {HELM} && tar xf *.gz && rm 'helm-v3.9.1-linux-amd64.tar.gz' && mv 'x/linux-amd64' /y",
+            "ARG TARGETARCH\nRUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz && tar xf *.gz"
+            " && rm 'helm-v3.9.1-linux-'\"${TARGETARCH}\"'.tar.gz' && mv 'x/linux-'\"${TARGETARCH}\" /y",
+        ),
+        (
             "RUN T=helm-v3.9.1-linux-amd64.tar.gz; wget https://get.helm.sh/$T && tar xf $T && mv linux-amd64/helm /bin",
             "ARG TARGETARCH\nRUN T=helm-v3.9.1-linux-${TARGETARCH}.tar.gz; wget https://get.helm.sh/$T && tar xf $T"
             " && mv linux-${TARGETARCH}/helm /bin",
@@ -117,6 +122,8 @@ def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
         f"RUN sudo -u app sh -c 'wget {HELM}'",
         f"RUN su app -c 'wget {HELM}'",
         f"RUN sh -c \"wget '{HELM}'\"",
+        f"RUN wget {NODE} && sh -c 'tar xf node-v20.1.0-linux-x64.tar.xz'",
+        f"RUN wget {HELM} && tar xf helm-v3.9.1-linux-am'd64'.tar.gz",
         f'RUN wget {NODE}\nCMD ["/node-v20.1.0-linux-x64/bin/node"]',
         f'RUN wget {NODE}\nRUN ["tar", "xf", "node-v20.1.0-linux-x64.tar.xz"]',
         f'RUN wget {HELM} && tar xf *.gz\nENTRYPOINT ["/linux-amd64/helm"]',
