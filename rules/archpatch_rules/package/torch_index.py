@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
 from archpatch.facts.suppressors import why_fine
+from archpatch.platforms import AMD64
 from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, regex
 from archpatch_rules.package.which import installs, is_fine, names_it, others
@@ -53,6 +55,11 @@ class TorchIndex(Rule):
             "FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu118\n",
             "FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu118\n",
         ),
+        Example(
+            "FROM python:3.11\nARG CUDA=cu121\nRUN pip install torch --index-url https://download.pytorch.org/whl/$CUDA\n",
+            "FROM python:3.11\nARG CUDA=cu121\nRUN pip install torch --index-url https://download.pytorch.org/whl/$CUDA\n",
+            "The index is a variable",
+        ),
         Example("FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cpu\n"),
         Example(
             "FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu128\n"
@@ -79,7 +86,7 @@ class TorchIndex(Rule):
     def _index(self, facts: Facts, install: Install) -> Iterator[Finding]:
         for option in ("--index-url", "-i", "--extra-index-url"):
             word = install.option(option)
-            match = _INDEX.search(word.raw) if word else None
+            match = _INDEX.search(_address(facts, install, word)) if word else None
             if word is None or match is None or int(match[1][2:]) >= _FIRST_WITH_ARM64:
                 continue
             if why_fine(facts, install.run, word.span, install.command) is None:
@@ -88,6 +95,11 @@ class TorchIndex(Rule):
                     f"PyTorch's index for {match[1]} has no wheels for arm64: there the build finds no torch, or another one "
                     "without CUDA.",
                 )
+
+
+def _address(facts: Facts, install: Install, word: ShellWord) -> str:
+    """An index as amd64 asks for it, or as it is written where that is not known."""
+    return facts.value(install.command, word, AMD64).text or word.raw
 
 
 def _fix(install: Install, package: Package, suffix: str) -> Fix | None:
