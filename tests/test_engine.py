@@ -15,7 +15,7 @@ from archpatch.platforms import AMD64, ARM64
 from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Span, apply, moved
+from archpatch.text import Applicability, Edit, Fix, Span, apply, moved
 from tests.toys import Failing, InContext, Toy
 
 SAFE, UNSAFE, MANUAL = Applicability.SAFE, Applicability.UNSAFE, Applicability.MANUAL
@@ -55,6 +55,23 @@ class TestRounds:
         outcome = mend("FROM a\nRUN b\n", Toy("b", "c"), Toy("b", "c", code="XX102"))
         assert outcome.source == b"FROM a\nRUN c\n"
         assert len(outcome.applied) == 2
+
+    def test_of_two_fixes_that_declare_one_name_in_two_places_the_second_finds_it_declared(self) -> None:
+        class Declaring(Toy):
+            def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+                for finding in super().check(document, facts):
+                    at = document.source.rindex(b"\n", 0, finding.span.start) + 1
+                    declared = b"ARG X" in document.source[:at]
+                    edits = () if declared else (Edit.insert(at, "ARG X\n", declares=("X",)),)
+                    assert finding.fix is not None
+                    fix = Fix(finding.fix.title, (*edits, *finding.fix.edits), self.applicability)
+                    yield self.finding(finding.span, finding.message, fix)
+
+        text = "FROM a\nRUN b\nRUN c\nRUN d\n"
+        rules = (Declaring("b", "x"), Declaring("c", "y", code="XX102"), Toy("d", "z", code="XX103"))
+        outcome = mend(text, *rules)
+        assert outcome.source == b"FROM a\nARG X\nRUN x\nRUN y\nRUN z\n"
+        assert [finding.code for finding in outcome.applied] == ["XX101", "XX103", "XX102"]
 
     def test_the_order_of_rules_does_not_matter(self) -> None:
         rules = (Toy("b c", "x"), Toy("c d", "y", code="XX102"), Toy("d", "z", code="XX103"))
@@ -230,9 +247,9 @@ class TestSeveralFiles:
 
     def test_a_file_that_was_mended_is_mended_further(self) -> None:
         context = MemoryContext({"setup.py": "a -m64"})
-        rules = (InContext("a", "longer"), InContext("-m64", "-g", code="XX102"))
+        rules = (InContext("a", "longer"), InContext("longer -m64", "-g", code="XX102"))
         outcome = mend("FROM x\n", *rules, context=context)
-        assert outcome.files == {Path("setup.py"): b"longer -g"}
+        assert outcome.files == {Path("setup.py"): b"-g"}
 
     def test_edits_at_one_place_of_two_files_do_not_meet(self) -> None:
         context = MemoryContext({"setup.py": "FROM a"})

@@ -191,3 +191,8 @@ def test_a_nest_knows_what_holds_a_place_and_what_lies_in_it(
     ):
         assert lengths == sorted(lengths), "the innermost first"
     assert sorted(nest.within(place)) == [at for at, span in enumerate(spans) if span in place]
+
+
+def test_of_things_with_one_span_the_first_is_the_innermost() -> None:
+    nest = Nest([(Span(0, 5), "inner"), (Span(0, 5), "outer"), (Span(0, 9), "outermost")])
+    assert [*nest.holding(Span(1, 2))] == ["inner", "outer", "outermost"]
