@@ -46,6 +46,7 @@ def fixed(body: str) -> str:
             "python setup.py bdist_wheel --plat-name=manylinux2014_x86_64",
             f"python setup.py bdist_wheel --plat-name=manylinux2014_{ARCH}",
         ),
+        ("rpmbuild -bb --target x86_64 a.spec", f"rpmbuild -bb --target {ARCH} a.spec"),
         ("nix build .#packages.x86_64-linux.app", f"nix build .#packages.{ARCH}-linux.app"),
         (
             "uv python install cpython-3.12.5-linux-x86_64-gnu",
@@ -63,6 +64,7 @@ def test_the_word_of_each_tool_is_chosen_by_architecture(body: str, mended: str)
     [
         "pnpm exec electron-builder --linux --x64",
         "dotnet publish -c Release /p:PlatformTarget=x64",
+        "gn gen out --args='target_cpu=\"x64\" is_debug=false'",
         'sdkmanager "system-images;android-34;google_apis;x86_64"',
         'echo no | avdmanager create avd -n t -k "system-images;android-34;google_apis;x86_64"',
     ],

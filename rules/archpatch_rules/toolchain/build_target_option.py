@@ -45,6 +45,8 @@ _OPTIONS = (
     _of("uv", r"(?:\S*=)?cpython-[\w.]+-linux-(x86_64)-\w+", "aarch64"),
     _of("uv", r"--python-platform=(x86_64)-\S+", "aarch64"),
     _of("python python3 auditwheel", r"--plat(?:-name)?=(?:many|musl)linux\w*?_(x86_64)", "aarch64"),
+    _of("rpmbuild", r"--target=(x86_64)(?:-linux)?", "aarch64"),
+    _of("gn", r"""(?:--args=)?.*\btarget_cpu ?= ?["'](x64)["'].*"""),
     _of("electron-builder", r"--(x64)"),
     _of("electron-forge", r"--arch=(x64)"),
     _of("dotnet msbuild", r"[-/]{1,2}p(?:roperty)?:Platform(?:Target)?=(x64)"),
@@ -61,7 +63,7 @@ class BuildTargetOption(Rule):
 
     The image for linux/arm64 gets a program for amd64, which ends in `exec format error`, or the build fails there:
     libraries of one architecture do not link with objects of the other. Known are options of zig, vcpkg (and its
-    variables), wheels' platform tags, swift, crystal, dart, flutter, nix, uv, electron-builder, MSBuild's PlatformTarget, and the images of
+    variables), wheels' platform tags, rpmbuild, gn, swift, crystal, dart, flutter, nix, uv, electron-builder, MSBuild's PlatformTarget, and the images of
     Android's emulator.
 
     It is fine where the file names the target for arm64 too, and in a branch that asks for the architecture.
@@ -73,9 +75,9 @@ class BuildTargetOption(Rule):
 
     code, name, severity = "AP613", "build-target-option", Severity.WARNING
     hints = (
-        *("target=x86_64-linux", "target x86_64-linux", "cpu=x86_64", "x64-linux", "--triple", "--arch"),
+        *("target=x86_64", "target x86_64", "cpu=x86_64", "x64-linux", "--triple", "--arch"),
         *("--target-arch", "linux-x64", "x86_64-linux", "-linux-x86_64-", "--python-platform", "--x64"),
-        *(":platform=x64", ":platformtarget=x64", "system-images;", "--plat"),
+        *(":platform=x64", ":platformtarget=x64", "system-images;", "--plat", "target_cpu"),
     )
     errors = ("exec format error", "file in wrong format", "is incompatible with elf64-littleaarch64")
     examples = (

@@ -18,7 +18,10 @@ from archpatch.text import Applicability, Edit, Fix, Span
 _PREFIX = r"x86_64-(?:\w+-)?linux-(?:gnu|musl)-(?=\w)"
 _HOST = r"--(?:host|build)=x86_64-(?:\w+-)?linux(?:-(?:gnu|musl))?"
 _COMPILERS = ("CC", "CXX", "LD", "AR", "RANLIB", "STRIP", "NM", "CPP", "FC")
-_ARGUMENT = r"-DCMAKE_SYSTEM_PROCESSOR=(?:x86_64|amd64)|architecture=x86|target_arch=x64"
+_ARGUMENT = (
+    r"-DCMAKE_SYSTEM_PROCESSOR=(?:x86_64|amd64)|architecture=x86|target_arch=x64"
+    r"|-DCMAKE_(?:C|CXX|ASM)_COMPILER(?::\w+)?=(?:/usr/bin/)?x86_64-(?:\w+-)?linux-gnu-[\w+]+"
+)
 
 
 class ToolchainTriple(Rule):
@@ -65,6 +68,12 @@ class ToolchainTriple(Rule):
         Example(
             "FROM debian\nRUN cmake -DCMAKE_SYSTEM_PROCESSOR=x86_64 .\n",
             "FROM debian\nRUN cmake .\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN cmake -DCMAKE_C_COMPILER=x86_64-linux-gnu-gcc -S . -B build\n",
+            "FROM debian\nRUN cmake -S . -B build\n",
+            "CMake's compiler",
             applicability="unsafe",
         ),
         Example("FROM debian\nRUN ./configure --host=x86_64-w64-mingw32 && make\n"),
