@@ -98,3 +98,9 @@ def test_a_stage_of_the_build_platform_follows_the_target_too() -> None:
     mended = fix(parse(source), RULES, level=Applicability.UNSAFE).source.decode()
     assert 'case "$TARGETARCH" in' in mended
     assert "uname -m" not in mended
+
+
+def test_what_a_stage_of_the_build_platform_runs_itself_is_left_to_it() -> None:
+    source = b"FROM --platform=$BUILDPLATFORM debian AS build\nRUN uv python install cpython-3.12.5-linux-x86_64-gnu\n"
+    source += b"FROM scratch\nCOPY --from=build /app /app\n"
+    assert check(parse(source), RULES).findings == ()

@@ -53,6 +53,8 @@ _OPTIONS = (
     _of("sdkmanager avdmanager", r"(?:\S+=)?system-images;\S+;(x86(?:_64)?)"),
 )
 _TOOLS = frozenset(tool for option in _OPTIONS for tool in option.tools)
+# What makes programs for another machine than the one it runs on; of the others a build-platform stage uses the result.
+_CROSS = frozenset({"zig", "dart", "swift", "crystal", "shards"})
 _RUNNERS = frozenset({"npx", "bunx", "pnpx", "npm", "yarn", "pnpm", "bun"})
 _TRIPLETS = ("VCPKG_DEFAULT_TRIPLET", "VCPKG_TARGET_TRIPLET", "VCPKG_DEFAULT_HOST_TRIPLET")
 _TRIPLET = r"(x64)-linux(?:-release)?"
@@ -128,13 +130,15 @@ class BuildTargetOption(Rule):
         for command in facts.commands_with(*self.hints):
             tool = _tool(command)
             for word, option, place in _named(command, tool) if tool else ():
-                if _is_open(facts, command.run, word.span, command) and not _has_both(document, option, word):
+                if _is_open(facts, command.run, word.span, command, tool) and not _has_both(
+                    document, option, word
+                ):
                     fix = _in_run(document, facts, command, word, place, option.arm64)
                     yield self._of(document, word.span, tool, fix)
         for held in assigned(facts, *_TRIPLETS):
             match = re.fullmatch(_TRIPLET, held.value or "")
             at = held.word.find("x64") if match else None
-            if at is not None and _is_open(facts, held.instruction, held.span, held.command):
+            if at is not None and _is_open(facts, held.instruction, held.span, held.command, "vcpkg"):
                 yield self._of(document, held.span, "vcpkg", _in_variable(document, facts, held, at))
 
     def _of(self, document: Document, span: Span, tool: str, fix: Fix | None) -> Finding:
@@ -182,9 +186,10 @@ def _has_both(document: Document, option: _Option, word: ShellWord) -> bool:
     return encode(other) in document.source
 
 
-def _is_open(facts: Facts, instruction: Instruction, span: Span, command: Command | None) -> bool:
+def _is_open(facts: Facts, instruction: Instruction, span: Span, command: Command | None, tool: str) -> bool:
     stage = facts.stage_of(instruction)
-    if stage is None or not stage.reached or stage.kind not in (PlatformKind.TARGET, PlatformKind.BUILD):
+    kinds = (PlatformKind.TARGET, PlatformKind.BUILD) if tool in _CROSS else (PlatformKind.TARGET,)
+    if stage is None or not stage.reached or stage.kind not in kinds:
         return False
     android = b"system-images;" in span.of(facts.document.source)  # for a machine that runs in the image
     if command is not None and (android or command.shell.name.startswith("python")):
