@@ -70,9 +70,9 @@ class BuildTargetOption(Rule):
 
     It is fine where the file names the target for arm64 too, and in a branch that asks for the architecture.
 
-    The fix chooses the word by architecture. It is unsafe: folders that are named for the target may be used later, and
-    vcpkg wants VCPKG_FORCE_SYSTEM_BINARIES on arm64. There is none where the names of what comes out change with the
-    option (electron-builder makes `linux-arm64-unpacked`).
+    The fix chooses the word by architecture. It is unsafe: what others look for in the result may be named for the
+    target, and vcpkg wants VCPKG_FORCE_SYSTEM_BINARIES on arm64. There is none where a folder of that name is used in
+    the file, or the names of what comes out change with the option (electron-builder makes `linux-arm64-unpacked`).
     """
 
     code, name, severity = "AP613", "build-target-option", Severity.WARNING
@@ -200,7 +200,7 @@ def _is_open(facts: Facts, instruction: Instruction, span: Span, command: Comman
 def _in_run(
     document: Document, facts: Facts, command: Command, word: ShellWord | Word, place: Span | None, arm64: str
 ) -> Fix | None:
-    if not arm64 or place is None:
+    if not arm64 or place is None or _is_folder(document, place):
         return None
     words = {"amd64": place.of(document.source).decode(), "arm64": arm64}
     case = arch_case(document, facts, command.run, words, (place,))
@@ -208,10 +208,18 @@ def _in_run(
     return _fix((*case[0], edit)) if case and edit else None
 
 
+def _is_folder(document: Document, place: Span) -> bool:
+    """Whether a folder that the tool names for the target is used too: `.build/x86_64-unknown-linux-gnu/release`."""
+    rest = re.match(
+        rb"\w+-(?:\w+-)?linux(?:-\w+)?", document.source[place.start : document.line_end(place.start)]
+    )
+    return rest is not None and rest[0] + b"/" in document.source
+
+
 def _in_variable(document: Document, facts: Facts, held: Assigned, place: Span) -> Fix | None:
     if held.command is not None and isinstance(held.instruction, Run):
         return _in_run(document, facts, held.command, held.word, place, "arm64")
-    if held.stage is None or held.stage.kind is not PlatformKind.TARGET:
+    if held.stage is None or held.stage.kind is not PlatformKind.TARGET or _is_folder(document, place):
         return None
     spelled = declare_spelling(document, facts, held.instruction, "x64", "arm64")
     edit = put(held.word, place, spelled[1]) if spelled else None
