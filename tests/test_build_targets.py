@@ -67,6 +67,7 @@ def test_the_word_of_each_tool_is_chosen_by_architecture(body: str, mended: str)
         "gn gen out --args='target_cpu=\"x64\" is_debug=false'",
         "swift build --triple x86_64-unknown-linux-gnu; cp .build/x86_64-unknown-linux-gnu/release/App /app",
         "vcpkg install --triplet x64-linux; cmake -DCMAKE_PREFIX_PATH=/v/installed/x64-linux/share .",
+        "vcpkg install --triplet x64-linux-dynamic zlib",
         'sdkmanager "system-images;android-34;google_apis;x86_64"',
         'echo no | avdmanager create avd -n t -k "system-images;android-34;google_apis;x86_64"',
     ],

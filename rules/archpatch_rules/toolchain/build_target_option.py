@@ -35,8 +35,8 @@ def _of(tools: str, pattern: str, arm64: str = "") -> _Option:
 _OPTIONS = (
     _of("zig", r"--?D?target=(x86_64)-linux\S*", "aarch64"),
     _of("zig", r"-(?:Dcpu|mcpu)=(x86_64\w*)", "baseline"),
-    _of("vcpkg", r"(?:--triplet=|[\w-]+(?:\[\S*\])?:)(x64)-linux(?:-release)?", "arm64"),
-    _of("cmake", r"-DVCPKG_(?:TARGET|HOST)_TRIPLET(?::\w+)?=(x64)-linux(?:-release)?", "arm64"),
+    _of("vcpkg", r"(?:--triplet=|[\w-]+(?:\[\S*\])?:)(x64)-linux(?:-\w+)*", "arm64"),
+    _of("cmake", r"-DVCPKG_(?:TARGET|HOST)_TRIPLET(?::\w+)?=(x64)-linux(?:-\w+)*", "arm64"),
     _of("swift", r"--triple=(x86_64)-unknown-linux-gnu|--arch=(x86_64)", "aarch64"),
     _of("crystal shards", r"--target=(x86_64)-linux-(?:gnu|musl)", "aarch64"),
     _of("dart", r"--target-arch=(x64)", "arm64"),
@@ -57,7 +57,7 @@ _TOOLS = frozenset(tool for option in _OPTIONS for tool in option.tools)
 _CROSS = frozenset({"zig", "dart", "swift", "crystal", "shards"})
 _RUNNERS = frozenset({"npx", "bunx", "pnpx", "npm", "yarn", "pnpm", "bun"})
 _TRIPLETS = ("VCPKG_DEFAULT_TRIPLET", "VCPKG_TARGET_TRIPLET", "VCPKG_DEFAULT_HOST_TRIPLET")
-_TRIPLET = r"(x64)-linux(?:-release)?"
+_TRIPLET = r"(x64)-linux(?:-\w+)*"
 
 
 class BuildTargetOption(Rule):
@@ -209,11 +209,11 @@ def _in_run(
 
 
 def _is_folder(document: Document, place: Span) -> bool:
-    """Whether a folder that the tool names for the target is used too: `.build/x86_64-unknown-linux-gnu/release`."""
-    rest = re.match(
-        rb"\w+-(?:\w+-)?linux(?:-\w+)?", document.source[place.start : document.line_end(place.start)]
-    )
-    return rest is not None and rest[0] + b"/" in document.source
+    """Whether a folder that the tool names for the target is used too (`.build/x86_64-unknown-linux-gnu/release`), or
+    there is no such target for arm64 for sure."""
+    line = document.source[place.start : document.line_end(place.start)]
+    found = re.match(rb"\w+-(?:\w+-)?linux(?:-\w+)?", line)
+    return found is not None and (found[0] + b"/" in document.source or found[0] == b"x64-linux-dynamic")
 
 
 def _in_variable(document: Document, facts: Facts, held: Assigned, place: Span) -> Fix | None:
