@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from archpatch.facts import Command, Download, Facts, StageFacts
@@ -21,6 +20,7 @@ from archpatch.rewrite import (
     substitute,
     substitute_word,
 )
+from archpatch.rewrite_names import clusters, named_in, own_words, parts_of, repeats, same_folder, spelled_out
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
@@ -29,8 +29,6 @@ from archpatch.text import Edit, Span, decode, encode, regex
 MOST = 200
 """Instructions that may name a file; with more of them no fix is made."""
 _MOST_NAMES = 60  # architectures named in a script: each of its downloads is compared with each of them
-
-_ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
 
 
 def coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> tuple[Edit, ...] | None:
@@ -47,12 +45,12 @@ def _in_script(
     """The edits of one script; `command` is any of its commands."""
     places = {token.text: token.place for token in download.tokens if token.text}
     changed = [token.span for token in download.tokens if token.span is not None]
-    parts = _parts(download.url)
+    parts = parts_of(download.url)
     edits: list[Edit] = []
     same = _branches(facts, command.script, download)
     if any(_speaks_otherwise(one, places) for one in same):
         return None
-    named = _naming(command.stage, command.run.span.start)
+    named = [*_naming(command.stage, command.run.span.start), *_naming_others(command, places)]
     if len(named) > _MOST_NAMES:
         return None
     for word, pieces, found in (one for one in named if one[2].text in places):
@@ -96,6 +94,21 @@ def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece
     return tuple(found)
 
 
+def _naming_others(
+    command: Command, places: Mapping[str, int]
+) -> Iterator[tuple[ShellWord, tuple[Piece, ...], ArchWord]]:
+    """The same for the spellings of one tool that name no architecture by themselves: `linux-64`, a whole triple."""
+    texts = own_words(places)
+    if not texts:
+        return
+    for word, only_on in _words(command.script):
+        if only_on is None and ("$" in word.raw or any(text in word.raw for text in texts)):
+            shell = command_at(command.script, word.span) or command.script.commands[0]
+            within = Command(shell, command.run, command.stage, command.script)
+            pieces = trace(command.stage.facts, within, word, AMD64)
+            yield from ((word, pieces, one) for one in spelled_out(text_of(pieces), texts))
+
+
 def _branches(facts: Facts, script: Script, download: Download) -> list[ShellWord]:
     """What other branches of a script set the variable to that holds the architecture of the URL: nothing uses it
     between there and here."""
@@ -129,45 +142,9 @@ def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
 
 def _is_of(text: str, found: ArchWord, parts: Sequence[str]) -> bool:
     """Whether an architecture in a word's value belongs to the name of the file."""
-    if "://" in text and not _same_folder(text, parts):
+    if "://" in text and not same_folder(text, parts):
         return False
-    return _repeats(text, found.start, found.end, parts)
-
-
-def _parts(url: str) -> tuple[str, ...]:
-    """The parts of a URL's path, the file's name without the ending of an archive."""
-    path = url.partition("?")[0].split("/")[3:]
-    return tuple(_ENDING.sub("", part) if at == len(path) - 1 else part for at, part in enumerate(path))
-
-
-def _same_folder(url: str, parts: Sequence[str]) -> bool:
-    """Whether another URL lies beside the download: its signature, its checksums."""
-    mine = _parts(url)
-    if not mine or not parts:
-        return False  # a bare host
-    return mine[:-1] == tuple(parts[:-1]) or parts[-1] in mine[-1]
-
-
-def _repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
-    """Whether the part of a path around a word is one of the URL's, or holds the name of its file."""
-    first = max(text.rfind(mark, 0, start) for mark in "/ =,:\"'^|(\n\t") + 1
-    last = min((at for mark in "/ =,:\"'$|)\n\t" if (at := text.find(mark, end)) >= 0), default=len(text))
-    part = _ENDING.sub("", text[first:last].replace("\\", ""))
-    if len(part) > end - start and any(_joined(part) in _joined(other) for other in parts):
-        return True
-    if "*" in part and any(fnmatchcase(other, part) for other in parts):
-        return True
-    return part in parts or (bool(parts) and parts[-1] in part and len(parts[-1]) > end - start)
-
-
-def _joined(part: str) -> str:
-    """A name with one joint for all: what `tool-linux_x86_64.tgz` unpacks to may be called `linux-x86_64`."""
-    return part.replace("-", "_")
-
-
-_CLUSTER = regex(r"[A-Za-z0-9]+[-_.]$")
-_AFTER = regex(r"[-_][A-Za-z]+")
-_URLS = regex(r"\b(?:https?|ftp)://\S+")
+    return repeats(text, found.start, found.end, parts)
 
 
 def elsewhere(
@@ -286,14 +263,14 @@ def _in_words(
         if isinstance(instruction, Env):
             words = [held for one in instruction.declarations if (held := one.value) is not None]
     places = {token.text for token in download.tokens}
-    parts = _parts(download.url)
+    parts = parts_of(download.url)
     chosen: tuple[tuple[Edit, ...], str] | None = None
     edits: list[Edit] = []
     for word in words:
         pieces = trace_word(facts, instruction, word, AMD64)
         value = text_of(pieces)
-        for found in arch_words(value):
-            if found.text not in places or not _repeats(value, found.start, found.end, parts):
+        for found in named_in(value, places):
+            if found.text not in places or not repeats(value, found.start, found.end, parts):
                 continue
             piece, span = piece_at(pieces, found.start, found.end) or (None, None)
             if piece is None or piece.holder is not word:
@@ -330,27 +307,17 @@ def _declared(
 def _may_mention(text: str, download: Download) -> bool:
     """Whether a text outside of RUN speaks of the file; where variables stand in it, it may."""
     words = {token.text for token in download.tokens}
-    parts = _parts(download.url)
+    parts = parts_of(download.url)
     return any(
         found.text in words
         and (
-            _repeats(text, found.start, found.end, parts) or "$" in text[max(0, found.start - 60) : found.end]
+            repeats(text, found.start, found.end, parts) or "$" in text[max(0, found.start - 60) : found.end]
         )
-        for found in arch_words(text)
+        for found in named_in(text, words)
     )
 
 
-def clusters(download: Download) -> set[str]:
-    """The pieces of the file's name with the architecture in them: `linux-amd64`, `linux_amd64` for one of these, and
-    `amd64-static`."""
-    names: set[str] = set()
-    for token in (one for one in download.tokens if one.text):
-        before = _CLUSTER.search(download.url[: token.start])
-        if before:
-            names.update(before[0][:-1] + joint + token.text for joint in {before[0][-1], "-", "_"})
-        if after := _AFTER.match(download.url, token.end):
-            names.add(token.text + after[0])
-    return names
+_URLS = regex(r"\b(?:https?|ftp)://\S+")
 
 
 class Others:

@@ -23,7 +23,8 @@ from archpatch.rewrite import (
     substitute_word,
 )
 from archpatch.rewrite_added import fetch_by_docker_name, fetch_under_one_name
-from archpatch.rewrite_coupled import clusters, coupled, elsewhere, in_destination, others_of
+from archpatch.rewrite_coupled import coupled, elsewhere, in_destination, others_of
+from archpatch.rewrite_names import clusters
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.rewrite_stages import fetch_stages
 from archpatch.rewrite_unnamed import unnamed_name

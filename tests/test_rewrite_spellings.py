@@ -87,10 +87,10 @@ def test_the_folder_of_a_triple_follows_the_argument_that_holds_it() -> None:
     assert f"ARG TARGET={triple}\n" in nested
 
 
-def test_an_argument_stays_where_a_copy_names_its_folder() -> None:
+def test_an_argument_stays_where_a_copy_cannot_follow_its_folder() -> None:
     text = (
         "FROM rust AS build\nARG TARGET=x86_64-unknown-linux-musl\nRUN cargo build --target $TARGET\n"
-        "FROM scratch\nCOPY --from=build /target/x86_64-unknown-linux-musl/release/one /\n"
+        'FROM scratch\nCOPY --from=build ["/target/x86_64-unknown-linux-musl/release/one", "/"]\n'
     )
     assert "ARG TARGET=x86_64-unknown-linux-musl\n" in fixed(text)
 

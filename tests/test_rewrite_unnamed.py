@@ -1,4 +1,4 @@
-"""Files whose name says nothing on amd64, and what goes by that name."""
+"""Files whose name says nothing on amd64, or says it in words of its own, and what goes by that name."""
 
 from __future__ import annotations
 
@@ -72,3 +72,49 @@ def test_where_a_name_cannot_follow_it_stays_a_finding(text: str) -> None:
     before = f"FROM debian\nENV V=3.4.0\n{text}\n"
     assert codes(before) == ["AP401"]
     assert fixed(before) == before
+
+
+BITCOIN = "https://bitcoincore.org/bin/bitcoin-core-$V/bitcoin-$V"
+SONAR = "https://binaries.sonarsource.com/Distribution/sonar-scanner-cli/sonar-scanner-cli-7.0.1"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            f"wget {BITCOIN}-x86_64-linux-gnu.tar.gz && tar xf bitcoin-$V-x86_64-linux-gnu.tar.gz && ls /usr/x86_64-linux-gnu",
+            f"wget {BITCOIN}-${{_arch}}.tar.gz && tar xf bitcoin-$V-${{_arch}}.tar.gz && ls /usr/x86_64-linux-gnu",
+            id="a triple",
+        ),
+        pytest.param(
+            f"wget {SONAR}-linux-x64.zip && unzip *-7.0.1-linux-x64.zip && mv sonar-scanner-7.0.1-linux-x64 /opt/sonar && ls my-linux-x64",
+            f"wget {SONAR}-linux${{_arch}}.zip && unzip *-7.0.1-linux${{_arch}}.zip"
+            " && mv sonar-scanner-7.0.1-linux${_arch} /opt/sonar && ls my-linux-x64",
+            id="with its joint; a folder of the same version",
+        ),
+        pytest.param(
+            "curl -Os https://uploader.codecov.io/latest/linux/codecov && ls /usr/src/linux",
+            "curl -Os https://uploader.codecov.io/latest/${_arch}/codecov && ls /usr/src/linux",
+            id="a word of many meanings",
+        ),
+    ],
+)  # fmt: skip
+def test_words_of_one_tool_are_followed_too(before: str, after: str) -> None:
+    assert _fixed(f"RUN {before}") == after
+
+
+def test_a_copy_spells_the_words_of_one_tool_for_itself() -> None:
+    before = f"FROM debian AS a\nENV V=27.0\nRUN wget {BITCOIN}-x86_64-linux-gnu.tar.gz\n"
+    before += "FROM debian\nENV V=27.0\nCOPY --from=a /bitcoin-$V-x86_64-linux-gnu.tar.gz /\n"
+    assert fixed(before).endswith(
+        "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64-linux-gnu}\n"
+        "COPY --from=a /bitcoin-$V-${TARGET_ARCH/arm64/aarch64-linux-gnu}.tar.gz /\n"
+    )
+
+
+@pytest.mark.parametrize("later", ["RUN dpkg -i ./tool_${V}_amd64.deb", "RUN rm tool_1.2_amd64.deb"])
+def test_a_version_in_a_variable_beside_the_word_hides_no_name(later: str) -> None:
+    before = f"FROM debian\nARG V=1.2\nRUN wget https://example.com/tool_${{V}}_amd64.deb\n{later}\n"
+    assert fixed(before) == before.replace("amd64", "${TARGETARCH}").replace(
+        "RUN wget", "ARG TARGETARCH\nRUN wget"
+    )
