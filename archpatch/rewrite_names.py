@@ -13,6 +13,7 @@ from archpatch.text import regex
 _ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
 _CLUSTER = regex(r"[A-Za-z0-9]+[-_.]$")
 _BARE = regex(r"[A-Za-z0-9]+$")
+_JOINT = regex(r"[-_.]")
 _VERSION = regex(r"[-_]v?\d+\.\d+\S*[-_.]")
 _TELLING = 8  # characters that no other name has by chance
 _AFTER = regex(r"[-_][A-Za-z]+")
@@ -47,8 +48,11 @@ def repeats(text: str, start: int, end: int, parts: Sequence[str]) -> bool:
 
 
 def _same_version(name: str, other: str, word: str) -> bool:
-    """Whether both end with one version before the word: `tool-cli-1.2-linux-x64.zip` holds `tool-1.2-linux-x64`."""
+    """Whether both begin with one word and have one version before the last: `tool-cli-1.2-linux-x64.zip` holds
+    `tool-1.2-linux-x64`."""
     before, mine = other.rpartition(word)[0], name.removesuffix(word)
+    if not mine or _JOINT.split(mine, maxsplit=1)[0] != _JOINT.split(before, maxsplit=1)[0]:
+        return False
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(mine), reversed(before), strict=False))
     tail = "".join(one for one, _ in alike)[::-1]
     return _VERSION.search(tail) is not None
