@@ -98,13 +98,13 @@ def respell(
 ) -> Respelling | None:
     """The edits that make a download follow the architecture; `words` has the spellings for each place of the URL.
 
-    None where no edit is known to be right: in the exec form, under ONBUILD, within `sh -c`, in a stage whose platform
-    is fixed, where an instruction that cannot be changed too relies on the file's name.
+    None where no edit is known to be right: in the exec form, within `sh -c`, in a stage whose platform is fixed, under
+    ONBUILD where anything else of the file names the architecture, where an instruction that cannot be changed too relies on the file's name.
     """
     found = _respell(document, facts, download, words)
     if found is None or not agree(found.edits):
         return None  # two instructions want one line declared, each in its own way
-    if reads_foreign_list(download.stage, download.instruction):
+    if download.instruction.onbuild or reads_foreign_list(download.stage, download.instruction):
         return replace(found, across=True)
     return found
 
@@ -116,7 +116,7 @@ def _respell(
     run = isinstance(download.instruction, Run)
     if (
         argument is None
-        or download.instruction.onbuild
+        or (download.instruction.onbuild and not _is_alone(document, download))
         or not download.tokens
         or not _readable(download)
         or (run and download.instruction.json)
@@ -129,7 +129,7 @@ def _respell(
     for place, spelled in enumerate(words):
         chosen = _expression(document, facts, download, spelled, argument)
         if chosen is None:
-            return _by_stages(document, facts, download, words)
+            return None if download.instruction.onbuild else _by_stages(document, facts, download, words)
         edits += chosen[0]
         expressions[place] = chosen[1]
     if sum(map(set_by_case, expressions.values())) > 1:
@@ -233,6 +233,18 @@ def _expression(
     if native and all(words[arch] == Convention.UNAME.spell(arch) for arch in arches):
         return (), "$(uname -m)"
     return arch_case(document, facts, download.instruction, words, (download.span,), argument=argument)
+
+
+def _is_alone(document: Document, download: Download) -> bool:
+    """Whether a RUN names the architecture of its file, and nothing outside of it does."""
+    own = download.instruction.span
+    texts = {encode(token.text) for token in download.tokens}
+    inside = own.of(document.source)
+    return (
+        isinstance(download.instruction, Run)
+        and all(token.span is not None and token.span in own for token in download.tokens)
+        and all(text and document.source.count(text) == inside.count(text) for text in texts)
+    )
 
 
 def _is_dockers(facts: Facts, words: Words) -> bool:

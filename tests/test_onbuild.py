@@ -40,8 +40,28 @@ def test_a_checksum_left_to_a_later_build_belongs_to_its_download() -> None:
     assert "AP401" not in codes
 
 
-def test_a_download_of_a_later_build_is_told_and_left_as_it_is() -> None:
+def test_a_download_of_a_later_build_follows_it_where_nothing_else_names_the_architecture() -> None:
     source = under(f"RUN curl -fsSLo /usr/bin/kubectl {KUBECTL}")
+    mended = source.replace(b"ONBUILD RUN", b"ONBUILD ARG TARGETARCH\nONBUILD RUN").replace(
+        b"amd64", b"${TARGETARCH}"
+    )
+    assert fix(parse(source), load(), level=Applicability.SAFE).source == source
+    assert fix(parse(source), load(), level=Applicability.UNSAFE).source == mended
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(f"RUN curl -fsSLO {KUBECTL} && mv kubectl kubectl-x\nONBUILD RUN ls /amd64", id="in another RUN"),
+        pytest.param(f"ADD {KUBECTL} /usr/bin/kubectl", id="an ADD"),
+        pytest.param(
+            "RUN curl -fsSLo /b https://github.com/bazelbuild/bazel/releases/download/7.4.1/bazel-7.4.1-linux-x86_64",
+            id="a word that a case has to choose",
+        ),
+    ],
+)  # fmt: skip
+def test_other_downloads_of_a_later_build_are_told_and_left_as_they_are(body: str) -> None:
+    source = under(body)
     assert fix(parse(source), load(), level=Applicability.UNSAFE).source == source
 
 
