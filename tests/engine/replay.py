@@ -14,6 +14,7 @@ from archpatch.facts import Facts
 from archpatch.platforms import AMD64, ARM64, Platform
 from archpatch.syntax.parse import parse
 from archpatch.syntax.shell_text import joined
+from archpatch.syntax.tree import Run
 from archpatch.text import decode
 from tests.engine.conftest import docker
 
@@ -36,6 +37,11 @@ dpkg() { case "$*" in *--print-architecture*) builtin echo "$DEBIAN" ;; *) said 
 apk() { case "$*" in *--print-arch*) builtin echo "$MACHINE" ;; *) said apk "$@" ;; esac; }
 rpm() { case "$*" in *--eval*) builtin echo "$MACHINE" ;; *) said rpm "$@" ;; esac; }
 node() { case "$*" in *process.arch*) builtin echo "$NODE" ;; *) said node "$@" ;; esac; }
+nested() {
+  case "$1" in -*c) local script="$2"; shift 2; /bin/bash --norc -c "$STUBS$script" "$@" ;; *) said sh "$@" ;; esac
+}
+sh() { nested "$@"; }
+bash() { nested "$@"; }
 PATH=/programs
 """
 _END = "\nended=$?; wait; exit $ended"  # what runs in the background says its words too
@@ -69,7 +75,12 @@ def scripts(source: bytes, target: Platform) -> list[Script | None]:
         host = stage.platform(target).platform or target
         for run in stage.runs:
             shell = facts.shell_words(run)
-            if run.json or run.heredocs or not shell[0].endswith("sh") or host not in _MACHINE:
+            if (
+                run.json
+                or (run.heredocs and not _is_heredoc(run))
+                or not shell[0].endswith("sh")
+                or host not in _MACHINE
+            ):
                 found.append(None)
                 continue
             scope = facts.scope(run, target)
@@ -79,9 +90,15 @@ def scripts(source: bytes, target: Platform) -> list[Script | None]:
                 for name, variable in values.items()
                 if variable is not None and variable.value.text is not None and name not in _OWN
             }
-            text = decode(joined(source, run.body, facts.escape).data)
+            content = run.heredocs[0].content.of(source) if run.heredocs else None
+            text = decode(joined(source, run.body, facts.escape).data if content is None else content)
             found.append(Script(text, tuple(shell), host, tuple(sorted(known.items()))))
     return found
+
+
+def _is_heredoc(run: Run) -> bool:
+    """Whether a RUN is nothing but a heredoc, whose text is then the script."""
+    return len(run.heredocs) == 1 and run.heredocs[0].marker == run.body
 
 
 def play(wanted: Sequence[Script]) -> list[Played]:
@@ -97,7 +114,7 @@ def play(wanted: Sequence[Script]) -> list[Played]:
 def _step(script: Script) -> str:
     machine, debian, node = _MACHINE[script.platform]
     options = [word for word in script.shell[1:-1] if word.startswith("-") or word == "pipefail"]
-    own = (("MACHINE", machine), ("DEBIAN", debian), ("NODE", node))
+    own = (("MACHINE", machine), ("DEBIAN", debian), ("NODE", node), ("STUBS", _STUBS))
     variables = " ".join(shlex.quote(f"{name}={value}") for name, value in (*own, *script.variables))
     body = shlex.quote(_STUBS + script.text + _END)
     words = " ".join(map(shlex.quote, options))
