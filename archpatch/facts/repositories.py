@@ -90,7 +90,7 @@ class Address(Struct, frozen=True):
 
 _BEGINS = r"(?:\b|(?<=\\n))"  # also after the `\n` of a printf
 _DEB = regex(_BEGINS + r"deb(?:-src)?\s+\[\s*((?:[^\]\[]*?\s)?arch\+?=([^\]\s]*)[^\]]*)\]\s*(\S*)")
-_ADDRESS = regex(_BEGINS + r"deb\s+(?:\[[^\]]*\]\s*)?([a-z+]+://[^\s'\"\\]+)")
+_ADDRESS = regex(r"(?:(?<![\w./-])|(?<=\\n))" + r"deb\s+(?:\[[^\]]*\]\s*)?([a-z+]+://[^\s'\"\\]+)")
 _DEB822 = regex(_BEGINS + r"Architectures:[ \t]*((?:[a-z0-9-]+[ \t]*)+)")
 _URIS = regex(_BEGINS + r"URIs:[ \t]*([^\s\\]+)")
 _BASEURL = regex(_BEGINS + r"baseurl\s*=\s*([^\s'\"\\]+)")

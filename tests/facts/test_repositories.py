@@ -137,3 +137,16 @@ def test_the_lock_file_tells_of_native_modules(
     files: dict[str, str | bytes], native: tuple[str, ...] | None
 ) -> None:
     assert native_modules(facts_of("FROM node\n", files)) == native
+
+
+@pytest.mark.parametrize(
+    ("run", "found"),
+    [
+        pytest.param("wget -O x.deb https://a.example/amd64/x", [], id="a file's ending"),
+        pytest.param("curl --output-deb https://a.example/amd64/x", [], id="an option"),
+        pytest.param("printf 'deb https://b.example s\\ndeb https://a.example s\\n'", ["https://b.example", "https://a.example"], id="printf"),
+    ],
+)  # fmt: skip
+def test_deb_is_a_word_of_its_own_before_an_address(run: str, found: list[str]) -> None:
+    facts = facts_of(f"FROM debian\nRUN {run} > /etc/apt/sources.list.d/a.list\n")
+    assert [address.uri for address in apt_addresses(facts)] == found
