@@ -20,7 +20,16 @@ from archpatch.rewrite import (
     substitute,
     substitute_word,
 )
-from archpatch.rewrite_names import clusters, named_in, own_words, parts_of, repeats, same_folder, spelled_out
+from archpatch.rewrite_names import (
+    clusters,
+    joined_before,
+    named_in,
+    own_words,
+    parts_of,
+    repeats,
+    same_folder,
+    spelled_out,
+)
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
@@ -308,8 +317,11 @@ def _may_mention(text: str, download: Download) -> bool:
     """Whether a text outside of RUN speaks of the file; where variables stand in it, it may."""
     words = {token.text for token in download.tokens}
     parts = parts_of(download.url)
+    # `linux-amd64` is not of `tool_linux_amd64`: what stands before the word is the same, or nothing plain.
+    before = {"", *(joined_before(download.url, token.start) for token in download.tokens)}
     return any(
         found.text in words
+        and joined_before(text, found.start) in before
         and (
             repeats(text, found.start, found.end, parts) or "$" in text[max(0, found.start - 60) : found.end]
         )

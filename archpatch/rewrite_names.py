@@ -85,6 +85,12 @@ def named_in(value: str, texts: Iterable[str]) -> Iterator[ArchWord]:
     yield from spelled_out(value, own_words(texts))
 
 
+def joined_before(text: str, at: int) -> str:
+    """What is joined to a word from the left: `linux-` of `tool-linux-amd64`; empty where nothing plain is."""
+    before = _CLUSTER.search(text, max(0, at - 40), at)
+    return before[0] if before else ""
+
+
 def clusters(download: Download) -> set[str]:
     """The pieces of the file's name with the architecture in them: `linux-amd64`, `linux_amd64` for one of these,
     `amd64-static`, and `_amd64` of `tool_${V}_amd64`."""

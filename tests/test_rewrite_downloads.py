@@ -105,6 +105,13 @@ def test_other_instructions_that_repeat_the_name_make_the_fix_unsafe(before: str
     assert fixed(text) == f"FROM debian\n{after}\n"
 
 
+def test_another_tool_that_joins_its_name_in_another_way_is_no_mention() -> None:
+    other = "ENV FILE=buildkit-v${V}.linux-amd64.tar.gz\nRUN ls $FILE\n"
+    fetch = "RUN wget -O /bin/yq https://github.com/mikefarah/yq/releases/download/v4.22.1/yq_linux_"
+    expected = f"FROM debian\nARG TARGETARCH\n{other}{fetch}${{TARGETARCH}}\n"
+    assert fixed(f"FROM debian\n{other}{fetch}amd64\n", Applicability.SAFE) == expected
+
+
 def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
     before = f"FROM alpine AS x\nRUN wget {HELM} && tar xf *.gz\nFROM debian\nCOPY --from=x /linux-amd64/helm /bin/\n"
     after = (
