@@ -83,7 +83,10 @@ def _in(
             words = [*shell.words, *(target for target in targets if target is not None)]
             named = [("", word) for word in words]
             named += [(assign.name, assign.value) for assign in shell.assigns if assign.value is not None]
+            nested = shell.script.span if shell.script is not None and shell.script.readable else None
             for name, word in named:
+                if nested is not None and nested in word.span:
+                    continue  # the words of that script stand for themselves
                 # What stands in $(...) is a command of its own.
                 if any(text in word.raw for text in texts) and any(text in _text(word) for text in texts):
                     yield Written(stage, instruction, word, _text(word), name, command)

@@ -98,6 +98,13 @@ class ArchPathCopy(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM debian\nCOPY linux/amd64 /opt/\nRUN GOARCH=amd64 sh -c 'echo hello; /opt/amd64 --version'\n",
+            "FROM debian\nARG TARGETARCH\nCOPY linux/${TARGETARCH} /opt/\n"
+            "RUN GOARCH=amd64 sh -c 'echo hello; /opt/${TARGETARCH} --version'\n",
+            "Its name is nothing but the word",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM rust AS build\nRUN dx build --release\nFROM debian\n"
             "COPY --from=build /app/target/x86_64-unknown-linux-gnu/server-release/app /app\n",
             "FROM rust AS build\nRUN dx build --release\nFROM debian\n"

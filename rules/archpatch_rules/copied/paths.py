@@ -173,7 +173,8 @@ def _renamed(found: ArchPath) -> str | None:
         return None
     name = _ENDING.sub("", found.source.value.rsplit("/", 1)[-1])
     parts = _VARIABLE.split(name)
-    return next((part for part in parts if found.word.text in part), None)
+    part = next((part for part in parts if found.word.text in part), None)
+    return f"/{part}" if part == found.word.text else part  # alone it may mean something else
 
 
 def other_arch_file(facts: Facts, found: ArchPath) -> str | None:
