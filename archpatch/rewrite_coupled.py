@@ -57,6 +57,7 @@ def _in_script(
     parts = parts_of(download.url)
     edits: list[Edit] = []
     same = _branches(facts, command.script, download)
+    asked, values = _asking(command.script)
     if any(_speaks_otherwise(one, places) for one in same):
         return None
     named = [*_naming(command.stage, command.run.span.start), *_naming_others(command, places)]
@@ -65,11 +66,14 @@ def _in_script(
     for word, pieces, found in (one for one in named if one[2].text in places):
         if word not in same and not _is_of(text_of(pieces), found, parts):
             continue
+        alone = text_of(pieces) == found.text and word not in same
+        if alone and word.span in asked:
+            continue
         piece, span = piece_at(pieces, found.start, found.end) or (None, None)
         if piece is None:
             return None  # written in pieces, as `am"d64"` is
-        if span in changed:
-            continue  # changed in its own place
+        if span in changed or (alone and span is None and word.span in values):
+            continue  # changed in its own place, or it is what the machine said, which others may ask for
         expression = expressions[places[found.text]]
         nested = span is not None and any(True for _ in shells_around(command.script, span))
         if nested and set_by_case(expression):
@@ -86,6 +90,16 @@ def _in_script(
         elif piece.declaration is not None:
             return None
     return tuple(edits)
+
+
+_TESTS = frozenset({"[", "[[", "test"})
+
+
+def _asking(script: Script) -> tuple[frozenset[Span], frozenset[Span]]:
+    """The words that a test compares, and the values of variables."""
+    asked = (word.span for command in script.commands if command.name in _TESTS for word in command.words)
+    values = (one.value.span for one in script.assigns if one.value is not None)
+    return frozenset(asked), frozenset(values)
 
 
 @lru_cache(maxsize=4)  # the downloads of a script follow each other

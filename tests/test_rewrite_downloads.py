@@ -383,3 +383,20 @@ def test_a_pattern_that_the_name_fits_goes_with_it() -> None:
         "RUN wget", "ARG TARGETARCH\nRUN wget"
     )
     assert fixed(before) == after
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(
+            'A=$(dpkg --print-architecture) && if [ "$A" = "arm64" ]; then F=-n; A=sbsa; fi', id="a test"
+        ),
+        pytest.param('A=$(uname -m) && case "$A" in x86_64) F=1 ;; aarch64) F=2 ;; esac', id="a case"),
+        pytest.param('if [ "$(uname -m)" = "x86_64" ]; then A=x86_64; else A=arm64; fi', id="its own words"),
+    ],
+)
+def test_what_a_script_asks_of_the_machine_stays_where_a_folder_is_named_like_it(asked: str) -> None:
+    url = "https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/$A/cuda-keyring_1.1-1_all.deb"
+    mended = fixed(f"FROM debian\nRUN {asked} && curl -fsSLO {url}\n")
+    assert asked.replace("A=arm64", "A=sbsa") in mended
+    assert "ubuntu2404/${_arch}/" in mended or "A=sbsa; fi" in mended
