@@ -46,6 +46,7 @@ def read_run(
     source = document.source
     if run.json:
         return _exec_form(source, run, aliases)
+    shell = _behind_wrapper(shell)
     if not _reads(shell[0] if shell else ""):
         return _unreadable(run.body, f"the shell is {_base(shell[0]) if shell else 'not known'}")
     if len(run.heredocs) == 1 and run.heredocs[0].marker == run.body:
@@ -123,6 +124,18 @@ def _json_word(word: Word) -> ShellWord:
 
 def _base(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1].lower()
+
+
+_WRAPPERS = frozenset({"conda", "mamba", "micromamba", "env"})
+"""Programs that set an environment up and run another one: `SHELL ["conda", "run", "-n", "x", "/bin/bash", "-c"]`."""
+
+
+def _behind_wrapper(shell: Sequence[str]) -> Sequence[str]:
+    """The shell that a wrapper starts, with its options; as it is where there is none."""
+    if not shell or _base(shell[0]) not in _WRAPPERS or not shell[-1].startswith("-"):
+        return shell
+    at = next((at for at, word in enumerate(shell) if "-" not in word[:1] and _reads(word)), 0)
+    return shell[at:]
 
 
 def _reads(shell: str) -> bool:

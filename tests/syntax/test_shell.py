@@ -207,6 +207,23 @@ def test_places_inside_of_escaped_scripts_are_those_of_the_file() -> None:
         assert text[span.start : span.end] == name
 
 
+@pytest.mark.parametrize(
+    "shell",
+    [
+        pytest.param(("conda", "run", "-n", "x", "/bin/bash", "-c"), id="conda"),
+        pytest.param(("micromamba", "run", "-n", "x", "bash", "-o", "pipefail", "-c"), id="micromamba"),
+        pytest.param(("/usr/bin/env", "bash", "-c"), id="env"),
+    ],
+)
+def test_a_shell_behind_what_sets_its_environment_up_is_read(shell: tuple[str, ...]) -> None:
+    script = run("FROM x\nRUN pip install a\n", shell)
+    assert [command.name for command in script.commands] == ["pip"]
+
+
+def test_an_environment_without_a_shell_is_not_read() -> None:
+    assert not run("FROM x\nRUN pip install a\n", ("conda", "run", "-n", "x")).readable
+
+
 def test_nothing_is_expanded_in_the_exec_form() -> None:
     (command,) = run('FROM x\nRUN ["echo", "$TARGETARCH"]\n').commands
     assert command.arguments[0].literal == "$TARGETARCH"
