@@ -56,6 +56,11 @@ class TorchIndex(Rule):
             "FROM python:3.11\nRUN pip install torch --index-url https://download.pytorch.org/whl/cu118\n",
         ),
         Example(
+            "FROM python:3.11\nRUN pip install torch --extra-index-url https://download.pytorch.org/whl/cu118\n",
+            "FROM python:3.11\nRUN pip install torch --extra-index-url https://download.pytorch.org/whl/cu118\n",
+            "An index beside PyPI's: a warning, for arm64 gets a build without CUDA",
+        ),
+        Example(
             "FROM python:3.11\nARG CUDA=cu121\nRUN pip install torch --index-url https://download.pytorch.org/whl/$CUDA\n",
             "FROM python:3.11\nARG CUDA=cu121\nRUN pip install torch --index-url https://download.pytorch.org/whl/$CUDA\n",
             "The index is a variable",
@@ -89,12 +94,17 @@ class TorchIndex(Rule):
             match = _INDEX.search(_address(facts, install, word)) if word else None
             if word is None or match is None or int(match[1][2:]) >= _FIRST_WITH_ARM64:
                 continue
-            if why_fine(facts, install.run, word.span, install.command) is None:
-                yield self.finding(
-                    word.span,
-                    f"PyTorch's index for {match[1]} has no wheels for arm64: there the build finds no torch, or another one "
-                    "without CUDA.",
-                )
+            if why_fine(facts, install.run, word.span, install.command) is not None:
+                continue
+            beside = option == "--extra-index-url" and not install.option("--index-url", "-i", "--no-index")
+            yield self.finding(
+                word.span,
+                f"PyTorch's index for {match[1]} has no wheels for arm64: there pip takes what the other index has, without "
+                "CUDA."
+                if beside
+                else f"PyTorch's index for {match[1]} has no wheels for arm64: there the build finds no torch.",
+                severity=Severity.WARNING if beside else None,
+            )
 
 
 def _address(facts: Facts, install: Install, word: ShellWord) -> str:

@@ -11,10 +11,12 @@ from archpatch.rewrite import arch_case
 from archpatch.rewrite_paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Run
-from archpatch.text import Applicability, Edit, Fix, Span, regex
+from archpatch.text import Applicability, Edit, Fix, Span, decode, regex
 
 _FOLDER = regex(r"(?<=/)targets/x86_64-linux(?:/(lib|include)(?=$|[/:\"'\s;]))?")
 _REPOSITORY = regex(r"(?<=compute/cuda/repos/)[\w.-]+/x86_64(?=$|[/\"'\s])")
+
+_KEY = regex(r"cuda/repos/[\w.-]+/x86_64/\w+\.pub[\"']?;?$")
 
 
 class CudaPath(Rule):
@@ -23,7 +25,8 @@ class CudaPath(Rule):
     NVIDIA calls the folder and the package repository of arm64 servers `sbsa`. With the words of amd64 apt finds no
     package for arm64, and the linker no library.
 
-    It is fine in a branch that asks for the architecture, and in an image that is for amd64 by its name.
+    It is fine in a branch that asks for the architecture, in an image that is for amd64 by its name, and where the key of
+    the repository alone is fetched: it is the same one for both.
 
     The fix uses the links that every CUDA installation has, `cuda/lib64` and `cuda/include`, or chooses `x86_64` or
     `sbsa` for the repository by a `case`. Both are unsafe: not every version of CUDA is published for arm64.
@@ -72,6 +75,11 @@ class CudaPath(Rule):
             applicability="unsafe",
         ),
         Example("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nENV LD_LIBRARY_PATH=/usr/local/cuda/lib64\n"),
+        Example(
+            "FROM nvidia/cuda:11.2.2-devel-ubuntu20.04\n"
+            "RUN apt-key adv --fetch-keys https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2004/x86_64/3bf863cc.pub\n",
+            title="The key alone",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -81,6 +89,8 @@ class CudaPath(Rule):
         )
         for place in written(facts, "targets/x86_64-linux", "cuda/repos/"):
             match = _FOLDER.search(place.value) or _REPOSITORY.search(place.value)
+            if match is not None and _KEY.search(place.value) and not _other_than_keys(document):
+                continue
             span = None if match is None else next(place.places(match[0]), None)
             if match is None or span is None or place.word.span in fetched:
                 continue
@@ -96,6 +106,12 @@ class CudaPath(Rule):
 def _any(document: Document) -> bool:
     """Whether a repository of NVIDIA's may be named."""
     return b"cuda/repos/" in document.source
+
+
+def _other_than_keys(document: Document) -> bool:
+    """Whether the file names more of a repository than its key, which is the same one for every architecture."""
+    words = decode(document.source).split()
+    return any("cuda/repos/" in word and not _KEY.search(word) for word in words)
 
 
 def _is_added(download: Download) -> bool:
