@@ -13,12 +13,19 @@ from archpatch.text import Span
 from archpatch_rules.package.musl import built_from_source, is_plain_alpine
 from archpatch_rules.package.which import installs, others
 
+# The first version with a wheel for aarch64, of packages that PyPI has no source of. Source: PyPI's files, as pip chooses
+# among them, looked up in 2026-11.
+_FIRST_WITH_ARM64 = {"tensorflow": (2, 10)}
+_OTHER_SOURCES = ("--find-links", "-f", "--index-url", "-i", "--extra-index-url", "--no-index")
+
 
 class PipPackageAmd64Only(Rule):
     """pip is asked for a package that has no wheel for arm64, and that cannot be compiled there either.
 
     On arm64 the build ends with `ERROR: No matching distribution found`. With `--only-binary=:all:` it does so for any
     package without a wheel for the architecture.
+
+    So does an old version of a package that has wheels for arm64 since: `tensorflow` before 2.10.
 
     It is fine in a branch that asks for the architecture, and with a marker: `mkl; platform_machine == "x86_64"`.
 
@@ -46,6 +53,13 @@ class PipPackageAmd64Only(Rule):
             "FROM python:3.12-alpine\nRUN pip install --only-binary=:all: grpcio==1.66.2\n",
             "FROM python:3.12-alpine\nRUN pip install --only-binary=:all: grpcio==1.66.2\n",
         ),
+        Example(
+            "FROM python:3.8\nRUN pip install tensorflow==2.9.3\n",
+            "FROM python:3.8\nRUN pip install tensorflow==2.9.3\n",
+            "A version before the first with arm64",
+        ),
+        Example("FROM python:3.8\nRUN pip install tensorflow==2.10.0\n"),
+        Example("FROM python:3.8\nCOPY wheels /wheels\nRUN pip install -f /wheels tensorflow==2.9.3\n"),
         Example("FROM python:3.12\nRUN pip install numpy\n"),
         Example('FROM python:3.12\nRUN if [ "$(uname -m)" = x86_64 ]; then pip install mkl; fi\n'),
         Example(
@@ -69,7 +83,23 @@ class PipPackageAmd64Only(Rule):
                 yield self.finding(
                     span, f"{requirement.name} has no wheel for arm64 ({row['note']}).{instead}"
                 )
+            yield from self._too_old(facts, install)
             yield from self._binary_only(facts, install)
+
+    def _too_old(self, facts: Facts, install: Install) -> Iterator[Finding]:
+        given = [word.raw.partition("=")[0] for word in install.options]
+        if any(name in given for name in _OTHER_SOURCES) or is_plain_alpine(install.command.stage):
+            return
+        for requirement in python_requirements(facts, install):
+            first, span = _FIRST_WITH_ARM64.get(requirement.name), _span(install, requirement)
+            if first is None or not requirement.number or requirement.number >= first or requirement.marked:
+                continue
+            if why_fine(facts, install.run, span, install.command) is None:
+                yield self.finding(
+                    span,
+                    f"{requirement.name} {requirement.version} has no wheel for arm64; the first one with it is "
+                    f"{'.'.join(map(str, first))}.",
+                )
 
     def _binary_only(self, facts: Facts, install: Install) -> Iterator[Finding]:
         option = install.option("--only-binary")
