@@ -5,7 +5,7 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import takewhile
 
@@ -252,7 +252,7 @@ def arch_case(
     facts: Facts,
     run: Run,
     words: Mapping[str, str],
-    at: Iterable[Span],
+    at: Collection[Span],
     variable: str = "_arch",
     argument: str = "TARGETARCH",
     above: Instruction | None = None,
@@ -260,8 +260,8 @@ def arch_case(
     """A `case` over the target's architecture at the head of a RUN, which sets a variable to `words[arch]`.
 
     `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`) at the places `at`; None
-    for the exec form, where the shell was not read, and where a place is in the script of `sh -c`, whose shell has no
-    such variable. Where the stage runs on the target, `uname -m` stands in for builders
+    for the exec form, where the shell was not read, where a place is in the script of `sh -c`, whose shell has no
+    such variable, and where the RUN begins with one. Where the stage runs on the target, `uname -m` stands in for builders
     that set no automatic args (the legacy builder, podman before 5); in a build-platform stage it would name
     the wrong machine. `above`: as in declare_arg.
     """
@@ -288,7 +288,10 @@ def arch_case(
         f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
     ]
     last = "esac; " if _has_background(facts.shell(run)) else "esac && "
-    edits = (*declare_arg(document, facts, run, argument, above=above), _at_head(document, run, lines, last))
+    head = _at_head(document, run, lines, last)
+    if any(place.start == head.span.start for place in at):
+        return None
+    edits = (*declare_arg(document, facts, run, argument, above=above), head)
     return edits, f"${{{variable}}}"
 
 
