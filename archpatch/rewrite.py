@@ -168,7 +168,7 @@ def guarded(expression: str, span: Span, command: Command) -> str:
     """
     if not expression.startswith("$(") or command.run.json:
         return expression
-    if any(True for _ in shells_around(command.script, span)):
+    if is_nested(command.script, span):
         return expression
     return expression if _has_backquotes(command.stage.facts, command.run.span) else f'"{expression}"'
 
@@ -176,6 +176,11 @@ def guarded(expression: str, span: Span, command: Command) -> str:
 def shells_around(script: Script, place: Span) -> Iterator[ShellCommand]:
     """The commands that are given a script in which a place stands: `sh -c '...'`."""
     return (one for one in script.shells if one.script is not None and place in one.script.span)
+
+
+def is_nested(script: Script, place: Span) -> bool:
+    """Whether a place stands in the script of a shell within."""
+    return any(True for _ in shells_around(script, place))
 
 
 def set_by_case(expression: str) -> bool:
@@ -268,7 +273,7 @@ def arch_case(
     stage = facts.stage_of(run)
     if run.json or run.onbuild or stage is None or not facts.shell(run).readable:
         return None
-    if any(True for place in at for _ in shells_around(facts.shell(run), place)):
+    if any(is_nested(facts.shell(run), place) for place in at):
         return None
     text = decode(run.span.of(document.source))
     if variable in text:

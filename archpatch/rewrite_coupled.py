@@ -15,8 +15,8 @@ from archpatch.rewrite import (
     arch_case,
     declare_arg,
     in_place,
+    is_nested,
     set_by_case,
-    shells_around,
     substitute,
     substitute_word,
 )
@@ -32,6 +32,7 @@ from archpatch.rewrite_names import (
 )
 from archpatch.rewrite_paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
+from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode, encode, regex
 
@@ -75,7 +76,7 @@ def _in_script(
         if span in changed or (alone and span is None and word.span in values):
             continue  # changed in its own place, or it is what the machine said, which others may ask for
         expression = expressions[places[found.text]]
-        nested = span is not None and any(True for _ in shells_around(command.script, span))
+        nested = span is not None and is_nested(command.script, span)
         if nested and set_by_case(expression):
             return None
         if span is None:
@@ -92,12 +93,9 @@ def _in_script(
     return tuple(edits)
 
 
-_TESTS = frozenset({"[", "[[", "test"})
-
-
 def _asking(script: Script) -> tuple[frozenset[Span], frozenset[Span]]:
     """The words that a test compares, and the values of variables."""
-    asked = (word.span for command in script.commands if command.name in _TESTS for word in command.words)
+    asked = (word.span for command in script.commands if command.name in TESTS for word in command.words)
     values = (one.value.span for one in script.assigns if one.value is not None)
     return frozenset(asked), frozenset(values)
 

@@ -17,6 +17,7 @@ from archpatch.rewrite import (
     arch_case,
     declare_arg,
     in_place,
+    is_nested,
     set_by_case,
     shells_around,
     substitute,
@@ -312,7 +313,7 @@ def _replaced(
         return (in_place(holder, span, expression, command),)
     if isinstance(piece.holder, ShellWord):
         edit = substitute(piece.holder, span, expression, command)
-        nested = command is not None and any(True for _ in shells_around(command.script, span))
+        nested = command is not None and is_nested(command.script, span)
         # Within `sh -c '...'` quotes cannot be closed and opened again.
         return None if edit is None or (nested and b"'" in edit.text) else (edit,)
     if not isinstance(piece.holder, Word) or expression != f"${{{argument}}}":

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from archpatch.facts import Command, Download, Facts, UrlToken
 from archpatch.facts.origins import piece_at, text_of, trace
 from archpatch.platforms import AMD64
-from archpatch.rewrite import shells_around, substitute
+from archpatch.rewrite import is_nested, substitute
 from archpatch.syntax.shell import Script, ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy
 from archpatch.text import Edit, Span, decode, regex
@@ -64,7 +64,7 @@ def _edits(
             if piece.holder is not word:
                 continue  # changed where it is set
             edit = substitute(word, span, expression, command)
-            if edit is None or any(True for _ in shells_around(command.script, span)):
+            if edit is None or is_nested(command.script, span):
                 return None  # a shell within does not know what the `case` sets
             edits.append(edit)
     return tuple(edits)
