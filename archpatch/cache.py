@@ -23,11 +23,11 @@ from msgspec import Struct
 
 from archpatch import __version__, registry
 from archpatch.checking import Settings
-from archpatch.discover import Unreadable, read
+from archpatch.discover import Unreadable, read, root_of
 from archpatch.facts.context import Asked
 from archpatch.look import Task, look_asking
 from archpatch.platforms import Platform
-from archpatch.report.model import Entry, Error, FileResult, Kind, State, Verb, root_of
+from archpatch.report.model import Entry, Error, FileResult, Kind, State, Verb
 from archpatch.rule import Finding
 from archpatch.syntax.tree import Problem
 from archpatch.text import sha256

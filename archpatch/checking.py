@@ -209,10 +209,11 @@ def inside_context(path: Path, document: Document) -> Path:
 
 
 def _styled(finding: Finding, rule: Rule, settings: Settings) -> Finding:
-    """Outside of a rule's own style its findings are notes."""
-    if rule.style in (None, settings.style) or finding.severity is Severity.NOTE:
+    """Outside of a rule's own style its findings are notes, and without a fix: none is written or proved there."""
+    if rule.style in (None, settings.style):
         return finding
-    return replace(finding, severity=Severity.NOTE)
+    fix = finding.fix if settings.named(rule) else None
+    return replace(finding, severity=Severity.NOTE, fix=fix)
 
 
 def _unread(facts: Facts) -> Iterator[tuple[StageFacts | None, Problem]]:

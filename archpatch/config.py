@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from archpatch.discover import Unreadable, read, walk_up
+from archpatch.discover import Unreadable, folders_up, read
 from archpatch.platforms import ARCHES, Platform, UnknownPlatform
 from archpatch.rule import Severity, Style
 
@@ -72,17 +72,37 @@ class Config(Struct, frozen=True):
 
 def find(folder: Path) -> Config:
     """The nearest config of a folder, searched upwards to the repository's root. Raises ConfigError."""
-    parents = tuple(walk_up(folder))
-    for parent in parents:
-        for name in NAMES:
-            path = parent / name
-            if path.is_file():
-                if path.is_symlink() and not path.resolve().is_relative_to(parents[-1].resolve()):
-                    raise ConfigError(f"{path}: the link leads out of the repository; name it with --config")
-                table = _table(path)
-                if table is not None:
-                    return _with_tables(_config(path, table))
-    return Config()
+    return Search().nearest(folder)
+
+
+class Search(Struct):
+    """The nearest config of many folders: each folder above them is looked into once."""
+
+    own: dict[str, Config | None] = field(default_factory=dict)
+
+    def nearest(self, folder: Path) -> Config:
+        """As `find`. Raises ConfigError."""
+        above = tuple(folders_up(os.path.abspath(folder)))
+        for one in above:
+            if one not in self.own:
+                self.own[one] = _config_in(one, above[-1])
+            if (config := self.own[one]) is not None:
+                return config
+        return Config()
+
+
+def _config_in(folder: str, root: str) -> Config | None:
+    """The config that a folder holds, in a repository whose root is `root`. Raises ConfigError."""
+    for name in NAMES:
+        if not os.path.isfile(text := os.path.join(folder, name)):
+            continue
+        path = Path(text)
+        if path.is_symlink() and not path.resolve().is_relative_to(Path(root).resolve()):
+            raise ConfigError(f"{path}: the link leads out of the repository; name it with --config")
+        table = _table(path)
+        if table is not None:
+            return _with_tables(_config(path, table))
+    return None
 
 
 def load(path: Path) -> Config:

@@ -13,6 +13,7 @@ import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,8 +129,23 @@ def is_template_name(name: str) -> bool:
 
 def project_root(path: Path) -> Path | None:
     """The nearest folder at or above `path` that holds `.git`; None outside a repository."""
-    here = Path(os.path.abspath(path))
-    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+    root = root_of(os.path.abspath(path))
+    return None if root is None else Path(root)
+
+
+def root_of(folder: str) -> str | None:
+    """`project_root` of an absolute folder."""
+    while not _is_root(folder):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return folder
+
+
+@lru_cache(maxsize=4096)
+def _is_root(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, ".git"))
 
 
 def read(path: Path, limit: int = MAX_SIZE, *, nul: bool = False) -> bytes:
@@ -237,14 +253,18 @@ def _why(error: Exception) -> str:
 
 def walk_up(folder: Path) -> Iterator[Path]:
     """`folder` and those above, up to the repository's root; outside one, up to the current folder."""
-    here = Path(os.path.abspath(folder))
-    last = project_root(here) or Path.cwd()
-    if last != here and last not in here.parents:
-        last = here
-    for parent in (here, *here.parents):
-        yield parent
-        if parent == last:
-            return
+    return map(Path, folders_up(os.path.abspath(folder)))
+
+
+def folders_up(folder: str) -> Iterator[str]:
+    """`walk_up` of an absolute folder, in text: many files ask."""
+    last = root_of(folder) or os.getcwd()
+    if os.path.commonpath((folder, last)) != last:
+        last = folder
+    while folder != last:
+        yield folder
+        folder = os.path.dirname(folder)
+    yield folder
 
 
 def user_folder() -> Path:

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from archpatch import suppress
-from archpatch.config import Config, ConfigError, find, load, nearest
+from archpatch.config import Config, ConfigError, Search, load, nearest
 from archpatch.discover import Found, walk_up
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
@@ -69,6 +69,7 @@ class _Configs(Struct):
     options: Options
     known: Sequence[RuleInfo]
     found: dict[Path, Config | ConfigError] = field(default_factory=dict)
+    search: Search = field(default_factory=Search)
 
     def of(self, folder: Path) -> Config:
         """The config that counts in a folder. Raises ConfigError."""
@@ -93,7 +94,7 @@ class _Configs(Struct):
             above = (options.configs[one] for one in walk_up(folder) if one in options.configs)
             found = next(above, Config())
         else:
-            found = find(folder)
+            found = self.search.nearest(folder)
         named = [*(found.select or ()), *found.ignore, *found.extend_select]
         named += (code for _, codes in found.per_file_ignores for code in codes)
         if problem := _unknown_code(named, self.known):

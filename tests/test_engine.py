@@ -332,6 +332,8 @@ class TestSelection:
         (note,) = look("FROM a\nRUN b\n", rule).findings
         (warning,) = look("FROM a\nRUN b\n", rule, style=Style.EXPLICIT).findings
         assert (note.severity, warning.severity) == (Severity.NOTE, Severity.WARNING)
+        assert note.fix is None
+        assert warning.fix is not None
 
     def test_the_fix_of_a_note_is_written_in_its_own_style_or_when_it_is_named(self) -> None:
         rule = Toy("b", "c", style=Style.EXPLICIT)

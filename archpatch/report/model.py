@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from archpatch.discover import root_of
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.lines import Lines, Place, lines_of
 from archpatch.rule import Finding, Severity, Style
@@ -198,21 +199,6 @@ def _repository_path(path: Path, here: str) -> str:
     base = root_of(os.path.dirname(absolute)) or here
     relative = os.path.relpath(absolute, base)
     return path.as_posix() if relative.startswith("..") else Path(relative).as_posix()
-
-
-def root_of(folder: str) -> str | None:
-    """`project_root` of an absolute folder, of which many are asked."""
-    while not _is_root(folder):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
-    return folder
-
-
-@lru_cache(maxsize=4096)
-def _is_root(folder: str) -> bool:
-    return os.path.exists(os.path.join(folder, ".git"))
 
 
 def entries(
