@@ -128,7 +128,16 @@ def _place(finding: Finding) -> tuple[str, Span, str, str]:
     return (str(finding.path or ""), finding.span, finding.code, finding.message)
 
 
-_RARE = ("64", "86", "32")  # most files hold none of them, and a third of the hints does
+_RARE = (
+    "64",
+    "86",
+    "32",
+    "target",
+    "-m",
+    "linux-",
+    "google",
+    "build",
+)  # few files hold them, and most hints do
 _NOTICES = {notice.code: notice for notice in suppress.NOTICES}
 
 
@@ -145,24 +154,36 @@ def _needed(
 ) -> Iterator[Rule]:
     """The rules that must be asked: those wanted, and those that a suppression names, to judge it."""
     text = decode(document.source.lower())
-    hinted = {hint for part, hints in _hints(tuple(rules)) if part in text for hint in hints if hint in text}
+    unhinted, hinted = _hints(tuple(rules))
+    needed = set(unhinted)
+    for part, hints in hinted:
+        if part in text:
+            for hint, places in hints:
+                if hint in text:
+                    needed |= places
     judging = [entry for entry in comments.entries if entry.judged] if settings.asks(suppress.UNUSED) else ()
-    for rule in rules:
-        if rule.hints and hinted.isdisjoint(rule.hints):
-            continue
+    for rule in (rules[place] for place in sorted(needed)):
         if settings.asks(rule) or any(entry.names(rule) for entry in judging):
             yield rule
 
 
+_Hints = tuple[tuple[str, frozenset[int]], ...]  # each with the places of the rules that have it
+
+
 @lru_cache(maxsize=8)
-def _hints(rules: tuple[Rule, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The hints, under a part that they share: where that is not, none of them is. To look for each of some 200 in a
-    file would be a twentieth of a check."""
-    groups: dict[str, list[str]] = {}
-    for hint in sorted({hint for rule in rules for hint in rule.hints}, key=len):
+def _hints(rules: tuple[Rule, ...]) -> tuple[frozenset[int], tuple[tuple[str, _Hints], ...]]:
+    """The places of the rules without hints, and the hints of the others under a part that they share: where that is
+    not, none of them is. To look for each of some 200 in a file would be a twentieth of a check."""
+    having: dict[str, set[int]] = {}
+    for place, rule in enumerate(rules):
+        for hint in rule.hints:
+            having.setdefault(hint, set()).add(place)
+    groups: dict[str, list[tuple[str, frozenset[int]]]] = {}
+    for hint in sorted(having, key=len):
         part = next((part for part in (*_RARE, *groups) if part in hint), hint)
-        groups.setdefault(part, []).append(hint)
-    return tuple((part, tuple(hints)) for part, hints in groups.items())
+        groups.setdefault(part, []).append((hint, frozenset(having[hint])))
+    unhinted = frozenset(place for place, rule in enumerate(rules) if not rule.hints)
+    return unhinted, tuple((part, tuple(hints)) for part, hints in groups.items())
 
 
 def _ask(
