@@ -156,34 +156,42 @@ def _needed(
     text = decode(document.source.lower())
     unhinted, hinted = _hints(tuple(rules))
     needed = set(unhinted)
-    for part, hints in hinted:
-        if part in text:
-            for hint, places in hints:
-                if hint in text:
-                    needed |= places
+    waiting = list(hinted)
+    while waiting:
+        hint = waiting.pop()
+        if hint.text in text:
+            needed |= hint.places
+            waiting += hint.longer
     judging = [entry for entry in comments.entries if entry.judged] if settings.asks(suppress.UNUSED) else ()
     for rule in (rules[place] for place in sorted(needed)):
         if settings.asks(rule) or any(entry.names(rule) for entry in judging):
             yield rule
 
 
-_Hints = tuple[tuple[str, frozenset[int]], ...]  # each with the places of the rules that have it
+class _Hint(Struct, frozen=True):
+    """A text, the places of the rules whose hint it is, and the hints that hold it: where it is not, they are not."""
+
+    text: str
+    places: frozenset[int]
+    longer: list[_Hint]
 
 
 @lru_cache(maxsize=8)
-def _hints(rules: tuple[Rule, ...]) -> tuple[frozenset[int], tuple[tuple[str, _Hints], ...]]:
-    """The places of the rules without hints, and the hints of the others under a part that they share: where that is
-    not, none of them is. To look for each of some 200 in a file would be a twentieth of a check."""
-    having: dict[str, set[int]] = {}
+def _hints(rules: tuple[Rule, ...]) -> tuple[frozenset[int], list[_Hint]]:
+    """The places of the rules without hints, and the hints of the others: to look for each of some 200 in a file would
+    be a twentieth of a check."""
+    having: dict[str, set[int]] = {text: set() for text in _RARE}
     for place, rule in enumerate(rules):
-        for hint in rule.hints:
-            having.setdefault(hint, set()).add(place)
-    groups: dict[str, list[tuple[str, frozenset[int]]]] = {}
-    for hint in sorted(having, key=len):
-        part = next((part for part in (*_RARE, *groups) if part in hint), hint)
-        groups.setdefault(part, []).append((hint, frozenset(having[hint])))
-    unhinted = frozenset(place for place, rule in enumerate(rules) if not rule.hints)
-    return unhinted, tuple((part, tuple(hints)) for part, hints in groups.items())
+        for text in rule.hints:
+            having.setdefault(text, set()).add(place)
+    roots: list[_Hint] = []
+    known: list[_Hint] = []
+    for text in sorted(having, key=len):
+        hint = _Hint(text, frozenset(having[text]), [])
+        shorter = next((one for one in reversed(known) if one.text in text), None)
+        (roots if shorter is None else shorter.longer).append(hint)
+        known.append(hint)
+    return frozenset(place for place, rule in enumerate(rules) if not rule.hints), roots
 
 
 def _ask(
