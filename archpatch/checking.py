@@ -222,8 +222,20 @@ def _sift(
         covering = frozenset(comments.covering(None if finding.path else finding.span, rule))
         used |= covering
         elsewhere = finding.path is not None and _covered_there(finding, rule, context, document)
-        (hidden if covering or elsewhere else kept).append((rule, finding))
+        if covering or elsewhere:
+            hidden.append((rule, finding))
+        else:
+            kept.append((rule, _leaving_covered(finding, rule, comments)))
     return kept, hidden, frozenset(used)
+
+
+def _leaving_covered(finding: Finding, rule: Rule, comments: Suppressions) -> Finding:
+    """The finding, without its fix where that would change what a comment keeps from this rule."""
+    edits = finding.fix.edits if finding.fix is not None and comments.entries else ()
+    changed = (edit.span for edit in edits if edit.path is None and len(edit.span))
+    return (
+        replace(finding, fix=None) if any(any(comments.covering(span, rule)) for span in changed) else finding
+    )
 
 
 def _covered_there(finding: Finding, rule: Rule, context: Context | None, document: Document) -> bool:

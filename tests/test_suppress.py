@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from msgspec.structs import replace
 
 from archpatch.engine import Report, Settings, check, fix
+from archpatch.facts import Facts
 from archpatch.platforms import AMD64, ARM64, Platform
-from archpatch.rule import Rule, Severity
+from archpatch.rule import Finding, Rule, Severity
 from archpatch.suppress import NOTICES, Notice
 from archpatch.syntax.parse import parse
-from archpatch.text import Applicability
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Fix
 from tests.toys import Toy
 
 BAD = Toy("bad", "good")
@@ -232,3 +237,32 @@ class TestOtherTools:
 @pytest.mark.parametrize("notice", NOTICES, ids=lambda notice: notice.name)
 def test_the_engine_s_own_findings_have_a_manual(notice: Notice) -> None:
     assert len(notice.manual.split("\n\n")) == 4
+
+
+@pytest.mark.parametrize(
+    ("comment", "fixed"),
+    [
+        param("# archpatch: ignore[XX101] why\n", False, id="covered"),
+        param("# archpatch: ignore[XX102] why\n", True, id="covered for another rule"),
+        param("", True, id="not covered"),
+    ],
+)
+def test_a_fix_leaves_what_a_comment_keeps_from_its_rule(comment: str, fixed: bool) -> None:
+    class Pair(Toy):
+        """Mends all places with the fix of the last."""
+
+        def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+            found = list(super().check(document, facts))
+            edits = tuple(edit for finding in found if finding.fix for edit in finding.fix.edits)
+            yield from (replace(finding, fix=None) for finding in found[:-1])
+            for last in found[-1:]:
+                yield replace(last, fix=Fix("Write good", edits, Applicability.UNSAFE))
+
+    text = f"FROM a\n{comment}RUN bad\nRUN bad\n"
+    document = parse(text.encode())
+    rules = (Pair("bad", "good"), UNSEEN)
+    outcome = fix(document, rules, Settings(), None, Applicability.UNSAFE)
+    assert (outcome.source.decode() == text.replace("bad", "good")) is fixed
+    assert [finding.code for finding in outcome.report.findings if finding.code != "AP001"] == (
+        [] if fixed else ["XX101"]
+    )
