@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archpatch.text import Applicability, Edit, Fix, Nest, Span, apply, decode, encode, regex
+from archpatch.text import Applicability, Edit, Fix, Nest, Span, apply, decode, encode, moved, regex
 
 OTHER = Path("setup.py")
 
@@ -196,3 +196,49 @@ def test_a_nest_knows_what_holds_a_place_and_what_lies_in_it(
 def test_of_things_with_one_span_the_first_is_the_innermost() -> None:
     nest = Nest([(Span(0, 5), "inner"), (Span(0, 5), "outer"), (Span(0, 9), "outermost")])
     assert [*nest.holding(Span(1, 2))] == ["inner", "outer", "outermost"]
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[bytes, list[Edit]]:
+    source = draw(st.binary(max_size=30))
+    cuts = sorted(draw(st.lists(st.integers(0, len(source)), max_size=8)))
+    spans = [Span(start, end) for start, end in zip(cuts[::2], cuts[1::2], strict=False)]
+    texts = draw(st.lists(st.binary(min_size=1, max_size=4), min_size=len(spans), max_size=len(spans)))
+    edits: list[Edit] = []
+    for span, text in zip(spans, texts, strict=True):
+        edit = Edit(span, text)
+        if not any(edit.clashes(other) for other in edits):
+            edits.append(edit)
+    return source, edits
+
+
+@given(edited())
+def test_edits_change_their_own_bytes_and_no_others(case: tuple[bytes, list[Edit]]) -> None:
+    source, edits = case
+    result = apply(source, edits)
+    before, after, old, new = 0, 0, b"", b""
+    for edit, span in moved(edits):
+        assert span.of(result) == edit.text
+        old += source[before : edit.span.start]
+        new += result[after : span.start]
+        before, after = edit.span.end, span.end
+    assert old + source[before:] == new + result[after:]
+
+
+@given(edited(), st.randoms())
+def test_the_order_in_which_edits_are_given_does_not_matter(
+    case: tuple[bytes, list[Edit]], random: object
+) -> None:
+    source, edits = case
+    shuffled = list(edits) + edits[:1]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    assert apply(source, shuffled) == apply(source, edits)
+
+
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6), st.integers(0, 6))
+def test_two_edits_clash_or_can_be_applied(a: int, b: int, c: int, d: int) -> None:
+    one, other = Edit(Span(min(a, b), max(a, b)), b"x"), Edit(Span(min(c, d), max(c, d)), b"y")
+    if one.clashes(other):
+        assert other.clashes(one)
+    else:
+        assert len(apply(b"......", (one, other))) == 6 + 2 - len(one.span) - len(other.span)

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archpatch.facts import Facts
+from archpatch.engine import Outcome, Report, Settings, check, fix
+from archpatch.facts import Facts, MemoryContext
 from archpatch.rule import Finding, Rule, Severity
+from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span
 
@@ -69,3 +71,19 @@ class InContext(Toy):
                     Fix("Mend both", edits, self.applicability),
                     path=path,
                 )
+
+
+def look(text: str, *rules: Rule, **settings: object) -> Report:
+    """What check() finds with these rules and settings."""
+    return check(parse(text.encode()), rules, Settings(**settings))  # type: ignore[arg-type]  # a test's fields
+
+
+def mend(
+    text: str,
+    *rules: Rule,
+    level: Applicability = Applicability.UNSAFE,
+    context: MemoryContext | None = None,
+    **settings: object,
+) -> Outcome:
+    """What fix() makes of a text."""
+    return fix(parse(text.encode()), rules, Settings(**settings), context, level)  # type: ignore[arg-type]  # as above
