@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind
+from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind, StageFacts
 from archpatch.facts.suppressors import runs_anywhere, why_stage_is_fine
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix, regex
+from archpatch.text import Applicability, Fix, decode, regex
 from archpatch_rules.copied.venv_across_stages import installed_packages
+from archpatch_rules.image.lacking import why_no_arm64
 
 # Where package managers put programs and libraries.
 _SYSTEM = regex(r"^/?(?:usr/)?(?:s?bin|lib|lib64|libexec)(?:/|$)|\.so(?:\.[\d.*]+|\*)?$")
+# What runs programs of amd64 on arm64.
+_EMULATOR = regex(r"\b(?:box(?:64|86)|fex-emu|qemu-user|qemu-x86_64)\b")
 _DATA = regex(
     r"/(?:ssl|ca-certificates|zoneinfo|certs|locale|fonts|share|python3?[\d.]*|node_modules)(?:/|$)"
 )
@@ -27,10 +30,11 @@ class CopyFromPinnedStage(Rule):
     programs and libraries that a stage on `$BUILDPLATFORM` got from its package manager: they are for the machine that
     builds.
 
-    It is fine for what has no architecture (web pages, jars, certificates), for a stage that says amd64 in its name, and
-    for what such a stage compiles for the target.
+    It is fine for what has no architecture (web pages, jars, certificates), for a stage that says amd64 in its name, for
+    what such a stage compiles for the target, and where the image has an emulator for it (box64, FEX, QEMU).
 
-    The fix drops the flag. It is unsafe: the stage may be pinned because what it fetches is there for amd64 alone.
+    The fix drops the flag. It is unsafe: the stage may be pinned because what it fetches is there for amd64 alone. There
+    is none where its image is known to have no arm64.
     """
 
     code, name, severity = "AP804", "copy-from-pinned-stage", Severity.WARNING
@@ -64,6 +68,11 @@ class CopyFromPinnedStage(Rule):
             "FROM --platform=linux/amd64 debian AS tools-amd64\nFROM debian\nCOPY --from=tools-amd64 /bin/x /bin/x\n",
             title="Its name says so",
         ),
+        Example(
+            "FROM --platform=linux/amd64 debian AS game\nFROM debian\nCOPY --from=game /opt/game /opt/game\n"
+            "RUN apt-get update && apt-get install -y box64\n",
+            title="It runs under an emulator",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -80,7 +89,7 @@ class CopyFromPinnedStage(Rule):
                     source.span,
                     f"This comes from a stage for {whose}, and the image for another platform gets it all the same: it ends "
                     "in `exec format error` there.",
-                    _fix(document, copy),
+                    _fix(document, facts, copy),
                     related=(Related(platform.root.head.span, f"this stage is for {whose}"),),
                 )
 
@@ -95,6 +104,7 @@ def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
         by.kind is not PlatformKind.TARGET
         or installed_packages(copy)
         or why_stage_is_fine(source) is not None
+        or _emulates(by)
     ):
         return False
     if facts.uses("TARGETARCH", "TARGETPLATFORM", "TARGETOS", stage=source):
@@ -113,9 +123,18 @@ def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
     return all(_SYSTEM.search(path.value) for path in copy.sources if not _neutral(path.value))
 
 
-def _fix(document: Document, copy: CopyOut) -> Fix | None:
-    platform = copy.source.platform(copy.source.facts.targets[0])
+def _emulates(stage: StageFacts) -> bool:
+    """Whether a stage, or one that it stands on, names an emulator of amd64."""
+    lowered = stage.facts.lowered
+    return any(_EMULATOR.search(decode(step.span.of(lowered))) for one in stage.chain for step in one.body)
+
+
+def _fix(document: Document, facts: Facts, copy: CopyOut) -> Fix | None:
+    platform = copy.source.platform(facts.targets[0])
     if platform.flag is None or platform.origin is not None:
+        return None
+    image = platform.root.image
+    if image is not None and why_no_arm64(facts, image) is not None:
         return None
     edits = (delete_flag(document, platform.flag),)
     return Fix("Let the stage follow the platform that is built", edits, Applicability.UNSAFE)

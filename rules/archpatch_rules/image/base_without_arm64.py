@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, ImageUse, PlatformKind
+from archpatch.facts import Facts, PlatformKind
 from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import ARM64
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-
-# Images outside of Docker's official ones whose publisher says that they are for x86-64 alone.
-_STATED = {
-    "mcr.microsoft.com/mssql/server": "SQL Server for Linux is made for x86-64",
-    "mcr.microsoft.com/mssql/rhel/server": "SQL Server for Linux is made for x86-64",
-    "microsoft/mssql-server-linux": "SQL Server for Linux is made for x86-64",
-}
+from archpatch_rules.image.lacking import why_no_arm64
 
 
 class BaseWithoutArm64(Rule):
@@ -28,7 +22,8 @@ class BaseWithoutArm64(Rule):
     It is fine where the image is for a stage that is pinned to amd64 as a tool, or where arm64 is not asked for.
 
     There is no automatic fix: take a newer tag, or another image of the same software. The finding rests on what the
-    lists of Docker's official images declared, not on a look into the registry; `archpatch verify` looks.
+    lists of Docker's official images declared, or on what another publisher says, not on a look into the registry;
+    `archpatch verify` looks.
     """
 
     code, name, severity = "AP204", "base-without-arm64", Severity.WARNING
@@ -47,6 +42,12 @@ class BaseWithoutArm64(Rule):
             "FROM mcr.microsoft.com/mssql/server:2022-latest\n",
             "FROM mcr.microsoft.com/mssql/server:2022-latest\n",
         ),
+        Example(
+            "FROM continuumio/miniconda3:4.9.2\n",
+            "FROM continuumio/miniconda3:4.9.2\n",
+            "An old version of another publisher's image",
+        ),
+        Example("FROM continuumio/miniconda3:23.5.2-0\nFROM continuumio/miniconda3\n"),
         Example("FROM openjdk:17-slim\n"),
         Example("FROM mysql:5.7\n", title="arm64 is not asked for", platforms=("linux/amd64",)),
         Example("FROM --platform=linux/amd64 mysql:5.7 AS tool\nFROM debian\n", title="A pinned tool"),
@@ -57,7 +58,7 @@ class BaseWithoutArm64(Rule):
         if ARM64 not in facts.targets:
             return
         for use in facts.images:
-            reason = _reason(facts, use)
+            reason = why_no_arm64(facts, use.ref)
             if reason is None or why_stage_is_fine(use.stage) is not None:
                 continue
             platform = use.platform(ARM64)
@@ -70,14 +71,3 @@ class BaseWithoutArm64(Rule):
                 "manifest`, or takes amd64 programs where the tag is old. Take a newer tag or another image.",
                 severity=Severity.NOTE if platform.kind is PlatformKind.BUILD else None,
             )
-
-
-def _reason(facts: Facts, use: ImageUse) -> str | None:
-    ref = use.ref
-    if ref.name in _STATED:
-        return _STATED[ref.name]
-    if not ref.official or not ref.known or ref.digest is not None:
-        return None
-    if facts.tables.image_lacks_arm64(ref.name, ref.tag or "latest"):
-        return "declared in the list of official images, not measured"
-    return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, PlatformKind, StagePlatform
+from archpatch.platforms import ARM64
 from archpatch.rewrite import delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch_rules.image.lacking import why_no_arm64
 
 
 class FinalStageOnConstantPlatform(Rule):
@@ -55,6 +57,11 @@ class FinalStageOnConstantPlatform(Rule):
             "Through a chain of stages",
             applicability="unsafe",
         ),
+        Example(
+            "FROM --platform=linux/amd64 postgis/postgis:17-3.5\n",
+            "FROM --platform=linux/amd64 postgis/postgis:17-3.5\n",
+            "The base has no arm64: no fix",
+        ),
         Example("FROM --platform=$TARGETPLATFORM debian:bookworm-slim\n", title="Follows the target"),
         Example(
             "FROM --platform=linux/amd64 vendor/codegen AS codegen-amd64\n"
@@ -94,12 +101,19 @@ class FinalStageOnConstantPlatform(Rule):
             "TARGETARCH",
         ):
             return  # a default on an automatic arg is a pitfall of its own: platform-arg-default
+        image = platform.root.image
+        reason = why_no_arm64(facts, image) if image is not None and ARM64 in wrong else None
         yield self.finding(
             flag.span,
             f"The final image is always {platform.platform}, whatever is asked for: built for {' and '.join(others)}, "
-            "it carries that label over foreign binaries and ends in `exec format error` there. Leave the platform to "
-            "`docker buildx build --platform`.",
-            self._fix(document, platform),
+            "it carries that label over foreign binaries and ends in `exec format error` there. "
+            + (
+                f"Its base has no arm64 ({reason}): another one has to take its place before the platform can be left "
+                "to `docker buildx build --platform`."
+                if reason
+                else "Leave the platform to `docker buildx build --platform`."
+            ),
+            None if reason else self._fix(document, platform),
             related=()
             if platform.root is final
             else (Related(final.head.span, "the final stage, on this base"),),

@@ -1,0 +1,53 @@
+"""Images that are known to have no arm64, and on whose word."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archpatch.facts import Facts, ImageRef
+from archpatch.text import regex
+
+
+class _Stated(NamedTuple):
+    """What the publisher says of an image; `before`: the first version that has arm64, None where none has."""
+
+    reason: str
+    before: tuple[int, ...] | None = None
+
+
+_SQL = _Stated("SQL Server for Linux is made for x86-64")
+_MINICONDA = _Stated("the publisher's images have arm64 since 4.10.3", (4, 10, 3))
+# Images outside of Docker's official ones. Sources: the publishers' pages; CM2Walki/steamcmd#43;
+# osrf/docker_images#729 and #851; postgis/docker-postgis#371; pytorch/pytorch#145716; anaconda/docker-images#209.
+_STATED = {
+    "cm2network/steamcmd": _Stated("Valve's steamcmd is made for x86"),
+    "continuumio/anaconda3": _Stated("the publisher's images have arm64 since 2021.05", (2021, 5)),
+    "continuumio/miniconda": _Stated("the publisher's images have arm64 for Python 3 alone"),
+    "continuumio/miniconda3": _MINICONDA,
+    "mcr.microsoft.com/mssql/server": _SQL,
+    "mcr.microsoft.com/mssql/rhel/server": _SQL,
+    "microsoft/mssql-server-linux": _SQL,
+    "osrf/ros": _Stated("the publisher builds it for amd64 alone, other than the official ros"),
+    "postgis/postgis": _Stated("the publisher builds it for amd64 alone"),
+    "pytorch/pytorch": _Stated("the publisher builds it for amd64 alone"),
+}
+_VERSION = regex(r"\d+(?:\.\d+)+")
+
+
+def why_no_arm64(facts: Facts, ref: ImageRef) -> str | None:
+    """On whose word an image has no arm64; None where nothing says so."""
+    if not ref.known or ref.digest is not None:
+        return None
+    stated = _STATED.get(ref.name)
+    if stated is not None:
+        return stated.reason if _is_before(ref.tag or "", stated.before) else None
+    if ref.official and facts.tables.image_lacks_arm64(ref.name, ref.tag or "latest"):
+        return "declared in the list of official images, not measured"
+    return None
+
+
+def _is_before(tag: str, first: tuple[int, ...] | None) -> bool:
+    if first is None:
+        return True
+    version = _VERSION.match(tag)
+    return version is not None and tuple(map(int, version[0].split("."))) < first
