@@ -67,7 +67,11 @@ class Config(Struct, frozen=True):
     def _matches(self, path: Path, glob: str) -> bool:
         name = Path(os.path.relpath(path, self.folder)).as_posix()
         glob = glob.rstrip("/")
-        return fnmatchcase(name, glob) or fnmatchcase(name, f"{glob}/*") or fnmatchcase(path.name, glob)
+        here = glob.removeprefix("./").removeprefix("/")
+        globs = (here, here.replace("**/", ""))  # `**/` stands for no folder too
+        return any(fnmatchcase(name, one) or fnmatchcase(name, f"{one}/*") for one in globs) or (
+            fnmatchcase(path.name, glob)
+        )
 
 
 def find(folder: Path) -> Config:

@@ -163,7 +163,14 @@ def test_a_file_named_by_the_user_must_be_there(repo: Path) -> None:
         ("legacy/", True),
         ("Dockerfile.old", True),
         ("*.old", True),
+        ("**/Dockerfile.old", True),
+        ("**/legacy/*.old", True),
+        ("legacy/**/Dockerfile.old", True),
+        ("/legacy", True),
+        ("./legacy/", True),
         ("src", False),
+        ("/Dockerfile.old", False),
+        ("*/*/Dockerfile.old", False),
     ],
 )
 def test_patterns_count_from_the_folder_of_the_config(repo: Path, glob: str, hit: bool) -> None:

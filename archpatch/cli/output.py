@@ -6,15 +6,17 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archpatch.cli.options import Output, is_terminal, wants_color
+from archpatch.discover import project_root
 from archpatch.report import HUMAN, Look, render
 from archpatch.report.diff import patch
-from archpatch.report.model import FileResult, Result, Verb
+from archpatch.report.model import Result, Verb
 from archpatch.report.paint import Paint
 from archpatch.report.safe import safe
 from archpatch.text import decode
@@ -58,16 +60,29 @@ def _columns() -> int:
 def _text(request: Request, result: Result) -> bytes | None:
     """What standard output carries in place of a report."""
     if request.verb is Verb.DIFF:
-        data = b"".join(patch(_from_here(file)) for file in result.files)
+        base = _base([path for file in result.files for path in file.changes])
+        data = b"".join(
+            patch({Path(os.path.relpath(path, base)): texts for path, texts in file.changes.items()})
+            for file in result.files
+        )
         return _visible(data, request.color) if is_terminal(sys.stdout) else data
     if request.verb is Verb.FIX and request.is_stdin:
         return b"".join(file.source for file in result.files)
     return None
 
 
-def _from_here(file: FileResult) -> dict[Path, tuple[bytes, bytes]]:
-    """The changes, with paths that `git apply` and `patch -p1` find from the current folder."""
-    return {Path(os.path.relpath(path)): texts for path, texts in file.changes.items()}
+def _base(paths: Sequence[Path]) -> Path:
+    """The folder from which the paths of a patch count: the current one; where some lie outside of it, the root of the
+    repository, for git takes no `..`."""
+    here = Path.cwd()
+    if all(Path(os.path.abspath(path)).is_relative_to(here) for path in paths):
+        return here
+    roots = {project_root(path) for path in paths}
+    root = roots.pop() if len(roots) == 1 else None
+    if root is None:
+        return here
+    click.echo(f"note: the paths count from {safe(str(root))}: apply the patch there", err=True)
+    return root
 
 
 def _visible(data: bytes, color: str) -> bytes:

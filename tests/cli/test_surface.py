@@ -42,6 +42,19 @@ def test_in_github_actions_a_patch_still_applies(cli: Cli, monkeypatch: pytest.M
     assert path.read_bytes() == MENDED
 
 
+def test_a_patch_of_files_above_the_current_folder_applies_at_the_root_of_the_repository(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", "."], check=True)
+    paths = [put("Dockerfile", SAFE), put("one/Dockerfile", SAFE), put("one/two/Dockerfile", SAFE)]
+    root = Path.cwd()
+    monkeypatch.chdir("one")
+    ran = cli("diff", "../Dockerfile", ".")
+    assert f"count from {root}" in ran.err
+    subprocess.run(["git", "apply", "-"], input=ran.out, check=True, cwd=root)
+    assert [(root / path).read_bytes() for path in paths] == [MENDED] * 3
+
+
 def test_the_github_format_adds_to_the_step_summary(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     put("Dockerfile", SAFE)
     summary = put("summary.md", b"# before\n")
