@@ -138,12 +138,20 @@ def keys(url: str) -> tuple[str, ...]:
 
 
 def match(assets: Sequence[Asset], url: str) -> Match | None:
-    """The asset that claims a URL, the one with the longest fixed text where there are more."""
+    """The asset that claims a URL, the one with the longest fixed text where there are more.
+
+    Of two rows with one template that of the URL's version counts, and the later one where the version is not known.
+    """
     text, skip = _bare(url)
     found = [match for asset in assets if (match := fits(asset, text, skip))]
     if found:
-        return max(found, key=lambda match: len(_PLACE.sub("", match.asset.template)))
+        return max(found, key=_rank)
     return _kin(assets, text, skip) if text[:11].lower() == "github.com/" else None
+
+
+def _rank(match: Match) -> tuple[int, bool, bool]:
+    fixed = len(_PLACE.sub("", match.asset.template))
+    return fixed, match.published("arm64") is not False, " <" not in match.asset.since
 
 
 def _bare(url: str) -> tuple[str, int]:

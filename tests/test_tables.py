@@ -20,11 +20,29 @@ _FILLED = {"V": "v1.2.3", "v": "1.2.3", "*": "x1"}
 
 
 def example(asset: Asset, arch: str = "amd64") -> str:
-    """A URL of an asset, with a version and with the words of one architecture."""
+    """A URL of an asset, with a version (where its names changed, one that has them) and the words of one architecture."""
     words = asset.spell(arch) or ()
+    until = re.search(r" <(\S+)", asset.since)
+    first = re.match(r">=(\S+)", asset.since) if _twins(asset) and not until else None
+    version = first[1] if first else _FILLED["v"]
+    filled = {**_FILLED, "V": f"v{version}", "v": version}
     return re.sub(
-        r"\{([VvAB*])\}", lambda found: _FILLED.get(found[1]) or words["AB".index(found[1])], asset.template
+        r"\{([VvAB*])\}", lambda found: filled.get(found[1]) or words["AB".index(found[1])], asset.template
     )
+
+
+def _twins(asset: Asset) -> list[Asset]:
+    """The other rows of a template whose names changed with a version."""
+    return [one for one in _DOWNLOADS if one.template == asset.template and one != asset]
+
+
+def test_rows_of_one_template_are_for_versions_apart() -> None:
+    changed = [(asset, twins) for asset in _DOWNLOADS if (twins := _twins(asset))]
+    assert changed
+    for asset, twins in changed:
+        assert len(twins) == 1
+        old, new = sorted((asset, *twins), key=lambda one: " <" not in one.since)
+        assert old.since.partition(" <")[2] == new.since.removeprefix(">=")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,7 +103,7 @@ def test_every_download_pattern_claims_its_own_example_and_no_other_pattern_does
                 claims = [found for other in group if (found := fits(other, url))]
                 assert asset in [claim.asset for claim in claims], url
                 # tini-arm64 belongs to the bare "tini" and to "tini-amd64" alike, and both say the same of it.
-                assert len(claims) == 1 or (
+                assert len(claims) - len(_twins(asset)) == 1 or (
                     arch != "amd64" and len({claim.asset.tool for claim in claims}) == 1
                 ), url
 
@@ -117,6 +135,8 @@ def test_every_download_is_found_by_its_url() -> None:
         ("https://releases.bazel.build/7.4.1/release/bazel-7.4.1-linux-x86_64", ["x86_64"], True),
         ("https://micro.mamba.pm/api/micromamba/linux-64/1.5.8", ["linux-64"], True),
         ("https://micro.mamba.pm/api/micromamba/linux-64/latest", ["linux-64"], True),
+        ("https://github.com/duckdb/duckdb/releases/download/v1.1.3/duckdb_cli-linux-amd64.zip", ["amd64"], True),
+        ("https://github.com/duckdb/duckdb/releases/download/v0.3.0/duckdb_cli-linux-amd64.zip", ["amd64"], False),
         ("https://ziglang.org/download/0.13.0/zig-linux-x86_64-0.13.0.tar.xz", ["x86_64"], True),
     ],
 )  # fmt: skip
@@ -127,6 +147,16 @@ def test_a_url_tells_tool_words_and_whether_arm64_has_it(
     assert found is not None
     assert [url[token.start : token.end] for token in found.tokens] == words
     assert found.published("arm64") is published
+
+
+@pytest.mark.parametrize(
+    ("version", "word"), [("v1.1.3", "aarch64"), ("v1.3.0", "arm64"), ("latest", "arm64"), (UNKNOWN, "arm64")]
+)
+def test_a_name_that_changed_is_that_of_the_version(version: str, word: str) -> None:
+    url = f"https://github.com/duckdb/duckdb/releases/download/{version}/duckdb_cli-linux-amd64.zip"
+    found = Tables().asset(url)
+    assert found is not None
+    assert found.asset.spell("arm64") == (word,)
 
 
 def test_another_archive_of_a_known_publisher_is_spelled_alike_but_not_exact() -> None:
