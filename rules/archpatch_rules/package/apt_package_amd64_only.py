@@ -37,7 +37,8 @@ class AptPackageAmd64Only(Rule):
 
     Where only the name differs (`linux-headers-amd64`), the fix puts `${TARGETARCH}` into it, and is safe. Packages for
     Intel's or AMD's own hardware are installed on amd64 alone then, which is unsafe: whether something needs them is
-    for a person to say. For others there is none; the message says what stands in for them, where something does.
+    for a person to say. So is what stands in for a package elsewhere, where something does (`msodbcsql18` for
+    `msodbcsql17`): it may have other paths. For others there is none.
     """
 
     code, name, severity = "AP303", "apt-package-amd64-only", Severity.ERROR
@@ -92,7 +93,7 @@ class AptPackageAmd64Only(Rule):
             yield self.finding(
                 package.word.span,
                 f"{package.name} exists for amd64 alone{because}: on arm64, apt does not find it.{instead}",
-                _fix(document, facts, install, package),
+                _fix(document, facts, install, package, row["instead"] if row is not None else ""),
             )
 
 
@@ -101,7 +102,7 @@ def _debian_lacks(facts: Facts, install: Install, package: Package) -> bool:
     return distro.name == "debian" and facts.tables.debian_lacks_arm64(package.name, distro.release)
 
 
-def _fix(document: Document, facts: Facts, install: Install, package: Package) -> Fix | None:
+def _fix(document: Document, facts: Facts, install: Install, package: Package, instead: str) -> Fix | None:
     if install.command.stage.kind is not PlatformKind.TARGET or package.version is not None:
         return None
     if package.name in ("linux-headers-amd64", "linux-image-amd64"):
@@ -115,4 +116,6 @@ def _fix(document: Document, facts: Facts, install: Install, package: Package) -
         return Fix("Name the package after the architecture that is built", edits, safe_if(facts, True))
     if any(word in package.name for word in _HARDWARE) and (edit := on_amd64_alone(install, package)):
         return Fix("Install it on amd64 alone", (edit,), Applicability.UNSAFE)
+    if instead and (edit := on_amd64_alone(install, package, instead)):
+        return Fix("Install what stands in for it on other architectures", (edit,), Applicability.UNSAFE)
     return None

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, StageFacts
+from archpatch.facts import Facts, Install, Package, StageFacts
 from archpatch.facts.repositories import apt_addresses
 from archpatch.facts.suppressors import why_fine
+from archpatch.rewrite import is_nested
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Span
-from archpatch_rules.package.which import is_fine, packages, stages
+from archpatch.text import Applicability, Edit, Fix, Span, decode, regex
+from archpatch_rules.package.which import is_fine, on_amd64_alone, packages, stages
 
 _PACKAGES = frozenset(
     ["google-chrome-stable", "google-chrome-beta", "google-chrome-unstable", "google-chrome"]
 )
 _REPOSITORY = "dl.google.com/linux/chrome"
+_FOLDER = b"/opt/google/chrome"
+_PATH = regex(rb"/usr/bin/google-chrome(?:-stable|-beta|-unstable)?(?![\w.-])")
 
 
 class GoogleChrome(Rule):
@@ -25,10 +28,13 @@ class GoogleChrome(Rule):
     Google announced packages for arm64 in 2026; older versions have none, and a repository line that says `arch=amd64`
     would not find them either.
 
-    It is fine in a branch that is for amd64 alone.
+    It is fine in a branch that is for amd64 alone, and so is the repository then: apt passes over one that has nothing
+    for its architecture.
 
-    There is no fix: which browser the tests are to run in is for a person to choose. Debian and Alpine build Chromium
-    for both architectures: `chromium` and `chromium-driver`, with `CHROME_BIN` or `PUPPETEER_EXECUTABLE_PATH` set to
+    On Debian the fix installs Chromium on other architectures, and leaves amd64 as it is; a path of Chrome that the file
+    names, `/usr/bin/google-chrome`, leads to it then. It is unsafe, for it is another program. There is none on Ubuntu, whose
+    Chromium is a snap, nor where an installation in another stage is meant. Debian and Alpine build Chromium for both
+    architectures: `chromium` and `chromium-driver`, with `CHROME_BIN` or `PUPPETEER_EXECUTABLE_PATH` set to
     `/usr/bin/chromium`.
     """
 
@@ -42,7 +48,19 @@ class GoogleChrome(Rule):
             " && apt-get update && apt-get install -y google-chrome-stable\n",
             "FROM debian\n"
             'RUN echo "deb [arch=amd64] http://dl.google.com/linux/chrome/deb/ stable main" > /etc/apt/sources.list.d/c.list \\\n'
-            " && apt-get update && apt-get install -y google-chrome-stable\n",
+            " && apt-get update && apt-get install -y "
+            '"$([ "$(dpkg --print-architecture)" = amd64 ] && echo google-chrome-stable || echo chromium)"\n',
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM node:22\nRUN apt-get update && apt-get install -y google-chrome-stable\n"
+            "ENV CHROME_BIN=/usr/bin/google-chrome\n",
+            "FROM node:22\nRUN apt-get update && apt-get install -y "
+            '"$([ "$(dpkg --print-architecture)" = amd64 ] && echo google-chrome-stable || echo chromium)"'
+            " && { [ -e /usr/bin/google-chrome ] || ln -s chromium /usr/bin/google-chrome; }\n"
+            "ENV CHROME_BIN=/usr/bin/google-chrome\n",
+            "Called by its path",
+            applicability="unsafe",
         ),
         Example(
             "FROM example.com/base\nRUN yum install -y google-chrome-stable\n",
@@ -65,6 +83,7 @@ class GoogleChrome(Rule):
                     places[0],
                     "Google published Chrome for Linux on amd64 alone until 2026: on arm64 there is nothing to install. "
                     "The distribution's chromium is there for both.",
+                    _fix(document, facts, stage),
                     related=tuple(Related(span, "belongs to it") for span in places[1:4]),
                 )
 
@@ -75,7 +94,7 @@ def is_chrome(uri: str) -> bool:
 
 
 def _places(facts: Facts, stage: StageFacts) -> Iterator[Span]:
-    for repository in apt_addresses(facts):
+    for repository in () if _is_chosen(stage) else apt_addresses(facts):
         span = repository.span
         if (
             repository.text.stage is stage
@@ -84,10 +103,51 @@ def _places(facts: Facts, stage: StageFacts) -> Iterator[Span]:
             and why_fine(facts, repository.text.instruction, span, repository.text.command) is None
         ):
             yield span
+    for _, package in _installed(facts, stage):
+        yield package.word.span
+
+
+def _installed(facts: Facts, stage: StageFacts) -> Iterator[tuple[Install, Package]]:
     for install, package in packages(facts, "apt", "yum", "dnf", "microdnf"):
         if (
             install.command.stage is stage
             and package.name in _PACKAGES
             and not is_fine(facts, install, package)
         ):
-            yield package.word.span
+            yield install, package
+
+
+def _is_chosen(stage: StageFacts) -> bool:
+    """Whether a script of the stage names one of the packages in a branch that asks for the architecture."""
+    return any(
+        command.shell.only_on is not None and any(word.literal in _PACKAGES for word in command.shell.words)
+        for command in stage.commands_with("google-chrome")
+    )
+
+
+def _fix(document: Document, facts: Facts, stage: StageFacts) -> Fix | None:
+    found = list(_installed(facts, stage))
+    if stage.distro.name != "debian" or not found or _FOLDER in document.source:
+        return None
+    edits: list[Edit] = []
+    for install, package in found:
+        edit = on_amd64_alone(install, package, "chromium") if install.manager == "apt" else None
+        if edit is None or package.version is not None:
+            return None
+        edits.append(edit)
+    command, last = found[-1][0].command, edits[-1]
+    linked = _links(document)
+    if linked and is_nested(command.script, command.shell.span):
+        return None
+    end = command.shell.span.end
+    if linked and last.span.end == end:
+        edits[-1] = Edit.replace(last.span, decode(last.text) + linked)
+    elif linked:
+        edits.append(Edit.insert(end, linked))
+    return Fix("Install Chromium on other architectures", tuple(edits), Applicability.UNSAFE)
+
+
+def _links(document: Document) -> str:
+    """What gives Chromium the paths by which the file calls Chrome; nothing where it calls none."""
+    paths = dict.fromkeys(decode(match) for match in _PATH.findall(document.source))
+    return "".join(f" && {{ [ -e {path} ] || ln -s chromium {path}; }}" for path in paths)
