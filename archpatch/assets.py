@@ -151,7 +151,8 @@ def match(assets: Sequence[Asset], url: str) -> Match | None:
 
 def _rank(match: Match) -> tuple[int, bool, bool]:
     fixed = len(_PLACE.sub("", match.asset.template))
-    return fixed, match.published("arm64") is not False, " <" not in match.asset.since
+    ends = " <" in match.asset.since
+    return fixed, not match.renamed if ends else match.published("arm64") is not False, not ends
 
 
 def _bare(url: str) -> tuple[str, int]:

@@ -150,7 +150,14 @@ def test_a_url_tells_tool_words_and_whether_arm64_has_it(
 
 
 @pytest.mark.parametrize(
-    ("version", "word"), [("v1.1.3", "aarch64"), ("v1.3.0", "arm64"), ("latest", "arm64"), (UNKNOWN, "arm64")]
+    ("version", "word"),
+    [
+        ("v0.3.0", "aarch64"),
+        ("v1.1.3", "aarch64"),
+        ("v1.3.0", "arm64"),
+        ("latest", "arm64"),
+        (UNKNOWN, "arm64"),
+    ],
 )
 def test_a_name_that_changed_is_that_of_the_version(version: str, word: str) -> None:
     url = f"https://github.com/duckdb/duckdb/releases/download/{version}/duckdb_cli-linux-amd64.zip"
