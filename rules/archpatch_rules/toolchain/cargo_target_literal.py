@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind, StageFacts
+from archpatch.facts import Command, Facts, PlatformKind, StageFacts, written
 from archpatch.facts.assigned import assigned
 from archpatch.facts.origins import piece_at, text_of, trace
 from archpatch.facts.suppressors import why_fine, why_stage_is_fine
 from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import arch_case, substitute
+from archpatch.rewrite_paths import respelled_copy, respelled_value
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Env, Instruction, Run
-from archpatch.text import Applicability, Edit, Fix, Span, decode, encode
+from archpatch.text import Applicability, Edit, Fix, Span, agree, decode, encode
 
 _TRIPLE = r"(x86_64|aarch64)-unknown-linux-(?:gnu|musl)"
 _TOOLS = frozenset({"cargo", "rustup", "rustc", "cross"})
@@ -33,8 +34,10 @@ class CargoTargetLiteral(Rule):
     The fix chooses the first word of the triple in a `case`, everywhere in the RUNs at once, folders such as
     `target/x86_64-unknown-linux-musl/release` included; what ENV tells cargo of the triple's linker is told of the other
     one too. It is unsafe: other crates and linkers come in on arm64.
-    There is no fix where a COPY or an ENV names the triple: copy the program to a plain path in the RUN that builds
-    it. Where the triple is that of the image itself, `--target` may simply go.
+    Where `CARGO_BUILD_TARGET` is an ENV or ARG, it gets the word by `${NAME/from/to}`, and so does a COPY that takes the
+    program from the triple's folder: a frontend of 2023-11 or newer (1.7) knows that. There is no fix where another
+    instruction names the triple: copy the program to a plain path in the RUN that builds it. Where the triple is that of
+    the image itself, `--target` may simply go.
     """
 
     code, name, severity = "AP603", "cargo-target-literal", Severity.WARNING
@@ -116,15 +119,27 @@ class CargoTargetLiteral(Rule):
         Example(
             "FROM rust:1.80 AS build\n"
             "ENV CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n"
-            "RUN cargo build --release\n"
+            "RUN rustup target add $CARGO_BUILD_TARGET && cargo build --release\n"
             "FROM debian\n"
             "COPY --from=build /target/x86_64-unknown-linux-gnu/release/app /app\n",
             "FROM rust:1.80 AS build\n"
-            "ENV CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n"
-            "RUN cargo build --release\n"
+            "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "ENV CARGO_BUILD_TARGET=${TARGET_ARCH/arm64/aarch64}-unknown-linux-gnu\n"
+            "RUN rustup target add $CARGO_BUILD_TARGET && cargo build --release\n"
             "FROM debian\n"
-            "COPY --from=build /target/x86_64-unknown-linux-gnu/release/app /app\n",
+            "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            "COPY --from=build /target/${TARGET_ARCH/arm64/aarch64}-unknown-linux-gnu/release/app /app\n",
             "In ENV, and COPY relies on it",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rust:1.80\n"
+            "ENV CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n"
+            "RUN cargo build --release\nWORKDIR /target/x86_64-unknown-linux-gnu/release\n",
+            "FROM rust:1.80\n"
+            "ENV CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n"
+            "RUN cargo build --release\nWORKDIR /target/x86_64-unknown-linux-gnu/release\n",
+            "In ENV, and another instruction relies on it",
         ),
         Example(
             "FROM rust:1.80\nRUN rustup target add x86_64-unknown-linux-musl aarch64-unknown-linux-musl\n"
@@ -212,6 +227,9 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fi
     """The triple's first word, chosen by architecture in every RUN that names it."""
     if stage.kind is not PlatformKind.TARGET or not triple.startswith("x86_64"):
         return None
+    told = _told(document, facts, triple)
+    if told is not None:
+        return Fix("Choose the triple by architecture", (*_twins(facts, triple), *told), Applicability.UNSAFE)
     edits: list[Edit] = list(_twins(facts, triple))
     count = 0
     native = (one for one in facts.stages if one.reached and one.kind is PlatformKind.TARGET)
@@ -233,6 +251,29 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fi
     if count != document.source.count(encode(triple)):
         return None  # another instruction names it too
     return Fix("Choose the triple by architecture", tuple(edits), Applicability.UNSAFE)
+
+
+def _told(document: Document, facts: Facts, triple: str) -> tuple[Edit, ...] | None:
+    """The same where ENV or ARG tells cargo of the triple, in it and in each COPY from the triple's folder; None where
+    it is told otherwise, or something else names the triple."""
+    places = list(written(facts, triple))
+    if not any(place.name == "CARGO_BUILD_TARGET" and place.command is None for place in places):
+        return None
+    edits: list[Edit] = []
+    count = 0
+    for place in places:
+        if place.name != "CARGO_BUILD_TARGET" and place.instruction.keyword != "COPY":
+            return None
+        found = list(place.places(triple))
+        made = respelled_value(document, facts, place, triple) or respelled_copy(
+            document, facts, place, triple
+        )
+        if not found or not made:
+            return None
+        edits += made
+        count += len(found)
+    edits = list(dict.fromkeys(edits))
+    return tuple(edits) if count == document.source.count(encode(triple)) and agree(edits) else None
 
 
 def _twins(facts: Facts, triple: str) -> Iterator[Edit]:
