@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Self
 
 from msgspec import Struct
@@ -135,10 +135,13 @@ class ArchWord(Struct, frozen=True, gc=False):
     arch: str
 
 
-def arch_words(text: str) -> Iterator[ArchWord]:
+@lru_cache(maxsize=4096)
+def arch_words(text: str) -> tuple[ArchWord, ...]:
     """Every architecture named in `text`: `x86_64` in `tool-Linux_x86_64.tar.gz`, not `x64` in `x64dbg`."""
-    for match in _TOKEN.finditer(text):
-        yield ArchWord(match.start(), match.end(), match[0], _ARCH_OF[match[0].lower()])
+    return tuple(
+        ArchWord(match.start(), match.end(), match[0], _ARCH_OF[match[0].lower()])
+        for match in _TOKEN.finditer(text)
+    )
 
 
 # What a cross compiler builds for: gcc-x86_64-aarch64-linux-gnu.

@@ -85,7 +85,7 @@ def _speaks_of_arch(document: Document, instruction: Instruction) -> bool:
     text = decode(instruction.span.of(document.source))
     if any(name in text for name in ("TARGETARCH", "TARGETPLATFORM", "TARGETOS", "BUILDARCH")):
         return not isinstance(instruction, Arg)
-    return next(arch_words(text), None) is not None
+    return bool(arch_words(text))
 
 
 def attached_start(document: Document, instruction: Instruction) -> int:

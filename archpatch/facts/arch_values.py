@@ -21,7 +21,7 @@ def arch_value(declaration: Declaration) -> ArchWord | None:
     if any(word in declaration.name.value.upper() for word in ("ANDROID", "NDK")):
         return None
     text = declaration.value.value.strip("\"'") if declaration.value else ""
-    words = list(arch_words(text)) if text and "$" not in text else []
+    words = arch_words(text) if text and "$" not in text else ()
     if len(words) != 1 or words[0].arch not in ("amd64", "arm64") or declaration.name.value in _OTHERS:
         return None
     rest = text[: words[0].start] + text[words[0].end :]

@@ -322,7 +322,7 @@ def _url_words(shell: ShellCommand) -> list[ShellWord]:
 def _is_file(pieces: Sequence[Piece]) -> bool:
     """Whether a URL that goes to a script or function of the file's own looks like a file to fetch."""
     url = text_of(pieces)
-    return not url.endswith("/") and next(arch_words(url), None) is not None
+    return not url.endswith("/") and bool(arch_words(url))
 
 
 def _output(command: Command, url: str) -> tuple[str | None, bool]:

@@ -77,7 +77,7 @@ def _program(place: Written) -> ArchWord | None:
     words = [word for word in place.instruction.words if word.value != "CMD"]
     if not words or place.word is not words[0] or not place.value.split():
         return None
-    return next(arch_words(place.value.split()[0]), None)
+    return next(iter(arch_words(place.value.split()[0])), None)
 
 
 def _folders(step: Instruction) -> Iterator[str]:
@@ -94,10 +94,7 @@ def _given_here(stage: StageFacts, program: str) -> bool:
     name = program.rsplit("/", 1)[-1]
     for one in stage.chain:
         for step in one.body:
-            if any(
-                program.startswith(f"{folder}/") and next(arch_words(folder), None)
-                for folder in _folders(step)
-            ):
+            if any(program.startswith(f"{folder}/") and arch_words(folder) for folder in _folders(step)):
                 return True
             if (
                 isinstance(step, Copy)

@@ -76,7 +76,7 @@ def named_path(copy: Copy, source: Word) -> ArchPath | None:
     path = source.value
     if "://" in path or path.startswith("<<") or _OTHERS.search(path) or _TEXTS.search(path):
         return None
-    words = list(arch_words(path))
+    words = arch_words(path)
     if len({word.arch for word in words}) != 1 or words[0].arch not in ("amd64", "arm64"):
         return None
     return ArchPath(copy, source, words[-1])
@@ -95,7 +95,7 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
         return None
     goal = found.copy.destination.value if found.copy.destination else ""
     chosen = _expression(document, facts, found)
-    if chosen is None or (found.is_archive and next(arch_words(goal), None) is not None):
+    if chosen is None or (found.is_archive and arch_words(goal)):
         return None  # an archive under a fixed name still unpacks into a folder of another name
     edits = list(chosen[0])
     for word in arch_words(found.source.value):
@@ -168,7 +168,7 @@ def _expression(document: Document, facts: Facts, found: ArchPath) -> tuple[tupl
 def _renamed(found: ArchPath) -> str | None:
     """The part of the file's name, with the word, by which commands may call it, or what is in it, in the image."""
     goal = found.copy.destination.value.rsplit("/", 1)[-1] if found.copy.destination else ""
-    named = keeps_name(found) or next(arch_words(goal), None) is not None  # the destination names it
+    named = keeps_name(found) or bool(arch_words(goal))  # the destination names it
     if named and not found.is_archive:
         return None
     name = _ENDING.sub("", found.source.value.rsplit("/", 1)[-1])
@@ -188,10 +188,10 @@ def other_arch_file(facts: Facts, found: ArchPath) -> str | None:
 def keeps_name(found: ArchPath) -> bool:
     """Whether the file has a name in the image that does not come from the word: `COPY app-amd64 /bin/app`."""
     name = found.source.value.rsplit("/", 1)[-1]
-    if next(arch_words(name), None) is None:
+    if not arch_words(name):
         return True
     goal = found.copy.destination.value.rsplit("/", 1)[-1] if found.copy.destination else ""
-    return bool(goal) and name.startswith(goal) and next(arch_words(goal), None) is None
+    return bool(goal) and name.startswith(goal) and not arch_words(goal)
 
 
 def is_rootfs(facts: Facts, found: ArchPath) -> bool:

@@ -77,7 +77,7 @@ def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, str]]:
     ]
     for word in words:
         text = word.literal
-        found = next(arch_words(text), None) if text else None
+        found = next(iter(arch_words(text)), None) if text else None
         span = word.find(found.text) if found else None
         if found is not None and span is not None and found.arch == "amd64":
             yield word, span, found.text

@@ -124,7 +124,7 @@ def _is_pipe(between: bytes) -> bool:
 
 def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, ArchWord]]:
     for word in command.shell.arguments:
-        words = list(arch_words(word.raw))
+        words = arch_words(word.raw)
         if len({found.arch for found in words}) != 1:
             continue
         span = word.find(words[0].text)

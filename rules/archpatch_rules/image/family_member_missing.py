@@ -73,7 +73,7 @@ def _fix(document: Document, stage: StageFacts) -> Fix | None:
     if any(copy.word.value.isdecimal() for other in stage.facts.stages for copy in other.copies_in):
         return None  # a stage more would shift the numbers
     texts = [model.head.image.verbatim, *(decode(step.span.of(document.source)) for step in model.body)]
-    if any(next(arch_words(text), None) for text in texts):
+    if any(arch_words(text) for text in texts):
         return None
     lines = "".join(f"FROM {model.name} AS {name}\n" for name in names)
     edit = insert_before(document, stage.head, lines)

@@ -56,7 +56,7 @@ def named_arches(facts: Facts) -> Iterator[NamedArch]:
         ):
             continue
         for text, span, tag in ((ref.tag, ref.tag_span, True), (ref.repository, ref.repository_span, False)):
-            words = list(arch_words(text)) if text else []
+            words = arch_words(text) if text else ()
             if len({word.arch for word in words}) != 1 or text is None:
                 continue
             if why_arch_is_fine(facts, words[0].arch, use.instruction, use.word.span) is None:

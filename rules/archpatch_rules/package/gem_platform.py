@@ -63,7 +63,7 @@ class GemPlatform(Rule):
             return
         for install in installs(facts, "gem"):
             word = install.option("--platform")
-            found = next(arch_words(word.raw), None) if word else None
+            found = next(iter(arch_words(word.raw)), None) if word else None
             if (
                 word is not None
                 and found is not None

@@ -65,7 +65,7 @@ class PipPlatform(Rule):
                 for declaration in step.declarations if isinstance(step, Env) else ():
                     value = declaration.value
                     if declaration.name.value == "UV_PYTHON_PLATFORM" and value is not None:
-                        found = next(arch_words(value.value), None)
+                        found = next(iter(arch_words(value.value)), None)
                         if found is not None and found.arch != facts.named_arch:
                             yield self.finding(value.span, _message(found.text))
 

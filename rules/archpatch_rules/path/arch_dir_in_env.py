@@ -83,7 +83,7 @@ class ArchDirInEnv(Rule):
                 continue
             for element in re.split(r"[:\s]+", place.value.strip("\"'")):
                 word = (
-                    next(arch_words(element), None)
+                    next(iter(arch_words(element)), None)
                     if element[:1] in ("/", "$", "~", ".") and "/" in element
                     else None
                 )
@@ -106,7 +106,7 @@ class ArchDirInEnv(Rule):
 
 
 def _is_folder(place: Written) -> bool:
-    if next(arch_words(place.name.lower()), None) is not None:
+    if arch_words(place.name.lower()):
         return False  # the variable is about one architecture: CARGO_TARGET_X86_64_..., IOS_SIM_AMD64
     return "://" not in place.value and not _OTHERS.search(place.value.lower()) and not names_jvm(place)
 

@@ -233,7 +233,7 @@ def _says_for_what(facts: Facts, command: Command) -> bool:
         return True
     words = [word.raw for word in command.shell.words]
     words += [assign.value.raw for assign in command.shell.assigns if assign.value is not None]
-    return any(next(arch_words(word), None) for word in words) or any("--target" in word for word in words)
+    return any(arch_words(word) for word in words) or any("--target" in word for word in words)
 
 
 def _where(stage: StageFacts) -> str:

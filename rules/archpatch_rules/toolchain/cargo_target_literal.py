@@ -284,7 +284,7 @@ def _twins(facts: Facts, triple: str) -> Iterator[Edit]:
         for declaration in step.declarations:
             name, value = declaration.name.value, declaration.value
             known = next((form for form in (own, own.upper()) if form in name), None)
-            if known is None or value is None or next(arch_words(value.value), None) is not None:
+            if known is None or value is None or arch_words(value.value):
                 continue
             twin = name.replace(known, known.replace("x86_64", "aarch64").replace("X86_64", "AARCH64"))
             written = decode(declaration.span.of(facts.document.source))
