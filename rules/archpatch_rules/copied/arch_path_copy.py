@@ -33,7 +33,8 @@ class ArchPathCopy(Rule):
     The fix writes `${TARGETARCH}` into the path, and into the commands of the stage it is taken from that use the same
     name. It is safe where the build context holds the file for arm64 too; else unsafe, for whoever makes the files has
     to make the other one. `x86_64` is respelled by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows.
-    Where ENTRYPOINT or CMD starts the file by that name, it gets one without the architecture.
+    Where ENTRYPOINT or CMD starts the file by that name, it gets one without the architecture. There is none where the
+    file bears the architecture in the image too, and nothing names it there: it may be for other machines.
     """
 
     code, name, severity = "AP802", "arch-path-copy", Severity.WARNING
@@ -110,6 +111,11 @@ class ArchPathCopy(Rule):
             "FROM rust AS build\nRUN dx build --release\nFROM debian\n"
             "COPY --from=build /app/target/x86_64-unknown-linux-gnu/server-release/app /app\n",
             "A folder that a tool names for the machine that it compiles on",
+        ),
+        Example(
+            "FROM debian\nCOPY --from=tools /bin/probe-amd64 /srv/probe-amd64\n",
+            "FROM debian\nCOPY --from=tools /bin/probe-amd64 /srv/probe-amd64\n",
+            "Named so in the image too, for whom nothing says",
         ),
         Example(
             "FROM debian\nCOPY app-linux-amd64 /opt/\nCOPY <<EOF /run.sh\nexec /opt/app-linux-amd64\nEOF\n",

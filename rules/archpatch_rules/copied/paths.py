@@ -97,6 +97,8 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
     chosen = _expression(document, facts, found)
     if chosen is None or (found.is_archive and arch_words(goal)):
         return None  # an archive under a fixed name still unpacks into a folder of another name
+    if found.word.text in goal.rpartition("/")[2] and not _called(document, found, goal):
+        return None  # amd64's by its name in the image too, and nothing here says what it is for
     edits = list(chosen[0])
     for word in arch_words(found.source.value):
         span = ArchPath(found.copy, found.source, word).span
@@ -117,6 +119,14 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
         edits += used
     level = Applicability.SAFE if safe and found.word.text == "amd64" else Applicability.UNSAFE
     return Fix("Copy what is for the architecture that is built", tuple(edits), level)
+
+
+def _called(document: Document, found: ArchPath, goal: str) -> bool:
+    """Whether another instruction names the file by the name that it has in the image."""
+    name = encode(goal.rpartition("/")[2])
+    return any(
+        name in step.span.of(document.source) for step in document.instructions if step is not found.copy
+    )
 
 
 def _in_written_file(document: Document, name: str) -> bool:

@@ -12,8 +12,8 @@ from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Fix
 
 _LOADERS = {
-    "ld-linux-x86-64.so.2": "amd64",
-    "ld-linux-aarch64.so.1": "arm64",
+    "ld-linux-x86-64.so": "amd64",
+    "ld-linux-aarch64.so": "arm64",
     "musl-x86_64": "amd64",
     "musl-aarch64": "arm64",
 }
@@ -52,6 +52,11 @@ class LoaderLiteral(Rule):
         Example(
             "FROM debian\nRUN patchelf --set-interpreter /lib64/ld-linux-x86-64.so.2 /opt/tool\n",
             "FROM debian\nRUN patchelf --set-interpreter /lib64/ld-linux-x86-64.so.2 /opt/tool\n",
+        ),
+        Example(
+            "FROM debian\nRUN mkdir /out && cp /lib64/ld-linux-x86-64.so.* /out/\n",
+            "FROM debian\nRUN mkdir /out && cp /lib64/ld-linux-x86-64.so.* /out/\n",
+            "Of any version",
         ),
         Example(
             "FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-x86_64.path\n",
