@@ -16,20 +16,41 @@ class _Stated(NamedTuple):
 
 
 _SQL = _Stated("SQL Server for Linux is made for x86-64")
+_ORACLE = _Stated("Oracle has no Express Edition for arm64")
+_CHROME = _Stated("it stands on Google's Chrome for amd64")
+_SELENIUM = _Stated("the publisher's images with Chrome have arm64 since 2026", (4, 40))
+_FUNCTIONS = _Stated("versions 2 and 3 of Azure Functions have images for amd64 alone", (4, 0))
 _MINICONDA = _Stated("the publisher's images have arm64 since 4.10.3", (4, 10, 3))
 # Images outside of Docker's official ones. Sources: the publishers' pages; CM2Walki/steamcmd#43;
-# osrf/docker_images#729 and #851; postgis/docker-postgis#371; pytorch/pytorch#145716; anaconda/docker-images#209.
+# osrf/docker_images#729 and #851; postgis/docker-postgis#371; pytorch/pytorch#145716; anaconda/docker-images#209;
+# Azure/azure-functions-docker#224 and #402; browserless/browserless#3914; gvenzl/oci-oracle-xe#44;
+# hashicorp/terraform#32747; nextcloud/notify_push#157; NVIDIA/nvidia-docker#1290; puppeteer/puppeteer#10858;
+# SeleniumHQ/docker-selenium#3187 (2026).
 _STATED = {
     "cm2network/steamcmd": _Stated("Valve's steamcmd is made for x86"),
     "continuumio/anaconda3": _Stated("the publisher's images have arm64 since 2021.05", (2021, 5)),
     "continuumio/miniconda": _Stated("the publisher's images have arm64 for Python 3 alone"),
     "continuumio/miniconda3": _MINICONDA,
+    "ekidd/rust-musl-builder": _Stated("the publisher builds it for amd64 alone"),
+    "ghcr.io/browserless/chrome": _CHROME,
+    "ghcr.io/puppeteer/puppeteer": _CHROME,
+    "gvenzl/oracle-xe": _ORACLE,
+    "hashicorp/terraform": _Stated("the publisher's images have arm64 since 1.4.3", (1, 4, 3)),
+    "mcr.microsoft.com/azure-functions/dotnet": _FUNCTIONS,
+    "mcr.microsoft.com/azure-functions/java": _FUNCTIONS,
+    "mcr.microsoft.com/azure-functions/node": _FUNCTIONS,
+    "mcr.microsoft.com/azure-functions/powershell": _FUNCTIONS,
+    "mcr.microsoft.com/azure-functions/python": _FUNCTIONS,
     "mcr.microsoft.com/mssql/server": _SQL,
     "mcr.microsoft.com/mssql/rhel/server": _SQL,
     "microsoft/mssql-server-linux": _SQL,
+    "nvidia/cuda": _Stated("CUDA has images for arm64 since 11.0", (11, 0)),
     "osrf/ros": _Stated("the publisher builds it for amd64 alone, other than the official ros"),
     "postgis/postgis": _Stated("the publisher builds it for amd64 alone"),
     "pytorch/pytorch": _Stated("the publisher builds it for amd64 alone"),
+    "selenium/node-chrome": _SELENIUM,
+    "selenium/standalone-chrome": _SELENIUM,
+    "wnameless/oracle-xe-11g-r2": _ORACLE,
 }
 _VERSION = regex(r"\d+(?:\.\d+)+")
 
