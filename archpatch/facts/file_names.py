@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from archpatch.platforms import arch_of
@@ -13,6 +14,7 @@ _NEAR = 4  # folders above the file that may speak of it
 _NOT_ARCH = frozenset({"linux", "x64dbg", "wasm", "intel"})
 
 
+@lru_cache(maxsize=1024)
 def arch_of_name(name: str) -> str | None:
     """The first architecture that a file's name names, as in `Platform.arch`: `arm` of `Dockerfile-arm`."""
     return next((arch for word in _words(name) if (arch := _arch(word))), None)

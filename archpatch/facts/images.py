@@ -5,6 +5,7 @@ Source: distribution/reference, as BuildKit uses it for FROM, `COPY --from` and 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -80,6 +81,7 @@ def parse_image(text: str, word: Word | None = None) -> ImageRef:
 _VARIABLE = regex(r"\$(?:\{[^}]*\}|\w+)")
 
 
+@lru_cache(maxsize=1024)
 def _split(text: str) -> _Parts:
     # `:` and `/` of `${X:-y/z}` separate nothing: cut on a text in which variables are blanked out.
     mask = _VARIABLE.sub(lambda match: "\0" * len(match[0]), text)

@@ -20,6 +20,7 @@ from archpatch.facts.graph import (
     classify,
 )
 from archpatch.facts.images import ImageRef, parse_image
+from archpatch.facts.suppressors import Suppressor, why_stage_is_fine
 from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
 from archpatch.syntax.tree import Arg, Copy, Env, Flag, From, Instruction, Run, Stage, Word
@@ -121,6 +122,11 @@ class StageFacts(Contents):
     def children(self) -> tuple[StageFacts, ...]:
         """The stages whose FROM names this one, for some target."""
         return self.facts.children.get(self.index, ())
+
+    @cached_property
+    def why_fine(self) -> Suppressor | None:
+        """Why it may be for one architecture as a whole; None where nothing speaks for that."""
+        return why_stage_is_fine(self)
 
     # Families of `FROM x-${TARGETARCH}`
 

@@ -80,7 +80,7 @@ def why_fine(
     `command` is the command that holds it, where the caller knows it; else it is looked up in a RUN.
     """
     stage = facts.stage_of(instruction)
-    if stage is not None and (found := why_stage_is_fine(stage)) is not None:
+    if stage is not None and (found := stage.why_fine) is not None:
         return found
     if instruction.keyword in _TEXT_ONLY:
         return Suppressor.NOT_AN_ARCH
@@ -92,7 +92,7 @@ def why_fine(
 
 
 def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
-    """Why a stage as a whole may be for one architecture."""
+    """Why a stage as a whole may be for one architecture: `StageFacts.why_fine`, which asks once."""
     if stage.distro.family is Family.WINDOWS:
         return Suppressor.NOT_AN_ARCH
     if stage.family_arch is not None or any(child.family_arch for child in stage.children):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind, StageFacts
-from archpatch.facts.suppressors import runs_anywhere, why_stage_is_fine
+from archpatch.facts.suppressors import runs_anywhere
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
@@ -103,7 +103,7 @@ def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
     if (
         by.kind is not PlatformKind.TARGET
         or installed_packages(copy)
-        or why_stage_is_fine(source) is not None
+        or source.why_fine is not None
         or _emulates(by)
     ):
         return False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from archpatch.facts import Download, Facts, Family, PlatformKind
-from archpatch.facts.suppressors import Suppressor, why_download_is_fine, why_stage_is_fine
+from archpatch.facts.suppressors import Suppressor, why_download_is_fine
 from archpatch.platforms import AMD64
 from archpatch.text import regex
 
@@ -51,7 +51,7 @@ def _judged(facts: Facts) -> tuple[tuple[Download, Pitfall], ...]:
 def _why_fine(facts: Facts, download: Download, pitfall: Pitfall) -> Suppressor | None:
     if pitfall is Pitfall.SPELLING:  # a branch that chooses the word does not make it the right one
         guarded = Suppressor.GUARDED_BY_SELECTOR if download.only_on is not None else None
-        return guarded or why_stage_is_fine(download.stage)
+        return guarded or download.stage.why_fine
     return why_download_is_fine(facts, download)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, PlatformKind
-from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import ARM64
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
@@ -59,7 +58,7 @@ class BaseWithoutArm64(Rule):
             return
         for use in facts.images:
             reason = why_no_arm64(facts, use.ref)
-            if reason is None or why_stage_is_fine(use.stage) is not None:
+            if reason is None or use.stage.why_fine is not None:
                 continue
             platform = use.platform(ARM64)
             if platform.kind is PlatformKind.CONSTANT or facts.named_arch == "amd64":

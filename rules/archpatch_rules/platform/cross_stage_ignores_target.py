@@ -8,7 +8,6 @@ from archpatch.facts import Command, CopyOut, Facts, PlatformKind, StageFacts
 from archpatch.facts.assigned import chosen_by_script, setting
 from archpatch.facts.compiles import compiled_by, follows_target, taken_into_target
 from archpatch.facts.dotnet import sdk_version
-from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import declare_arg, delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
@@ -150,7 +149,7 @@ class CrossStageIgnoresTarget(Rule):
         for stage in facts.stages:
             if stage.kind not in (PlatformKind.BUILD, PlatformKind.CONSTANT) or not stage.reached:
                 continue
-            if why_stage_is_fine(stage) is not None:
+            if stage.why_fine is not None:
                 continue
             taken = taken_into_target(facts, stage)
             if not taken:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.compiles import compiled_by, follows_target, taken_into_target
-from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64
 from archpatch.rewrite import arch_case, declare_arg
 from archpatch.rule import Example, Finding, Related, Rule, Severity
@@ -86,7 +85,7 @@ class HostArchInBuildStage(Rule):
         for stage in facts.stages:
             if stage.kind not in (PlatformKind.BUILD, PlatformKind.CONSTANT) or not stage.reached:
                 continue
-            if why_stage_is_fine(stage) is not None:
+            if stage.why_fine is not None:
                 continue
             for command in stage.commands:
                 origin = origin_of_command(command.shell, {})

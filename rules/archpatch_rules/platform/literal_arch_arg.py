@@ -16,7 +16,6 @@ from archpatch.facts import (
     written,
 )
 from archpatch.facts.arch_values import arch_value
-from archpatch.facts.suppressors import why_stage_is_fine
 from archpatch.platforms import AMD64, ARM64, ArchWord
 from archpatch.rewrite import declare_arg, substitute, substitute_word
 from archpatch.rewrite_paths import declare_spelling, replaces_words
@@ -246,7 +245,7 @@ def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, D
         if not isinstance(instruction, Arg | Env) or instruction.keyword == "LABEL":
             continue
         stage = facts.stage_of(instruction)
-        if stage is not None and (not stage.reached or why_stage_is_fine(stage) is not None):
+        if stage is not None and (not stage.reached or stage.why_fine is not None):
             continue
         for declaration in instruction.declarations:
             if instruction.keyword == "ARG" and declaration.name.value in AUTOMATIC:

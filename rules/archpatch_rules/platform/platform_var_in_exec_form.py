@@ -102,6 +102,8 @@ def _is_shell(instruction: Instruction) -> bool:
 def _automatic_names(facts: Facts, instruction: Instruction, word: Word) -> frozenset[str]:
     """The automatic arguments that a word hangs on; without those that ENV has put into the image's environment, which a
     shell finds there when the container runs."""
+    if "$" not in word.value:
+        return frozenset()
     scope = facts.scope(instruction)
     if instruction.json and not _is_shell(instruction):
         value = scope.expand(word)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts, written
 from archpatch.facts.assigned import assigned
 from archpatch.facts.origins import piece_at, text_of, trace
-from archpatch.facts.suppressors import why_fine, why_stage_is_fine
+from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import arch_case, substitute
 from archpatch.rewrite_paths import respelled_copy, respelled_value
@@ -156,7 +156,7 @@ class CargoTargetLiteral(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each command or variable that names the triple."""
         for stage in facts.stages:
-            if not stage.reached or why_stage_is_fine(stage) is not None:
+            if not stage.reached or stage.why_fine is not None:
                 continue
             places = list(_places(facts, stage))
             triples = {triple for triple, *_ in places}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import AUTOMATIC, Command, Facts, PlatformKind
 from archpatch.facts.assigned import Assigned, assigned, setting
-from archpatch.facts.suppressors import why_fine, why_stage_is_fine
+from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import declare_arg, put
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -212,7 +212,7 @@ def _default(facts: Facts, place: Assigned) -> Literal | None:
 def _is_fine(facts: Facts, place: Assigned) -> bool:
     if place.stage is None:
         return not _is_taken_up(facts)
-    if not place.stage.reached or why_stage_is_fine(place.stage) is not None:
+    if not place.stage.reached or place.stage.why_fine is not None:
         return True
     if place.command is not None:
         system = setting(facts, place.command, "GOOS")
