@@ -9,6 +9,7 @@ from archpatch.platforms import ARM64
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch_rules.image.lacking import why_no_arm64
+from archpatch_rules.image.off_alpine import off_alpine
 
 
 class BaseWithoutArm64(Rule):
@@ -20,7 +21,9 @@ class BaseWithoutArm64(Rule):
 
     It is fine where the image is for a stage that is pinned to amd64 as a tool, or where arm64 is not asked for.
 
-    There is no automatic fix: take a newer tag, or another image of the same software. The finding rests on what the
+    For Java on Alpine (`eclipse-temurin:17-jre-alpine`) the fix takes the tag without Alpine, where nothing in the file
+    asks for Alpine. It is unsafe: that image has other tools in it, and a size of its own. For others there is none: take
+    a newer tag, or another image of the same software. The finding rests on what the
     lists of Docker's official images declared, or on what another publisher says, not on a look into the registry;
     `archpatch verify` looks.
     """
@@ -36,6 +39,26 @@ class BaseWithoutArm64(Rule):
             "FROM mysql:5.7\n",
             "FROM mysql:5.7\n",
             "A tag that was never built for arm64",
+        ),
+        Example(
+            "FROM gradle:8.5-jdk17-alpine AS build\nRUN gradle build\n"
+            "FROM eclipse-temurin:17-jre-alpine\nCOPY --from=build /src/app.jar /app.jar\n",
+            "FROM gradle:8.5-jdk17 AS build\nRUN gradle build\n"
+            "FROM eclipse-temurin:17-jre\nCOPY --from=build /src/app.jar /app.jar\n",
+            "Java, which needs nothing of Alpine",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM eclipse-temurin:17-jre-alpine\nRUN apk add --no-cache curl\n",
+            "FROM eclipse-temurin:17-jre-alpine\nRUN apk add --no-cache curl\n",
+            "Alpine's packages are asked for",
+        ),
+        Example(
+            "FROM eclipse-temurin:17-alpine AS build\nRUN ./mvnw package\nFROM alpine\n"
+            "COPY --from=build /opt/java/openjdk /opt/java\n",
+            "FROM eclipse-temurin:17-alpine AS build\nRUN ./mvnw package\nFROM alpine\n"
+            "COPY --from=build /opt/java/openjdk /opt/java\n",
+            "What it gives is for Alpine",
         ),
         Example(
             "FROM mcr.microsoft.com/mssql/server:2022-latest\n",
@@ -68,5 +91,6 @@ class BaseWithoutArm64(Rule):
                 use.word.span,
                 f"`{use.ref.familiar}` has no arm64 ({reason}): a build {where} stops with `no match for platform in "
                 "manifest`, or takes amd64 programs where the tag is old. Take a newer tag or another image.",
+                off_alpine(facts, use),
                 severity=Severity.NOTE if platform.kind is PlatformKind.BUILD else None,
             )
