@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.assigned import Assigned, assigned
-from archpatch.facts.suppressors import why_fine, why_stage_is_fine
+from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64
 from archpatch.rewrite import arch_case, put
 from archpatch.rewrite_paths import declare_spelling
@@ -50,6 +50,10 @@ _OPTIONS = (
     _of("electron-builder", r"--(x64)"),
     _of("electron-forge", r"--arch=(x64)"),
     _of("dotnet msbuild", r"[-/]{1,2}p(?:roperty)?:Platform(?:Target)?=(x64)"),
+    _of("scons", r"arch=(x86_64)", "arm64"),  # Godot's word
+    _of("scons", r"(?:\w+_)?ARCH=(x86_64)"),
+    _of("spack", r"(?:\S*\s)*(?:target=|arch=\S*-)(x86_64(?:_v\d)?)(?:\s.*)?"),
+    _of("gradle gradlew", r"-[PD]\w*(?i:arch)\w*=(amd64|x86_64|x64)|\S*([lL]inuxX64)(?:[A-Z]\w*)?"),
     _of("sdkmanager avdmanager", r"(?:\S+=)?system-images;\S+;(x86(?:_64)?)"),
 )
 _TOOLS = frozenset(tool for option in _OPTIONS for tool in option.tools)
@@ -65,8 +69,8 @@ class BuildTargetOption(Rule):
 
     The image for linux/arm64 gets a program for amd64, which ends in `exec format error`, or the build fails there:
     libraries of one architecture do not link with objects of the other. Known are options of zig, vcpkg (and its
-    variables), wheels' platform tags, rpmbuild, gn, swift, crystal, dart, flutter, nix, uv, electron-builder, MSBuild's PlatformTarget, and the images of
-    Android's emulator.
+    variables), wheels' platform tags, rpmbuild, gn, swift, crystal, dart, flutter, nix, uv, electron-builder, MSBuild's PlatformTarget,
+    scons (`arch=x86_64`), spack, Gradle's properties and Kotlin's `linuxX64` tasks, and the images of Android's emulator.
 
     It is fine where the file names the target for arm64 too, and in a branch that asks for the architecture.
 
@@ -79,6 +83,7 @@ class BuildTargetOption(Rule):
     hints = (
         *("target=x86_64", "target x86_64", "cpu=x86_64", "x64-linux", "--triple", "--arch"),
         *("--target-arch", "linux-x64", "x86_64-linux", "-linux-x86_64-", "--python-platform", "--x64"),
+        *("arch=x86_64", "arch=amd64", "arch=x64", "arch=linux-", "linuxx64"),
         *(":platform=x64", ":platformtarget=x64", "system-images;", "--plat", "target_cpu"),
     )
     errors = ("exec format error", "file in wrong format", "is incompatible with elf64-littleaarch64")
@@ -113,6 +118,30 @@ class BuildTargetOption(Rule):
             "FROM node:20\nRUN yarn electron-builder --linux --x64 --dir\n",
             "FROM node:20\nRUN yarn electron-builder --linux --x64 --dir\n",
             "What comes out has another name",
+        ),
+        Example(
+            "FROM debian\nRUN scons TARGET_ARCH=x86_64 install-core\n",
+            "FROM debian\nRUN scons TARGET_ARCH=x86_64 install-core\n",
+        ),
+        Example(
+            "FROM debian\nRUN scons platform=linuxbsd target=editor arch=x86_64\n",
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && scons platform=linuxbsd target=editor arch=${_arch}\n",
+            "Godot's word",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM gradle:8\nRUN ./gradlew :cli:linkReleaseExecutableLinuxX64\n",
+            "FROM gradle:8\nRUN ./gradlew :cli:linkReleaseExecutableLinuxX64\n",
+            "A task of Kotlin's",
+        ),
+        Example(
+            "FROM spack/ubuntu-jammy\nRUN spack install hpcc target=x86_64_v3\n",
+            "FROM spack/ubuntu-jammy\nRUN spack install hpcc target=x86_64_v3\n",
         ),
         Example("FROM node:20\nRUN npx electron-builder --linux --x64 --arm64\n", title="Both"),
         Example("FROM node:20\nRUN npx electron-builder --win --x64\n", title="Another system"),
@@ -182,7 +211,7 @@ def _named(command: Command, tool: str) -> Iterator[tuple[ShellWord, _Option, Sp
 
 def _has_both(document: Document, option: _Option, word: ShellWord) -> bool:
     """Whether the file names the same for arm64 somewhere."""
-    other = re.sub("x86_64|x64", option.arm64 or "arm64", word.literal or "")
+    other = re.sub("x86_64|[xX]64", option.arm64 or "arm64", word.literal or "")
     return encode(other) in document.source
 
 
@@ -193,7 +222,7 @@ def _is_open(facts: Facts, instruction: Instruction, span: Span, command: Comman
         return False
     android = b"system-images;" in span.of(facts.document.source)  # for a machine that runs in the image
     if command is not None and (android or command.shell.name.startswith("python")):
-        return command.shell.only_on is None and why_stage_is_fine(stage) is None
+        return command.shell.only_on is None and stage.why_fine is None
     return why_fine(facts, instruction, span, command) is None
 
 

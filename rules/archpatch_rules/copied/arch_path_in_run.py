@@ -1,0 +1,145 @@
+"""AP808."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archpatch.facts import Command, Facts
+from archpatch.facts.written import why_arch_is_fine
+from archpatch.platforms import arch_words
+from archpatch.rewrite import arch_case, declare_arg, substitute
+from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.tree import Document
+from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
+from archpatch_rules.toolchain.stages import for_each_target
+
+_USERS = frozenset({"mv", "cp", "install", "ln", "chmod", "strip", "upx", "setcap"})
+# Of these the last operand is a name that the file itself gives.
+_LAST_IS_GIVEN = frozenset({"mv", "cp", "install", "ln"})
+_WORDS = ("amd64", "x86_64")
+# Library folders, loaders, JDKs, Python's names, emulators, CUDA and cross compilers have rules of their own; what the
+# kernel, a package of the distribution or a firmware calls so is another matter.
+_OTHERS = regex(
+    r"-linux-gnu|x86_64-(?:linux|alpine|redhat|unknown|pc)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu|/jvm/|targets/|grub|/efi|/boot/|vmlinu"
+    r"|/(?:usr/)?(?:share|lib64|lib|include|src)/|arch/x86|cross|mingw|windows|darwin|android|\.deb$|\.rpm$|\.apk$"
+)
+# Godot's programs are called `x86_64` and `arm64`.
+_SAYS_ARM64 = regex(r"(?i)godot.*x86_64")
+_VARIABLE = regex(r"[$`*?]")
+
+
+class ArchPathInRun(Rule):
+    """A RUN uses a file that is named for amd64 and that nothing else in the Dockerfile names: `mv bin/app-linux-amd64 app`.
+
+    It is made outside (`COPY . .`), or by a tool that names its result for the machine: the image for arm64 gets the
+    program for amd64 without a word, or the build fails because the file has another name there.
+
+    It is fine in a branch for amd64, where the file for arm64 is named beside it, and for a name that the command itself
+    gives (`mv app app-amd64`).
+
+    The fix puts `${TARGETARCH}` in the place of Docker's word and `$(uname -m)` in that of the kernel's. It is unsafe, for
+    whoever makes the file has to make the other one too.
+    """
+
+    code, name, severity = "AP808", "arch-path-in-run", Severity.WARNING
+    hints = ("amd64", "x86_64")
+    errors = ("cannot stat 'bin/app-linux-amd64': No such file or directory", "exec format error")
+    examples = (
+        Example(
+            "FROM debian\nCOPY . .\nRUN mv bin/app-linux-amd64 /usr/local/bin/app\n",
+            "FROM debian\nCOPY . .\nARG TARGETARCH\nRUN mv bin/app-linux-${TARGETARCH} /usr/local/bin/app\n",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN ./build.sh\nRUN strip bin/tool.x86_64\n",
+            'FROM debian\nRUN ./build.sh\nRUN strip bin/tool."$(uname -m)"\n',
+            "Named by the tool that makes it",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nCOPY . .\nRUN ./bin/gen-amd64 --out /srv\n",
+            "FROM debian\nCOPY . .\nARG TARGETARCH\nRUN ./bin/gen-${TARGETARCH} --out /srv\n",
+            "Started",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN scons platform=linuxbsd\nRUN mv bin/godot.linuxbsd.editor.x86_64 /usr/bin/godot\n",
+            "FROM debian\nRUN scons platform=linuxbsd\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && mv bin/godot.linuxbsd.editor.${_arch} /usr/bin/godot\n",
+            "Godot's word for arm64",
+            applicability="unsafe",
+        ),
+        Example("FROM debian\nCOPY . .\nRUN mv bin/app bin/app-amd64\n", title="A name that is given here"),
+        Example("FROM debian\nCOPY . .\nRUN mv bin/app-amd64 /a || mv bin/app-arm64 /a\n"),
+        Example('FROM debian\nCOPY . .\nRUN if [ "$(uname -m)" = x86_64 ]; then mv bin/app-amd64 /app; fi\n'),
+    )
+
+    def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each name, at its first use."""
+        for stage in for_each_target(facts):
+            for command in stage.commands_with(*_WORDS):
+                for word in _used(command):
+                    named = next((text for text in _WORDS if _names(word, text)), None)
+                    span = word.find(named) if named else None
+                    if named is None or span is None or _made_here(document, facts, word, named):
+                        continue
+                    if why_arch_is_fine(facts, "amd64", command.run, span, command) is None:
+                        yield self.finding(
+                            span,
+                            f"`{word.raw}` is named for amd64, whatever platform is built: the image for another one gets "
+                            "what is made for amd64, or there is no such file.",
+                            _fix(document, facts, command, word, span, named),
+                        )
+
+
+def _used(command: Command) -> Iterator[ShellWord]:
+    """The words of a command that name a file which is there already."""
+    shell = command.shell
+    if shell.redirects and not shell.words:
+        return
+    if shell.name in _USERS:
+        operands = [word for word in shell.arguments if not word.prefix.startswith("-")]
+        given = shell.name in _LAST_IS_GIVEN and len(operands) > 1
+        yield from operands[:-1] if given else operands
+    elif shell.name and "/" in (started := shell.words[len(shell.words) - len(shell.arguments) - 1]).prefix:
+        yield started
+
+
+def _names(word: ShellWord, text: str) -> bool:
+    literal = word.literal
+    if literal is None or _VARIABLE.search(literal) or _OTHERS.search(literal.lower()):
+        return False
+    words = arch_words(literal)
+    return len(words) == 1 and words[0].text == text
+
+
+def _made_here(document: Document, facts: Facts, word: ShellWord, named: str) -> bool:
+    """Whether something else of the file names the same: a download, a COPY, a build that is told of amd64. The rule for
+    that has more to say."""
+    part = next(part for part in (word.literal or "").split("/") if named in part)
+    if document.source.count(encode(part)) > 1:
+        return True
+    return any(named in download.url for download in facts.downloads)
+
+
+def _fix(
+    document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, named: str
+) -> Fix | None:
+    added: tuple[Edit, ...] | None
+    if _SAYS_ARM64.search(word.raw):
+        spelled = {"amd64": named, "arm64": "arm64"}
+        case = arch_case(document, facts, command.run, spelled, (span,))
+        added, expression = case or (None, "")
+    elif named == "amd64":
+        added, expression = declare_arg(document, facts, command.run, "TARGETARCH"), "${TARGETARCH}"
+    else:
+        added, expression = (), "$(uname -m)"
+    edit = substitute(word, span, expression, command)
+    if edit is None or added is None:
+        return None
+    return Fix("Use the file of the architecture that is built", (edit, *added), Applicability.UNSAFE)
