@@ -169,6 +169,8 @@ def _script(
             continue
         start = param.span.start
         assigned = min(own.get(param.name, END), setters) <= start
+        if param.operator in (":=", "="):  # sets it for all that follows
+            own[param.name] = min(own.get(param.name, END), param.span.end)
         visible = param.name in scope
         yield Use(
             param.name,

@@ -181,6 +181,7 @@ def test_the_uses_of_automatic_arguments(body: str, uses: list[str]) -> None:
         pytest.param("read TARGETARCH; echo $TARGETARCH", [True], id="by read"),
         pytest.param(". /env.sh; echo $TARGETARCH", [True], id="by a file"),
         pytest.param(". /etc/os-release; echo $TARGETARCH", [False], id="not by os-release"),
+        pytest.param(": ${TARGETARCH:=$(uname -m)}; echo $TARGETARCH", [False, True], id="where it is unset"),
         pytest.param("eval $(cat x); echo $TARGETARCH", [True], id="by eval"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts
+from archpatch.facts import Download, Facts
 from archpatch.rewrite_downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
@@ -21,7 +21,8 @@ class ProtocAsset(Rule):
     It is fine in a branch that asks for the architecture. In a stage that only generates sources,
     `FROM --platform=$BUILDPLATFORM` is the faster way, with BUILDARCH for the name.
 
-    The fix chooses the name in a `case`. It is safe from 3.5.1 on, the first release with `aarch_64`.
+    The fix chooses the name in a `case`. It is safe from 3.5.1 on, the first release with `aarch_64`; unsafe where
+    amd64 got no archive so far either (`linux-${TARGETARCH}`).
     """
 
     code, name, severity = "AP501", "protoc-asset", Severity.WARNING
@@ -59,6 +60,20 @@ class ProtocAsset(Rule):
         ),
         Example(
             "FROM debian\n"
+            "ARG TARGETARCH\n"
+            "RUN curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${TARGETARCH}.zip\n",
+            "FROM debian\n"
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=aarch_64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${_arch}.zip\n",
+            applicability="unsafe",
+            title="Docker's names fit neither",
+        ),
+        Example(
+            "FROM debian\n"
             "RUN PB_ARCH=$(uname -m | sed s/aarch64/aarch_64/) && "
             "curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${PB_ARCH}.zip\n",
         ),
@@ -69,9 +84,15 @@ class ProtocAsset(Rule):
         for download in downloads(facts, Pitfall.PROTOC):
             assert download.match is not None
             respelled = respell(document, facts, download, table_words(download))
-            sure = all(download.match.published(arch) for arch in others(facts))
+            sure = _says_x86_64(download) and all(download.match.published(arch) for arch in others(facts))
             yield self.finding(
                 download.span,
                 "protoc's archives are named x86_64 and, for arm64, aarch_64: neither uname -m nor TARGETARCH says so.",
                 respelled.fix("Choose protoc's archive by architecture", sure) if respelled else None,
             )
+
+
+def _says_x86_64(download: Download) -> bool:
+    """Whether amd64 gets its archive as it is: `linux-${TARGETARCH}` is found for no architecture."""
+    words = table_words(download)
+    return all(token.text == words[token.place].get("amd64") for token in download.tokens)

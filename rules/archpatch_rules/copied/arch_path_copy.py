@@ -32,7 +32,8 @@ class ArchPathCopy(Rule):
 
     The fix writes `${TARGETARCH}` into the path, and into the commands of the stage it is taken from that use the same
     name. It is safe where the build context holds the file for arm64 too; else unsafe, for whoever makes the files has
-    to make the other one. `x86_64` is respelled by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows.
+    to make the other one. `x86_64` is respelled by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows;
+    goreleaser's `amd64_v1` becomes a pattern, since arm64 has another ending.
     Where ENTRYPOINT or CMD starts the file by that name, it gets one without the architecture. There is none where the
     file bears the architecture in the image too, and nothing names it there: it may be for other machines.
     """
@@ -64,6 +65,12 @@ class ArchPathCopy(Rule):
             "Both are in the context",
             files={"dist/app-amd64.tar": "", "dist/app-arm64.tar": ""},
             applicability="safe",
+        ),
+        Example(
+            "FROM alpine\nCOPY dist/app_linux_amd64_v1/app /usr/bin/app\n",
+            "FROM alpine\nARG TARGETARCH\nCOPY dist/app_linux_${TARGETARCH}*/app /usr/bin/app\n",
+            "goreleaser's folders, which say the level of amd64 too",
+            applicability="unsafe",
         ),
         Example(
             "FROM golang AS build\nRUN make dist/app-linux-amd64\nFROM debian\n"
@@ -124,6 +131,9 @@ class ArchPathCopy(Rule):
         ),
         Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
         Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),
+        Example(
+            "FROM nginx\nCOPY docs/amd64/ /usr/share/nginx/html/amd64/\n", title="What is written about it"
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:

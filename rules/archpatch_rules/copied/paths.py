@@ -27,6 +27,10 @@ _TEXTS = regex(
     r"\.(?:patch|diff|ya?ml|json|toml|conf|cfg|config|list|txt|md|sh|mk|cmake|py|rb|js|repo|lock|prf|asc)$"
 )
 
+# What is written about a program is none.
+_ABOUT = regex(r"(?:^|/)docs?/")
+# goreleaser's folders: amd64_v1 (GOAMD64) beside arm64 or arm64_v8.0.
+_LEVEL = regex(r"_v[1-4](?=/|$)")
 _ENDING = regex(r"\.(?:tar(?:\.\w+)?|t[gx]z|tbz2?|zip)$")
 _VARIABLE = regex(r"\$(?:\{[^}]*\}|\w+)|[*?]")
 
@@ -74,7 +78,7 @@ def arch_paths(facts: Facts) -> Iterator[ArchPath]:
 def named_path(copy: Copy, source: Word) -> ArchPath | None:
     """The source, where it names one architecture and no rule of its own is for it."""
     path = source.value
-    if "://" in path or path.startswith("<<") or _OTHERS.search(path) or _TEXTS.search(path):
+    if "://" in path or path.startswith("<<") or any(one.search(path) for one in (_OTHERS, _TEXTS, _ABOUT)):
         return None
     words = arch_words(path)
     if len({word.arch for word in words}) != 1 or words[0].arch not in ("amd64", "arm64"):
@@ -101,8 +105,10 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
         return None  # amd64's by its name in the image too, and nothing here says what it is for
     edits = list(chosen[0])
     for word in arch_words(found.source.value):
-        span = ArchPath(found.copy, found.source, word).span
-        edit = None if span is None else substitute_word(found.source, span, chosen[1])
+        span, text = ArchPath(found.copy, found.source, word).span, chosen[1]
+        if span is not None and (level := _LEVEL.match(found.source.value, word.end)):
+            span, text = Span(span.start, span.end + len(level[0])), f"{text}*"
+        edit = None if span is None else substitute_word(found.source, span, text)
         if word.text != found.word.text or edit is None:
             return None
         edits.append(edit)
@@ -117,8 +123,8 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
         if used is None:
             return None
         edits += used
-    level = Applicability.SAFE if safe and found.word.text == "amd64" else Applicability.UNSAFE
-    return Fix("Copy what is for the architecture that is built", tuple(edits), level)
+    trust = Applicability.SAFE if safe and found.word.text == "amd64" else Applicability.UNSAFE
+    return Fix("Copy what is for the architecture that is built", tuple(edits), trust)
 
 
 def _called(document: Document, found: ArchPath, goal: str) -> bool:

@@ -11,7 +11,7 @@ from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
-from archpatch.text import Fix, Span
+from archpatch.text import Fix, Span, decode
 from archpatch_rules.package.which import others, safe_if
 
 # What is compiled to a program by which option, and how arm64 is spelled there.
@@ -32,8 +32,8 @@ class JsCompileTarget(Rule):
 
     It is fine where several targets are named, for other systems, and in a branch that asks for the architecture.
 
-    The fix chooses the target by `TARGETARCH`. It is safe: amd64 stays the same, and each of the tools has the target for
-    arm64 too.
+    The fix chooses the target by `TARGETARCH`. It is safe: amd64 stays the same, and pkg, bun and deno have the target for
+    arm64 too. nexe has a finished Node.js for few targets and asks for `--build` else: there it is unsafe.
     """
 
     code, name, severity = "AP326", "js-compile-target", Severity.ERROR
@@ -51,6 +51,17 @@ class JsCompileTarget(Rule):
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
             "    esac && bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
+            applicability="safe",
+        ),
+        Example(
+            "FROM oven/bun:1\nRUN bun build --compile --target=bun-linux-x64-baseline ./app.ts --outfile /app\n",
+            "FROM oven/bun:1\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x64-baseline ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
+            "A level that x64 alone has",
             applicability="safe",
         ),
         Example(
@@ -113,9 +124,13 @@ def _fix(
 ) -> Fix | None:
     if found.text not in _ARM64 or "alpine" in word.raw:
         return None
-    words = {"amd64": found.text, "arm64": _ARM64[found.text]}
+    level = word.find(f"{found.text}-baseline") or word.find(f"{found.text}-modern")  # bun's: of x64 alone
+    text = decode(level.of(document.source)) if level is not None else found.text
+    span = level or span
+    words = {"amd64": text, "arm64": _ARM64[found.text]}
     chosen = arch_case(document, facts, command.run, words, (span,))
     edit = substitute(word, span, chosen[1]) if chosen else None
     if chosen is None or edit is None:
         return None
-    return Fix("Compile for the architecture that is built", (*chosen[0], edit), safe_if(facts, True))
+    sure = _tool(command) != "nexe"
+    return Fix("Compile for the architecture that is built", (*chosen[0], edit), safe_if(facts, sure))

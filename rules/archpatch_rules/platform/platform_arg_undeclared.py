@@ -62,6 +62,10 @@ class PlatformArgUndeclared(Rule):
             title="The fallback asks the machine",
         ),
         Example(
+            'FROM debian\nRUN : "${TARGETARCH:=$(dpkg --print-architecture)}" && echo "$TARGETARCH" > /arch\n',
+            title="Asked of the machine where it is unset",
+        ),
+        Example(
             "FROM debian\nARG TARGETARCH=${TARGETARCH:-amd64}\n",
             title="Its own default is another rule's matter",
         ),
