@@ -12,6 +12,8 @@ from archpatch.assets import UNKNOWN, Match
 from archpatch.facts.arch_values import arch_value
 from archpatch.facts.checksums import Digest, digests_of, digests_of_added
 from archpatch.facts.graph import PlatformKind
+from archpatch.facts.looped import each_item
+from archpatch.facts.managers import words_of
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_of, arch_words
@@ -26,27 +28,7 @@ if TYPE_CHECKING:
 FETCHERS = frozenset({"curl", "wget", "wget2", "aria2c", "fetch", "axel", "ADD"})
 """Commands (and ADD) that do nothing but fetch."""
 
-INSTALLERS = frozenset(
-    [
-        "pip",
-        "pip3",
-        "uv",
-        "npm",
-        "yarn",
-        "pnpm",
-        "go",
-        "cargo",
-        "gem",
-        "rpm",
-        "yum",
-        "dnf",
-        "microdnf",
-        "tdnf",
-        "zypper",
-        "apt",
-        "apt-get",
-    ]
-)
+INSTALLERS = words_of("pip pip3 uv npm yarn pnpm go cargo gem rpm yum dnf microdnf tdnf zypper apt apt-get")
 """Package managers that also take a URL."""
 
 # Commands whose URLs are no files to fetch: text, pages, repositories, registries.
@@ -279,6 +261,11 @@ def _fetched(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Download]:
             continue
         command = Command(shell, run, stage, script)
         for word in words:
+            for pieces, urls in each_item(facts, command, word) if name in FETCHERS else ():
+                if _is_url(url := text_of(pieces)):
+                    yield _download(
+                        facts, name, run, stage, command, word, pieces, urls, _output(command, url)
+                    )
             pieces = trace(facts, command, word, AMD64)
             url = text_of(pieces)
             if not _is_url(url) or (name not in FETCHERS | INSTALLERS and not _is_file(pieces)):

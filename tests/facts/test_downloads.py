@@ -96,6 +96,36 @@ def test_the_architecture_is_found_where_it_is_written(text: str, expected: list
     assert written(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"for f in {KUBECTL}/amd64/kubectl {KUBECTL}/amd64/kubeadm; do wget $f; done", ["amd64", "amd64"]),
+        ('for f in yq_linux_amd64 notes; do curl -O "https://example.com/$f"; done', ["amd64"]),
+        ("for f in a b; do for g in x-amd64; do wget https://example.com/$f/$g; done; done", ["amd64"]),
+        ("if true; then for f in x-amd64; do wget https://example.com/$f; done; fi", ["amd64"]),
+        ("for f in a-amd64; do :; done; wget https://example.com/$f", []),
+        ("for f in a-amd64; do echo https://example.com/$f; done", []),
+        ("for f in a b; do wget https://example.com/$f; done", []),
+    ],
+    ids=[
+        "urls",
+        "names",
+        "the inner loop",
+        "in a branch",
+        "behind the loop",
+        "not fetched",
+        "no architecture",
+    ],
+)
+def test_a_loop_fetches_each_of_its_items(body: str, expected: list[str]) -> None:
+    assert written(f"FROM debian\nRUN {body}\n") == expected
+
+
+def test_a_loop_over_both_architectures_names_each_beside_the_other() -> None:
+    found = downloads("RUN for f in jq-amd64 jq-arm64; do wget https://example.com/$f; done")
+    assert all(why_download_is_fine(one.stage.facts, one) for one in found if one.tokens)
+
+
 @pytest.mark.parametrize("value", ["amd64", "linux-amd64", "x86_64-linux-gnu"])
 def test_a_literal_argument_is_the_declarations_matter(value: str) -> None:
     (found,) = downloads(f"ARG A={value}\nRUN curl -fLO https://example.com/tool-$A.tgz")

@@ -103,6 +103,15 @@ class DownloadArch(Rule):
             title="ADD has no shell that could choose the word",
         ),
         Example(
+            "FROM debian\nRUN for file in helm-v3.15.0-linux-amd64 helm-v3.16.0-linux-amd64; do \\\n"
+            "      curl -fsSLO https://get.helm.sh/$file.tar.gz; \\\n    done\n",
+            "FROM debian\nARG TARGETARCH\n"
+            "RUN for file in helm-v3.15.0-linux-${TARGETARCH} helm-v3.16.0-linux-${TARGETARCH}; do \\\n"
+            "      curl -fsSLO https://get.helm.sh/$file.tar.gz; \\\n    done\n",
+            applicability="safe",
+            title="In a loop",
+        ),
+        Example(
             "FROM debian\n"
             'RUN case "$(uname -m)" in \\\n'
             "      x86_64) curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/amd64/kubectl ;; \\\n"

@@ -1,0 +1,93 @@
+"""Files that a loop fetches: `for url in URL URL; do curl -O "$url"; done` names them where the loop begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from archpatch.facts.origins import Piece, text_of, trace
+from archpatch.facts.shells import Command
+from archpatch.platforms import AMD64, Platform, arch_words
+from archpatch.syntax.shell import (
+    AndOr,
+    Case,
+    Function,
+    Group,
+    If,
+    Loop,
+    Node,
+    Param,
+    Pipeline,
+    Sequence,
+    ShellWord,
+)
+
+if TYPE_CHECKING:
+    from archpatch.facts.facts import Facts
+
+
+def each_item(
+    facts: Facts, command: Command, word: ShellWord
+) -> Iterator[tuple[tuple[Piece, ...], dict[Platform, str]]]:
+    """What `word` comes to on amd64, in pieces, and its text on every target, for each item of a loop that names an
+    architecture."""
+    for item in _items_of(command, word):
+        urls = {target: text_of(_trace_item(facts, command, word, item, target)) for target in facts.targets}
+        yield _trace_item(facts, command, word, item, AMD64), urls
+
+
+def _items_of(command: Command, word: ShellWord) -> tuple[tuple[Param, ShellWord], ...]:
+    """The words that a variable of `word` goes through in the innermost loop around the command, as far as they name an
+    architecture; none where no loop gives the variable its value."""
+    if not any(assign.keyword == "for" for assign in command.script.assigns):
+        return ()
+    params = [part for part in word.parts if isinstance(part, Param) and not part.operator]
+    inside = [loop for loop in _loops(command.script.body) if command.shell.span in loop.body.span]
+    for loop in reversed(inside):
+        for param in params:
+            if param.name == loop.variable:
+                return tuple((param, item) for item in loop.values if arch_words(item.raw))
+    return ()
+
+
+def _trace_item(
+    facts: Facts, command: Command, word: ShellWord, item: tuple[Param, ShellWord], target: Platform
+) -> tuple[Piece, ...]:
+    """The pieces of `word` for one target while the loop is at `item`."""
+    param, value = item
+    filled: list[Piece] = []
+    for piece in trace(facts, command, word, target):
+        if piece.use == param.span:
+            filled += (replace(inner, use=None) for inner in trace(facts, command, value, target))
+        else:
+            filled.append(piece)
+    return tuple(filled)
+
+
+def _loops(node: Node) -> Iterator[Loop]:
+    """Every `for` in a script, the outer ones first."""
+    match node:
+        case Loop():
+            if node.keyword == "for":
+                yield node
+            yield from _loops(node.body)
+        case Sequence() | AndOr():
+            for item in node.items:
+                yield from _loops(item.node)
+        case Pipeline():
+            for part in node.commands:
+                yield from _loops(part)
+        case If():
+            for arm in node.arms:
+                yield from _loops(arm.body)
+            if node.otherwise is not None:
+                yield from _loops(node.otherwise)
+        case Case():
+            for choice in node.arms:
+                yield from _loops(choice.body)
+        case Group() | Function():
+            yield from _loops(node.body)
+        case _:
+            pass
