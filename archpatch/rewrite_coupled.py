@@ -41,20 +41,27 @@ MOST = 200
 _MOST_NAMES = 60  # architectures named in a script: each of its downloads is compared with each of them
 
 
-def coupled(facts: Facts, download: Download, expressions: Mapping[int, str]) -> tuple[Edit, ...] | None:
+def coupled(
+    facts: Facts, download: Download, expressions: Mapping[int, str], others: Iterable[Edit] = ()
+) -> tuple[Edit, ...] | None:
     """Edits of the same RUN where another word repeats the part of the URL that changes; None where one does that
-    cannot be edited."""
+    cannot be edited. What `others` change in an ENV, a word that expands it has already."""
     if download.command is None:
         return ()
-    return _in_script(facts, download, download.command, expressions)
+    return _in_script(facts, download, download.command, expressions, others)
 
 
 def _in_script(
-    facts: Facts, download: Download, command: Command, expressions: Mapping[int, str]
+    facts: Facts,
+    download: Download,
+    command: Command,
+    expressions: Mapping[int, str],
+    others: Iterable[Edit] = (),
 ) -> tuple[Edit, ...] | None:
     """The edits of one script; `command` is any of its commands."""
     places = {token.text: token.place for token in download.tokens if token.text}
     changed = [token.span for token in download.tokens if token.span is not None]
+    changed += (edit.span for edit in others)
     parts = parts_of(download.url)
     edits: list[Edit] = []
     same = _branches(facts, command.script, download)
@@ -206,7 +213,9 @@ def elsewhere(
         if not script.readable or not script.commands:
             return None
         command = Command(script.commands[0], instruction, download.stage, script)
-        found = _in_run(document, facts, download, command, expressions, argument, None if plain else words)
+        found = _in_run(
+            document, facts, download, command, expressions, argument, None if plain else words, edits
+        )
         if found is None or (found and not plain and words is None):
             return None
         edits += found
@@ -221,17 +230,18 @@ def _in_run(
     expressions: Mapping[int, str],
     argument: str,
     words: Mapping[str, str] | None,
+    others: Iterable[Edit],
 ) -> tuple[Edit, ...] | None:
     """The edits of another RUN. What a `case` sets ends with its RUN: this one gets its own."""
     if words is None or not any(map(set_by_case, expressions.values())):
-        return _in_script(facts, download, command, expressions)
-    found = _in_script(facts, download, command, expressions)
+        return _in_script(facts, download, command, expressions, others)
+    found = _in_script(facts, download, command, expressions, others)
     if not found:
         return found
     case = arch_case(document, facts, command.run, words, [edit.span for edit in found], argument=argument)
     if case is None:
         return None
-    found = _in_script(facts, download, command, dict.fromkeys(expressions, case[1]))
+    found = _in_script(facts, download, command, dict.fromkeys(expressions, case[1]), others)
     return (*case[0], *found) if found else found
 
 

@@ -140,10 +140,10 @@ def _respell(
         if made is None:
             return None
         edits += made
-    beside = coupled(facts, download, expressions)
     others = elsewhere(
         document, facts, download, expressions, argument, words[0] if len(words) == 1 else None
     )
+    beside = coupled(facts, download, expressions, others or ())
     goal = in_destination(document, facts, download, argument)
     ending = unnamed_name(facts, download, expressions)
     if beside is None or others is None or goal is None or ending is None:
@@ -261,7 +261,8 @@ def _is_held(download: Download) -> bool:
 
 
 def _respell_held(document: Document, facts: Facts, download: Download, words: Words) -> Respelling | None:
-    """The edits in the ENV or ARG; None where another word repeats the file's name, which a shell would have to spell."""
+    """The edits in the ENV or ARG, and wherever else the file's name stands; None where one place cannot follow, as a RUN
+    with words that are not the kernel's: a shell would have to spell them."""
     amd64, arm64 = words.get(AMD64.arch), words.get(ARM64.arch)
     if not amd64 or not arm64 or download.argument != "TARGETARCH":
         return None
@@ -279,11 +280,14 @@ def _respell_held(document: Document, facts: Facts, download: Download, words: W
         if chosen is None or edit is None:
             return None
         edits += (*chosen[0], edit)
-    expressions = {token.place: "" for token in download.tokens}
-    others = elsewhere(document, facts, download, expressions, "TARGETARCH")
-    if others != () or coupled(facts, download, expressions) != ():
+    kernels = (amd64, arm64) == tuple(map(Convention.UNAME.spell, (AMD64.arch, ARM64.arch)))
+    uname = "$(uname -m)" if kernels and download.stage.kind is PlatformKind.TARGET else ""
+    expressions = {token.place: uname for token in download.tokens}
+    others = elsewhere(document, facts, download, expressions, "TARGETARCH", words if uname else None)
+    beside = coupled(facts, download, expressions, others or ())
+    if others is None or beside is None or ((others or beside) and not uname):
         return None
-    return Respelling(tuple(dict.fromkeys(edits)), True)
+    return Respelling(tuple(dict.fromkeys((*edits, *others, *beside))), True)
 
 
 def _wanted(facts: Facts) -> list[str]:

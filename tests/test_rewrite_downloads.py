@@ -97,6 +97,12 @@ def test_what_repeats_the_name_goes_with_it_and_is_safe(before: str, after: str)
             "ARG TARGETARCH\nADD https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz /\n"
             "ENV HELM=/helm-v3.9.1-linux-${TARGETARCH}.tar.gz",
         ),
+        (
+            f"ENV D=x/linux-amd64\nRUN wget {HELM} && tar xf *.gz && mv $D/helm /bin\nRUN ls $D",
+            "ARG TARGETARCH\nENV D=x/linux-${TARGETARCH}\n"
+            "RUN wget https://get.helm.sh/helm-v3.9.1-linux-${TARGETARCH}.tar.gz && tar xf *.gz && mv $D/helm /bin\n"
+            "RUN ls $D",
+        ),
     ],
 )
 def test_other_instructions_that_repeat_the_name_make_the_fix_unsafe(before: str, after: str) -> None:
@@ -134,7 +140,7 @@ def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
         f'RUN wget {NODE}\nCMD ["/node-v20.1.0-linux-x64/bin/node"]',
         f'RUN wget {NODE}\nRUN ["tar", "xf", "node-v20.1.0-linux-x64.tar.xz"]',
         f'RUN wget {HELM} && tar xf *.gz\nENTRYPOINT ["/linux-amd64/helm"]',
-        f"ENV D=x/linux-amd64\nRUN wget {HELM} && tar xf *.gz && mv $D/helm /bin",
+        f"ARG D=x/linux-amd64\nRUN wget {HELM} && tar xf *.gz && mv $D/helm /bin",
         "ADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /bin/",
         "ARG T\nADD https://github.com/krallin/tini/releases/download/v${T#v}/tini$T /tini",
         f"ENV URL={NODE}\nRUN wget $URL && tar xf node-v20.1.0-linux-x64.tar.xz",

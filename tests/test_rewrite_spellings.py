@@ -21,6 +21,7 @@ def fixed(text: str, level: Applicability = Applicability.UNSAFE, settings: Sett
     ).source.decode()
 
 
+MOLD = "https://github.com/rui314/mold/releases/download/v2.30.0/mold-2.30.0-"
 PROTOC = "https://github.com/protocolbuffers/protobuf/releases/download/v25.1/"
 
 
@@ -44,8 +45,17 @@ PROTOC = "https://github.com/protocolbuffers/protobuf/releases/download/v25.1/"
             "ENV V=1.6.0\nARG TARGETARCH\nENV ZIP=terraform_${V}_linux_${TARGETARCH}.zip\n"
             "RUN wget https://releases.hashicorp.com/terraform/$V/$ZIP && unzip $ZIP\n",
         ),
+        (
+            f"ENV DIR=/x/ninja-linux-x86_64\\\n    URL={MOLD}x86_64-linux.tar.gz\n"
+            "ENV OUT=/opt/mold-2.30.0-x86_64-linux\n"
+            "RUN wget $URL && tar xf mold-2.30.0-x86_64-linux.tar.gz && mv $OUT/bin/mold /bin\n",
+            "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
+            f"ENV DIR=/x/ninja-linux-x86_64\\\n    URL={MOLD}${{TARGET_ARCH/arm64/aarch64}}-linux.tar.gz\n"
+            "ENV OUT=/opt/mold-2.30.0-${TARGET_ARCH/arm64/aarch64}-linux\n"
+            'RUN wget $URL && tar xf mold-2.30.0-"$(uname -m)"-linux.tar.gz && mv $OUT/bin/mold /bin\n',
+        ),
     ],
-    ids=["two steps", "one step", "Docker's word"],
+    ids=["two steps", "one step", "Docker's word", "the kernel's words, wherever they stand"],
 )
 def test_a_name_held_by_env_or_arg_follows_the_target(before: str, after: str) -> None:
     assert fixed("FROM debian\n" + before) == "FROM debian\n" + after
