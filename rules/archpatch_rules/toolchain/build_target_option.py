@@ -135,6 +135,10 @@ class BuildTargetOption(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM debian\nRUN scons platform=linux arch=x86_64 && scons platform=linux arch=x86_32\n",
+            title="Libraries for several machines",
+        ),
+        Example(
             "FROM gradle:8\nRUN ./gradlew :cli:linkReleaseExecutableLinuxX64\n",
             "FROM gradle:8\nRUN ./gradlew :cli:linkReleaseExecutableLinuxX64\n",
             "A task of Kotlin's",
@@ -210,7 +214,11 @@ def _named(command: Command, tool: str) -> Iterator[tuple[ShellWord, _Option, Sp
 
 
 def _has_both(document: Document, option: _Option, word: ShellWord) -> bool:
-    """Whether the file names the same for arm64 somewhere."""
+    """Whether the file names the same for arm64 somewhere; for scons, which also says `x86_32` so, for any other."""
+    if "scons" in option.tools:
+        name = encode((word.literal or "").partition("=")[0])
+        values = set(re.findall(rb"\b" + re.escape(name) + rb"=(\w+)", document.source))
+        return len(values) > 1
     other = re.sub("x86_64|[xX]64", option.arm64 or "arm64", word.literal or "")
     return encode(other) in document.source
 
