@@ -19,7 +19,7 @@ from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_of, arch_words
 from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Run, Word
-from archpatch.text import Span, regex
+from archpatch.text import Span, holds, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -172,10 +172,12 @@ class Download(Struct, frozen=True):
         return (
             bool(self.tokens)
             and not self.varies
-            and all(token.span is not None and self._own(token) for token in self.tokens)
+            and all(self._own(token) for token in self.tokens)
         )
 
     def _own(self, token: UrlToken) -> bool:
+        if token.span is None:  # `linux${BITS}`, put together of what is written
+            return token.piece is None and all(piece.span is not None for piece in self.pieces)
         declaration = token.piece.declaration if token.piece else None
         if declaration is None or declaration.value is None:
             return True
@@ -240,7 +242,7 @@ def _is_url(text: str) -> bool:
 
 def _may_fetch(facts: Facts, run: Run) -> bool:
     body = run.span.of(facts.document.source)
-    return b"://" in body or (b"$" in body and any(name in body for name in (b"curl", b"wget", b"aria2c")))
+    return holds(body, (b"://",)) or (holds(body, (b"$",)) and holds(body, (b"curl", b"wget", b"aria2c")))
 
 
 def _added(facts: Facts, stage: StageFacts, instruction: Copy) -> Iterator[Download]:

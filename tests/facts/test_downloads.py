@@ -133,6 +133,14 @@ def test_a_literal_argument_is_the_declarations_matter(value: str) -> None:
     assert not found.varies
 
 
+def test_a_word_that_two_values_make_together_is_written_out() -> None:
+    (download,) = downloads("ARG BITS='64'\nRUN wget https://example.com/tool-linux${BITS}.tgz")
+    assert download.hard_coded
+    assert [token.span for token in download.tokens] == [None]
+    (download,) = downloads("RUN B=$(getconf LONG_BIT) && wget https://example.com/tool-linux$B.tgz")
+    assert not download.hard_coded
+
+
 def test_a_selector_gives_each_target_its_own_url() -> None:
     (found,) = downloads(f"ARG TARGETARCH\nRUN curl -fLO {KUBECTL}/${{TARGETARCH}}/kubectl")
     assert found.url == f"{KUBECTL}/amd64/kubectl"
