@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _VERBS = frozenset({"restore", "build", "publish", "pack", "msbuild", "test"})
 _RUNTIME, _ARCH = frozenset({"-r", "--runtime"}), frozenset({"-a", "--arch"})
 _PROPERTY = regex(r"(?i)(?:[-/]p|[-/]{1,2}property):RuntimeIdentifier=(.*)")
+_JOINED = regex(r"(?:-r|--runtime|(?P<arch>-a|--arch))[=:](?P<value>.+)")
 _RID = regex(r"(linux|linux-musl|(?:alpine|debian|ubuntu|rhel|centos|fedora)[.\d]*)-(x64|arm64)")
 _TRAP = regex(r"(?:linux|linux-musl|alpine)-amd64|linux/amd64|amd64")
 _VERSION = regex(r"(\d+)\.\d+(?:\.(\d+))?")
@@ -26,7 +27,8 @@ _OWN = frozenset({"--self-contained", "--sc", "--use-current-runtime", "--ucr"})
 
 
 class Runtime(Struct, frozen=True):
-    """A runtime that a command names: the option's word (None: an MSBuild property), the value, what it says.
+    """A runtime that a command names: the option's word (None: an MSBuild property, or `--runtime=x`), the value, what
+    it says.
 
     `system` is `linux`, `linux-musl`, `alpine.3.9`, or "" where the option is `--arch`; `arch` is as in
     Platform.arch, "" where it is spelled as .NET does not spell it (`linux-$TARGETARCH`).
@@ -42,6 +44,15 @@ class Runtime(Struct, frozen=True):
     def span(self) -> Span:
         """Option and value."""
         return self.option.span.cover(self.value.span) if self.option else self.value.span
+
+    @property
+    def folder(self) -> str | None:
+        """What the SDK calls the folder of the results by: `linux-x64`; None where the option does not say."""
+        return (
+            f"{self.system}-{'x64' if self.arch == 'amd64' else self.arch}"
+            if self.system and self.arch
+            else None
+        )
 
     @property
     def musl(self) -> bool | None:
@@ -61,6 +72,8 @@ def runtimes(facts: Facts, command: Command) -> Iterator[Runtime]:
         elif match := _PROPERTY.fullmatch(word.raw):
             named = _RID.fullmatch(match[1])
             found = Runtime(command, None, word, named[1], _canonical(named[2])) if named else None
+        elif match := _JOINED.fullmatch(word.literal or ""):
+            found = _joined(command, word, match["value"], match["arch"] is not None)
         else:
             continue
         if found is not None:
@@ -82,6 +95,14 @@ def _read(
         return Runtime(command, option, value, "", arch) if arch in ("amd64", "arm64") else None
     found = _RID.fullmatch(text)
     return Runtime(command, option, value, found[1], _canonical(found[2])) if found else None
+
+
+def _joined(command: Command, word: ShellWord, text: str, is_arch: bool) -> Runtime | None:
+    if is_arch:
+        arch = arch_of(text)
+        return Runtime(command, None, word, "", arch) if arch in ("amd64", "arm64") else None
+    named = _RID.fullmatch(text)
+    return Runtime(command, None, word, named[1], _canonical(named[2])) if named else None
 
 
 def _canonical(arch: str) -> str:
@@ -114,6 +135,6 @@ def names_runtime(command: Command) -> bool:
     """Whether a `dotnet` command is told a runtime or an architecture, by an option or a property."""
     shell = command.shell
     return shell.has(*_RUNTIME, *_ARCH) or any(
-        word.raw.startswith(("--runtime=", "--arch=", "--os")) or "RuntimeIdentifier" in word.raw
+        word.raw.startswith("--os") or _JOINED.match(word.raw) is not None or "RuntimeIdentifier" in word.raw
         for word in shell.arguments
     )

@@ -169,13 +169,15 @@ def _dockerfile(facts: Facts, place: _Place, target: Platform, deep: int) -> Ite
     except words.BadWord:
         yield Piece(UNKNOWN, None, word, None, place.declaration, place.instruction)
         return
-    plain = word.value == word.verbatim  # else offsets of the value are not those of the file
+    quoted = word.verbatim == f'"{word.value}"'  # a string of the JSON form
+    plain = quoted or word.value == word.verbatim  # else offsets of the value are not those of the file
+    first = word.span.start + quoted
     for part in parts:
-        start = word.span.start + len(encode(word.value[: part.start]))
+        start = first + len(encode(word.value[: part.start]))
         span = Span(start, start + len(encode(word.value[part.start : part.end])))
         if isinstance(part, words.Literal):
             at = word.value.find(part.text, part.start, part.end) if plain else -1
-            start = word.span.start + len(encode(word.value[:at])) if at >= 0 else 0
+            start = first + len(encode(word.value[:at])) if at >= 0 else 0
             exact = Span(start, start + len(encode(part.text))) if at >= 0 else None
             yield Piece(part.text, exact, word, None, place.declaration, place.instruction)
             continue

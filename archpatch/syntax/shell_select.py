@@ -174,6 +174,10 @@ def _origin_of_param(part: Param, variables: Mapping[str, Origin | None]) -> Ori
         return replace(own, translated=own.translated or not same)
     if own is None or part.operator in ("#x", "!x") or part.operator == "[":
         return None
+    if part.operator in ("#", "##") and all(
+        isinstance(one, Literal) and one.text == "*-" for one in part.operand
+    ):
+        return own  # `${dpkgArch##*-}`: no selector says a dash
     return replace(own, translated=True)
 
 

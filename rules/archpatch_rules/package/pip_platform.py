@@ -25,11 +25,11 @@ class PipPlatform(Rule):
 
     The fix puts `$(uname -m)` into a tag of manylinux2014 or newer, which both architectures have. It is unsafe: a
     package may have no such wheel for arm64. For other tags and for `UV_PYTHON_PLATFORM` there is none: leave the option
-    out, and pip takes what fits the machine.
+    out, and pip takes what fits the machine. uv's `--python-platform` is a matter of build-target-option.
     """
 
     code, name, severity = "AP320", "pip-platform", Severity.WARNING
-    hints = ("--platform", "--python-platform", "uv_python_platform")
+    hints = ("--platform", "uv_python_platform")
     errors = ("invalid ELF header", "cannot open shared object file")
     examples = (
         Example(
@@ -51,7 +51,8 @@ class PipPlatform(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each option or variable."""
         for install in installs(facts, "pip"):
-            for word in _options(install):
+            word = install.option("--platform")
+            if word is not None:
                 found = next(
                     (one for one in arch_words(_split(word.raw)) if one.arch in ("amd64", "arm64")), None
                 )
@@ -77,13 +78,6 @@ def _message(text: str) -> str:
 def _split(tag: str) -> str:
     """A platform tag with its architecture as a word of its own."""
     return tag.replace("_x86_64", "-x86_64").replace("_aarch64", "-aarch64")
-
-
-def _options(install: Install) -> Iterator[ShellWord]:
-    for name in ("--platform", "--python-platform"):
-        word = install.option(name)
-        if word is not None:
-            yield word
 
 
 def _fix(install: Install, word: ShellWord, span: Span, text: str) -> Fix | None:

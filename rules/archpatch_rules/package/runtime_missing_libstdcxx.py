@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import CopyOut, Facts, StageFacts
+from archpatch.facts import CopyOut, Facts, Install, StageFacts
 from archpatch.facts.managers import words_of
 from archpatch.facts.requirements import Requirement
 from archpatch.rewrite import add_packages, attached_start
@@ -79,6 +79,17 @@ class RuntimeMissingLibstdcxx(Rule):
             whole_file=True,
         ),
         Example(
+            "FROM python:3.12-alpine AS builder\nRUN apk add --no-cache g++ linux-headers\n"
+            "RUN pip install -t /deps grpcio==1.66.2\n"
+            "FROM python:3.12-alpine\nRUN apk add --no-cache curl\nCOPY --from=builder /deps /srv\n",
+            "FROM python:3.12-alpine AS builder\nRUN apk add --no-cache g++ linux-headers\n"
+            "RUN pip install -t /deps grpcio==1.66.2\n"
+            "FROM python:3.12-alpine\nRUN apk add --no-cache curl libstdc++\nCOPY --from=builder /deps /srv\n",
+            "A folder that pip is told of",
+            applicability="safe",
+            whole_file=True,
+        ),
+        Example(
             "FROM python:3.12-alpine AS builder\nRUN apk add --no-cache g++ linux-headers\nRUN pip install grpcio==1.76.0\n"
             "FROM python:3.12-alpine\nCOPY --from=builder /usr/local /usr/local\n",
             title="A version with wheels for both",
@@ -121,13 +132,22 @@ class RuntimeMissingLibstdcxx(Rule):
 
 def _compiled(facts: Facts, copy: CopyOut) -> Requirement | None:
     """A package in C++ that is among what is taken and is compiled on arm64."""
-    if not any(mark in source.value for source in copy.sources for mark in _SITE):
-        return None
     for install in copy.source.all_installs("pip"):
+        if not any(_holds(source.value, install) for source in copy.sources):
+            continue
         for requirement, build in built_from_source(facts, install):
             if build.cxx:
                 return requirement
     return None
+
+
+def _holds(path: str, install: Install) -> bool:
+    """Whether what is copied may be where pip has put the packages: by its name, or since pip was told of that folder."""
+    told = install.option("--prefix", "--target", "-t", "--root")
+    folder = (told.literal or "").rstrip("/") if told is not None else ""
+    return any(mark in path for mark in _SITE) or (
+        folder != "" and f"{path.rstrip('/')}/".startswith(f"{folder}/")
+    )
 
 
 def _fix(document: Document, stage: StageFacts) -> Fix:

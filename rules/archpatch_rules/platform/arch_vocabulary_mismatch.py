@@ -64,6 +64,13 @@ class ArchVocabularyMismatch(Rule):
             "amd64 itself is misspelled",
             applicability="unsafe",
         ),
+        Example(
+            'FROM debian\nRUN arch="$(dpkg --print-architecture)"; case "${arch##*-}" in amd64) echo x ;; aarch64) echo arm ;; esac\n',
+            'FROM debian\nRUN arch="$(dpkg --print-architecture)"; case "${arch##*-}" in amd64) echo x ;; '
+            "arm64|aarch64) echo arm ;; esac\n",
+            "A part in front of a dash is cut off",
+            applicability="safe",
+        ),
         Example('FROM debian\nARG TARGETARCH\nRUN case "$TARGETARCH" in arm64|aarch64) echo arm ;; esac\n'),
         Example('FROM debian\nRUN case "$(uname -m)" in x86_64) echo x ;; aarch64) echo arm ;; esac\n'),
     )

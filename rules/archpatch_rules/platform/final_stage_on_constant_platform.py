@@ -46,6 +46,12 @@ class FinalStageOnConstantPlatform(Rule):
             applicability="unsafe",
         ),
         Example(
+            'ARG PLATFORM="linux/amd64"\nFROM --platform=${PLATFORM} debian:bookworm-slim\nCOPY app /app\n',
+            "ARG PLATFORM=$TARGETPLATFORM\nFROM --platform=${PLATFORM} debian:bookworm-slim\nCOPY app /app\n",
+            "In quotes",
+            applicability="unsafe",
+        ),
+        Example(
             "ARG ARCH=amd64\nFROM --platform=linux/${ARCH} debian:bookworm-slim\n",
             "ARG ARCH=$TARGETARCH\nFROM --platform=linux/${ARCH} debian:bookworm-slim\n",
             "The argument is a part of it",
@@ -126,8 +132,9 @@ class FinalStageOnConstantPlatform(Rule):
             edit = delete_flag(document, platform.flag)
             return Fix("Drop the constant --platform", (edit,), Applicability.UNSAFE)
         value = origin.declaration.value if origin.declaration else None
-        whole = value is not None and value.value == str(platform.platform)
-        if value is None or not (whole or (platform.platform and value.value == platform.platform.arch)):
+        text = value.value.strip("\"'") if value is not None else ""
+        whole = text == str(platform.platform)
+        if value is None or not (whole or (platform.platform and text == platform.platform.arch)):
             return None
         edit = Edit.replace(
             Span(value.span.start, value.span.end), "$TARGETPLATFORM" if whole else "$TARGETARCH"

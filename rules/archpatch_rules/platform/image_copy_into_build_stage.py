@@ -9,7 +9,7 @@ from archpatch.facts import Facts, ImageUse, ImageUseKind, PlatformKind, StageFa
 from archpatch.facts.suppressors import runs_anywhere
 from archpatch.rewrite import insert_before
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document
+from archpatch.syntax.tree import Copy, Document, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, encode
 
 _PROGRAMS = ("/bin", "/sbin")
@@ -18,9 +18,9 @@ _PROGRAMS = ("/bin", "/sbin")
 class ImageCopyIntoBuildStage(Rule):
     """A program is copied from an image into a stage on the build machine's platform.
 
-    `COPY --from=<image>` always takes the image of the target platform, wherever it is copied to. In a stage of
-    `--platform=$BUILDPLATFORM` a build for linux/arm64 on an amd64 machine so gets an arm64 program, which ends in
-    `exec format error` there, or runs slowly under emulation.
+    `COPY --from=<image>` always takes the image of the target platform, wherever it is copied to, and so does
+    `RUN --mount=from=<image>`. In a stage of `--platform=$BUILDPLATFORM` a build for linux/arm64 on an amd64 machine so
+    gets an arm64 program, which ends in `exec format error` there, or runs slowly under emulation.
 
     It is fine where the image holds scripts alone (tonistiigi/xx), where what is copied is data, and where the stage
     does not run it.
@@ -48,6 +48,19 @@ class ImageCopyIntoBuildStage(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM --platform=$BUILDPLATFORM python:3.12-slim AS build\n"
+            "RUN --mount=from=ghcr.io/astral-sh/uv:0.5,source=/uv,target=/bin/uv uv sync\n"
+            "FROM python:3.12-slim\n"
+            "COPY --from=build /app/dist /app\n",
+            "FROM --platform=$BUILDPLATFORM ghcr.io/astral-sh/uv:0.5 AS uv\n"
+            "FROM --platform=$BUILDPLATFORM python:3.12-slim AS build\n"
+            "RUN --mount=from=uv,source=/uv,target=/bin/uv uv sync\n"
+            "FROM python:3.12-slim\n"
+            "COPY --from=build /app/dist /app\n",
+            "Mounted for one RUN",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM --platform=$BUILDPLATFORM golang:1.23 AS build\n"
             "COPY --from=tonistiigi/xx:1.6.1 / /\n"
             "FROM alpine\n"
@@ -61,10 +74,10 @@ class ImageCopyIntoBuildStage(Rule):
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
-        """COPY --from=image of a program that a build-platform stage then runs."""
+        """COPY --from=image, or a mount from one, of a program that a build-platform stage then runs."""
         for use in facts.images:
             step = use.instruction
-            if use.kind is not ImageUseKind.COPY or not isinstance(step, Copy) or step.onbuild:
+            if use.kind is ImageUseKind.FROM or step.onbuild:
                 continue
             if (
                 use.stage.kind is not PlatformKind.BUILD
@@ -72,12 +85,13 @@ class ImageCopyIntoBuildStage(Rule):
                 or use.ref.name == "tonistiigi/xx"
             ):
                 continue
-            programs = _programs(use.stage, step)
+            programs = _copied(use.stage, step) if isinstance(step, Copy) else _mounted(facts, step, use)
             if not programs:
                 continue
+            how = "COPY" if use.kind is ImageUseKind.COPY else "The mount"
             yield self.finding(
                 use.word.span,
-                f"COPY takes `{use.ref.familiar}` for the target platform, and this stage runs `{programs[0]}` on the build "
+                f"{how} takes `{use.ref.familiar}` for the target platform, and this stage runs `{programs[0]}` on the build "
                 "machine: a build for another platform ends in `exec format error`, or is emulated. Name the image in a "
                 "`FROM --platform=$BUILDPLATFORM` of its own.",
                 self._fix(document, facts, use),
@@ -97,7 +111,7 @@ class ImageCopyIntoBuildStage(Rule):
         return Fix("Take it for the build platform", edits, Applicability.UNSAFE)
 
 
-def _programs(stage: StageFacts, step: Copy) -> list[str]:
+def _copied(stage: StageFacts, step: Copy) -> list[str]:
     """The programs that are copied into a folder of programs and that the stage runs."""
     goal = step.destination.value.rstrip("/") if step.destination else ""
     called = {command.shell.name for command in stage.commands if command.run.span.start > step.span.start}
@@ -108,3 +122,16 @@ def _programs(stage: StageFacts, step: Copy) -> list[str]:
         if installed and not runs_anywhere(source.value) and name in called:
             found.append(name)
     return found
+
+
+def _mounted(facts: Facts, step: Instruction, use: ImageUse) -> list[str]:
+    """The program that is mounted, where the RUN starts it."""
+    if not isinstance(step, Run):
+        return []
+    for mount in step.mounts:
+        goal = mount.get("target", "dst", "destination")
+        if mount.get("from") is not use.word or goal is None or runs_anywhere(goal.value):
+            continue
+        called = {command.shell.name for command in facts.commands_of(step, use.stage)}
+        return [name for name in (goal.value.rsplit("/", 1)[-1],) if name and name in called]
+    return []

@@ -21,7 +21,7 @@ from archpatch.rewrite import declare_arg, substitute, substitute_word
 from archpatch.rewrite_paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Instruction, Word
+from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Flag, Instruction, Word
 from archpatch.text import Applicability, Edit, Fix, agree, regex
 
 # What a FROM takes where a builder sets no automatic arguments.
@@ -267,8 +267,12 @@ def _used(facts: Facts, instruction: Instruction, declaration: Declaration, uses
     name, is_global = declaration.name.value, facts.stage_of(instruction) is None
     if is_global:
         heads = [stage.head for stage in facts.stages]
+        pin = _pin_told_elsewhere(facts, declaration)
         words = [
-            word for head in heads for word in (head.image, head.platform and head.platform.value) if word
+            word
+            for head in heads
+            for word in (head.image, head.platform and head.platform is not pin and head.platform.value)
+            if word
         ]
         if any(name in _FALLBACK.sub("", word.value) for word in words):
             return True
@@ -281,6 +285,16 @@ def _used(facts: Facts, instruction: Instruction, declaration: Declaration, uses
         if is_global and variable.kind is VariableKind.ARG:
             return True
     return False
+
+
+def _pin_told_elsewhere(facts: Facts, declaration: Declaration) -> Flag | None:
+    """The --platform that holds the final stage to this value: final-stage-on-constant-platform tells of it."""
+    final = facts.final
+    if final is None or final.kind is not PlatformKind.CONSTANT:
+        return None
+    platforms = [final.platform(target) for target in facts.targets]
+    origins = [one.origin.declaration for one in platforms if one.origin is not None]
+    return platforms[0].flag if origins and all(one is declaration for one in origins) else None
 
 
 def _downloads(facts: Facts, instruction: Instruction, declaration: Declaration) -> Iterator[Download]:

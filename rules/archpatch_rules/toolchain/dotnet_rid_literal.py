@@ -108,6 +108,17 @@ class DotnetRidLiteral(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM mcr.microsoft.com/dotnet/sdk:8.0\nRUN dotnet publish --runtime=linux-x64 -o /app\n",
+            "FROM mcr.microsoft.com/dotnet/sdk:8.0\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && dotnet publish --runtime=linux-${_arch} -o /app\n",
+            "Option and value in one word",
+            applicability="safe",
+        ),
+        Example(
             "FROM mcr.microsoft.com/dotnet/sdk:8.0\n"
             "RUN dotnet publish -r linux-x64\n"
             'RUN ["mv", "bin/Release/net8.0/linux-x64/publish", "/app"]\n',
@@ -222,11 +233,7 @@ def _knows_amd64(stage: StageFacts) -> bool:
 def _in_paths(document: Document, facts: Facts, found: list[Runtime]) -> tuple[Edit, ...] | None:
     """Edits of the paths with a runtime's name in them: of COPY, and of commands; None where one cannot follow."""
     values = {runtime.value.span for runtime in found}
-    names = {
-        text
-        for runtime in found
-        if runtime.option is not None and runtime.system and (text := runtime.value.literal)
-    }
+    names = {runtime.folder for runtime in found if runtime.folder is not None}
     edits: list[Edit] = []
     for place in written(facts, *sorted(names)):
         if any(value in place.word.span for value in values):

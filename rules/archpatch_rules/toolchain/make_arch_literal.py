@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts
 from archpatch.facts.suppressors import why_fine
-from archpatch.platforms import arch_words
+from archpatch.platforms import arch_of, arch_words
 from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
@@ -39,7 +39,7 @@ class MakeArchLiteral(Rule):
     """
 
     code, name, severity = "AP611", "make-arch-literal", Severity.WARNING
-    hints = ("make ", "gox ", "mage ", "just ", "task ")
+    hints = ("make ", "gox ", "mage ", "just ", "task ", "arch=x86_64", "arch=amd64")
     errors = ("exec format error", "No rule to make target")
     examples = (
         Example(
@@ -51,6 +51,12 @@ class MakeArchLiteral(Rule):
             "FROM debian\nRUN make -j4 ARCH=x86_64 all\n",
             'FROM debian\nRUN make -j4 ARCH="$(uname -m)" all\n',
             "The kernel's word",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN ARCH=x86_64 make all\n",
+            'FROM debian\nRUN ARCH="$(uname -m)" make all\n',
+            "In its environment",
             applicability="unsafe",
         ),
         Example(
@@ -82,8 +88,16 @@ class MakeArchLiteral(Rule):
 
 def _asked(command: Command) -> Iterator[ShellWord]:
     """The goals and variables that name amd64."""
-    if any(_DELIBERATE.search(word.raw) for word in command.shell.arguments):
+    assigns = command.shell.assigns
+    if any(_DELIBERATE.search(word.raw) for word in command.shell.arguments) or any(
+        _DELIBERATE.search(assign.name) for assign in assigns
+    ):
         return
+    for assign in assigns:  # `ARCH=x86_64 make`
+        value = assign.value.literal if assign.value is not None else None
+        known = assign.name.upper().endswith("ARCH") and not assign.name.startswith("GO")
+        if assign.value is not None and known and arch_of(value or "") == "amd64":
+            yield assign.value
     before = ""
     for word in command.shell.arguments:
         text = word.literal or ""
