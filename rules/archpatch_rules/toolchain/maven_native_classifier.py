@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts import Command, Facts, PlatformKind, written
 from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import AMD64
 from archpatch.rewrite import arch_case, delete_option, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -17,6 +18,7 @@ from archpatch.text import Applicability, Fix, Span
 
 _TOOLS = frozenset({"mvn", "mvnw", "gradle", "gradlew", "sbt"})
 _ARTIFACT = r"-Dartifact=([\w.-]+:[\w.-]+):[\w.:-]+:linux-x86_64"
+_IN_VARIABLES = ("-Djavacpp.platform=linux-x86_64", "-Dos.detected.classifier=linux-x86_64")
 _PROPERTY = r"-[DP](os\.detected\.(?:classifier|arch)|javacpp\.platform)=(?:linux-)?x86_64"
 
 
@@ -31,7 +33,7 @@ class MavenNativeClassifier(Rule):
     It is fine where the build takes the libraries of several platforms, and in a branch for amd64.
 
     `os.detected` is what the build finds out itself: the fix takes the property away. JavaCPP's platform is chosen in
-    a `case`. Both are unsafe: an old library may have nothing for arm64.
+    a `case`. Both are unsafe: an old library may have nothing for arm64. There is none in a variable (`MAVEN_OPTS`).
     """
 
     code, name, severity = "AP608", "maven-native-classifier", Severity.WARNING
@@ -67,6 +69,11 @@ class MavenNativeClassifier(Rule):
             "An artifact",
             applicability="unsafe",
         ),
+        Example(
+            'FROM maven:3-eclipse-temurin-21\nENV MAVEN_OPTS="-Xmx1g -Djavacpp.platform=linux-x86_64"\nRUN mvn package\n',
+            'FROM maven:3-eclipse-temurin-21\nENV MAVEN_OPTS="-Xmx1g -Djavacpp.platform=linux-x86_64"\nRUN mvn package\n',
+            "In a variable",
+        ),
         Example("FROM maven:3-eclipse-temurin-21\nRUN mvn package -Dos.detected.classifier=windows-x86_64\n"),
     )
 
@@ -89,6 +96,17 @@ class MavenNativeClassifier(Rule):
                     f"`{match[1]}` names amd64: native libraries or programs for amd64 are taken on every platform, and fail on "
                     "linux/arm64 when they are loaded.",
                     _fix(document, facts, command, word, match[1]) if native else None,
+                )
+        for place in written(facts, *_IN_VARIABLES):
+            text = next(text for text in _IN_VARIABLES if text in place.value)
+            span = next(place.places(text), None)
+            if not place.name or span is None or not place.stage.reached:
+                continue
+            if why_arch_is_fine(facts, "amd64", place.instruction, span, place.command) is None:
+                yield self.finding(
+                    span,
+                    f"`{text}` names amd64: whatever build gets ${place.name} takes native libraries for amd64 on every platform, "
+                    "and they fail on linux/arm64 when they are loaded.",
                 )
 
 
