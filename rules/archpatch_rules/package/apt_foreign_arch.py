@@ -83,11 +83,9 @@ class AptForeignArch(Rule):
         for stage in stages(facts):
             command = _adds_i386(facts, stage)
             if command is not None and stage not in told:
-                debian = stage.distro.name == "debian"
-                mirror = "" if debian else "Ubuntu's mirror has no packages of it (404), and "
                 yield self.finding(
                     command.shell.span,
-                    f"i386 is added to dpkg on every platform: on arm64, {mirror}its programs do not run.",
+                    f"i386 is added to dpkg on every platform: on arm64, {_mirror(stage)}its programs do not run.",
                     _guarded(facts, [], command),
                     severity=Severity.WARNING,
                 )
@@ -104,12 +102,16 @@ class AptForeignArch(Rule):
         first, *rest = packages
         return self.finding(
             first.word.span,
-            f"{first.name} is installed for i386: on arm64, Ubuntu's mirror has no packages of it (404), and its programs "
-            "do not run.",
+            f"{first.name} is installed for i386: on arm64, {_mirror(install.command.stage)}its programs do not run.",
             _without_i386(facts, install, packages),
             related=tuple(Related(package.word.span, "and this one") for package in rest[:5]),
             severity=Severity.WARNING,
         )
+
+
+def _mirror(stage: StageFacts) -> str:
+    debian = stage.distro.name == "debian"
+    return "" if debian else "Ubuntu's mirror has no packages of it (404), and "
 
 
 def _added(stage: StageFacts) -> frozenset[str]:
