@@ -31,6 +31,11 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def holds(data: bytes, texts: Iterable[bytes], start: int = 0, end: int | None = None) -> bool:
+    """Whether one of the texts stands in the bytes. `in` would take each for a number first, and fail: 2 µs a time."""
+    return any(data.find(text, start, end) >= 0 for text in texts)
+
+
 def sha256(data: bytes) -> str:
     """The SHA-256 in hexadecimal digits."""
     return str(_sha256()(data).hexdigest())

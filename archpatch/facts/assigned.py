@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from archpatch.syntax.shell import Param, ShellCommand, ShellWord, tail
 from archpatch.syntax.tree import Arg, Env, Instruction, Run, Word
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, holds
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -50,7 +50,7 @@ class Assigned(Struct, frozen=True):
 def assigned(facts: Facts, *names: str) -> Iterator[Assigned]:
     """Every place where the file sets one of these variables, in the order of the file."""
     source = facts.document.source
-    wanted = frozenset(name for name in names if encode(name) in source)
+    wanted = frozenset(name for name in names if holds(source, (encode(name),)))
     if not wanted:
         return
     for instruction in facts.document.instructions:
@@ -62,8 +62,8 @@ def assigned(facts: Facts, *names: str) -> Iterator[Assigned]:
                         declaration.name.value, declaration.span, declaration.value, instruction, stage
                     )
         elif isinstance(instruction, Run) and stage is not None:
-            text = instruction.span.of(source)
-            if any(encode(name) + b"=" in text for name in wanted):
+            signs = (encode(name) + b"=" for name in wanted)
+            if holds(source, signs, instruction.span.start, instruction.span.end):
                 yield from _in_script(facts, instruction, stage, wanted)
 
 

@@ -10,6 +10,7 @@ from archpatch.facts.graph import CopyOut, PlatformKind
 from archpatch.facts.managers import words_of
 from archpatch.facts.suppressors import runs_anywhere
 from archpatch.syntax.tree import Word
+from archpatch.text import holds
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -32,6 +33,7 @@ _VERBS = {
 }
 _MAKERS = words_of("make gmake ninja pyinstaller native-image nexe")
 _GENERAL = words_of("make gmake ninja")
+_SPEAKING = (b"xx-", b"TARGETARCH", b"TARGETPLATFORM", b"TARGETOS")
 _IMAGES = words_of("golang rust gcc swift haskell buildpack-deps")
 _PACKAGES = words_of(
     "gcc g++ clang build-essential build-base gcc-c++ golang go rust cargo ghc alpine-sdk base-devel"
@@ -93,8 +95,7 @@ def follows_target(facts: Facts, command: Command) -> bool:
     root = command.stage.root
     for stage in (stage for stage in facts.stages if stage.root is root):
         for run in stage.runs:
-            text = run.span.of(source)
-            if b"xx-" in text or b"TARGETARCH" in text or b"TARGETPLATFORM" in text or b"TARGETOS" in text:
+            if holds(source, _SPEAKING, run.span.start, run.span.end):
                 return True
     return any(name.startswith("TARGET") for name in _hanging(facts, command))
 

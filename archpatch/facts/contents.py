@@ -12,7 +12,7 @@ from archpatch.facts.distro import SCRATCH, UNKNOWN, Distro, distro_of_image, di
 from archpatch.facts.packages import Install, calls, may_install
 from archpatch.facts.shells import Command
 from archpatch.syntax.tree import Instruction, Run, Word
-from archpatch.text import decode, encode, regex
+from archpatch.text import decode, encode, holds, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -72,13 +72,10 @@ class Contents:
         """Its RUNs (`later`: those under ONBUILD too) in which one of these texts (in lower case) stands in any
         case: a quick look, as `Rule.hints` is for files, that spares reading the scripts of the others."""
         wanted = tuple(map(encode, texts))
-        find = self.facts.lowered.find
+        lowered = self.facts.lowered
         for run in self.every_run if later else self.runs:
-            start, end = run.span.start, run.span.end
-            for text in wanted:
-                if find(text, start, end) >= 0:
-                    yield run
-                    break
+            if holds(lowered, wanted, run.span.start, run.span.end):
+                yield run
 
     def commands_with(self, *texts: str, later: bool = False) -> Iterator[Command]:
         """The simple commands of its RUNs (`later`: those under ONBUILD too) in which one of these texts stands."""

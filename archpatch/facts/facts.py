@@ -26,7 +26,7 @@ from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 from archpatch.tables import Tables
-from archpatch.text import Nest, Span, encode, regex
+from archpatch.text import Nest, Span, encode, holds, regex
 
 
 class Facts:
@@ -368,7 +368,7 @@ class Facts:
 
     @cached_property
     def _names_automatic(self) -> bool:
-        return any(name.encode() in self.document.source for name in AUTOMATIC)
+        return holds(self.document.source, map(encode, AUTOMATIC))
 
     # The file among others
 

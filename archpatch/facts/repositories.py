@@ -14,7 +14,7 @@ from msgspec import Struct
 from archpatch.facts.shells import Command
 from archpatch.syntax.shell import Redirect, ShellCommand, ShellWord
 from archpatch.syntax.tree import Copy, Heredoc, Run
-from archpatch.text import Span, decode, encode, regex
+from archpatch.text import Span, decode, encode, holds, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -126,7 +126,7 @@ def _option(match: re.Match[str]) -> tuple[int, int]:
 def apt_addresses(facts: Facts) -> Iterator[Address]:
     """The address of every `deb` line; of `deb-src` lines not."""
     for text in _texts(facts, b"deb "):
-        for match in _ADDRESS.finditer(text.value):
+        for match in _ADDRESS.finditer(text.value) if "://" in text.value else ():
             yield Address(text, match[1], match.start(1))
 
 
@@ -160,8 +160,7 @@ def _texts(facts: Facts, *needles: bytes) -> Iterator[Text]:
         for instruction in stage.body:
             if instruction.onbuild or not isinstance(instruction, Run | Copy):
                 continue
-            written = instruction.span.of(facts.document.source)
-            if not any(needle in written for needle in needles):
+            if not holds(facts.document.source, needles, instruction.span.start, instruction.span.end):
                 continue
             if isinstance(instruction, Run):
                 yield from _of_run(facts, stage, instruction)

@@ -15,7 +15,7 @@ from archpatch.facts.shells import Command
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.syntax.shell import Literal, ShellWord
 from archpatch.syntax.tree import Arg, Copy, Env, Instruction, Run, Word
-from archpatch.text import Span, encode
+from archpatch.text import Span, encode, holds
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -60,15 +60,14 @@ class Written(Struct, frozen=True):
 def written(facts: Facts, *texts: str, only: frozenset[str] = frozenset()) -> Iterator[Written]:
     """Every word of a stage that holds one of these texts, in the order of the file; of `only` these instructions."""
     source = facts.document.source
-    sought = tuple(encode(text) for text in texts)
-    if not any(text in source for text in sought):
+    sought = [text for text in map(encode, texts) if holds(source, (text,))]
+    if not sought:
         return
     for stage in facts.stages:
         for instruction in stage.body:
             if only and instruction.keyword not in only:
                 continue
-            body = instruction.span.of(source)
-            if any(text in body for text in sought):
+            if holds(source, sought, instruction.span.start, instruction.span.end):
                 yield from _in(facts, stage, instruction, texts)
 
 

@@ -25,7 +25,7 @@ from archpatch.syntax.shell_words import (
     ShellWord,
     Substitution,
 )
-from archpatch.text import Span, decode, encode
+from archpatch.text import Span, decode, encode, holds
 
 if TYPE_CHECKING:
     from tree_sitter import Node as Raw
@@ -34,6 +34,7 @@ SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "mksh", "busybox"
 REDIRECTS = frozenset({"file_redirect", "herestring_redirect", "heredoc_redirect"})
 _KEYWORDS = frozenset({"export", "readonly", "declare", "typeset", "local"})
 _NESTS = frozenset({"command_substitution", "process_substitution", "arithmetic_expansion"})
+_NESTING = (b"$(", b"`", b"<(", b">(")
 # Commands that `keep` looks at; most scripts have none.
 _SPECIAL = (b"sh", b"busybox", b"read", b"exit", b"return")
 
@@ -51,7 +52,7 @@ class CommandReader(ABC):
         self.text = text
         self.words = WordReader(text)
         self.broken: Script | None = None  # a script inside that cannot be read
-        self.special = any(word in text.data for word in _SPECIAL) or not text.data
+        self.special = holds(text.data, _SPECIAL) or not text.data
         self.arms: Arms | None = outer.arms if outer else None
         if self.arms is None and mentions_arch(text.data, aliases):
             self.arms = Arms(aliases)
@@ -134,7 +135,7 @@ class CommandReader(ABC):
 
     def word(self, start: int, end: int, group: list[Raw]) -> ShellWord:
         data = self.data[start:end]
-        if b"$(" not in data and b"`" not in data and b"<(" not in data and b">(" not in data:
+        if not holds(data, _NESTING):
             return self.words.word(start, end)
         nests: dict[int, Raw] = {}
         for raw in group:

@@ -49,7 +49,7 @@ def may_be_lazy(data: bytes) -> bool:
     """Whether it is known before its content is that a script the grammar can read is readable."""
     if len(data) > _SHALLOW and sum(map(data.count, _DEEP)) > _SHALLOW:
         return False
-    return not _SHELL.search(data)
+    return not ((b"sh" in data or b"busybox" in data) and _SHELL.search(data))
 
 
 def glued(root: Raw, data: bytes) -> list[int]:

@@ -18,7 +18,7 @@ _SIMPLE = rb"""(?:[^\s'"\\$`<>()]++|\\[^\n]|'[^']*'|\$\{[^{}"'`$()\s]*\}|\$(?![(
   |"(?:[^"\\$`]++|\\.|\$\{[^{}"'`$()]*\}|\$(?![({]))*")+"""
 _WORD = regex(rb"(?:\s|\\\n)*(?P<word>" + _SIMPLE + rb")(?=\s|\\\n|\Z)", re.DOTALL | re.VERBOSE)
 _BLACK = regex(rb"\S+")
-_PLAIN = regex(rb"[^\\'\"$`<>()]*")
+_PLAIN = regex(rb"[^\\'\"$`<>()]*+")
 
 _VARIABLE = rb"|\$(?P<name>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)\}"
 _IN_NONE = regex(rb"(?P<run>[^\\'\"$`<>]+)|'(?P<single>[^']+)'|(?P<toggle>\")(?!\")" + _VARIABLE)

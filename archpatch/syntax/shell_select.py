@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from archpatch.platforms import ARCHES, Convention, arch_of, arch_words
 from archpatch.syntax.shell_tree import ArchTest, Script, Selector, ShellCommand
 from archpatch.syntax.shell_words import Literal, Param, Part, ShellWord, Substitution
-from archpatch.text import encode
+from archpatch.text import encode, holds
 
 EVERY = frozenset(ARCHES)
 NONE: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ _PLATFORM_TAILS = {"arm": ("/v5", "/v6", "/v7", "/v8"), "amd64": ("/v2", "/v3", 
 
 def mentions_arch(data: bytes, aliases: Iterable[str] = ()) -> bool:
     """Whether a script can ask for an architecture at all; a quick look."""
-    return any(word in data for word in _MENTIONS) or any(encode(name) in data for name in aliases)
+    return holds(data, _MENTIONS) or holds(data, map(encode, aliases))
 
 
 class Origin(Struct, frozen=True):
