@@ -6,6 +6,7 @@ Nothing in a config file names a command, a plugin or a URL: the file belongs to
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -111,7 +112,7 @@ def _config_in(folder: str, root: str) -> Config | None:
 
 def load(path: Path) -> Config:
     """The config of one file, named by the user. Raises ConfigError."""
-    return _with_tables(_config(path, _table(path) or {}))
+    return _with_tables(_config(path, _table(path) or _Keys({}, "")))
 
 
 def of_text(path: Path, data: bytes) -> Config | None:
@@ -120,7 +121,22 @@ def of_text(path: Path, data: bytes) -> Config | None:
     return None if table is None else _config(path, table)
 
 
-def _table(path: Path) -> Mapping[str, object] | None:
+class _Keys(Struct, frozen=True):
+    """What a file says to us, and its text."""
+
+    table: Mapping[str, object]
+    text: str
+
+    def line(self, key: str) -> str:
+        """`:3`, the line that a key stands on; empty where it cannot be told."""
+        lines = self.text.splitlines()
+        first = next((at for at, line in enumerate(lines) if line.lstrip().startswith("[tool.archpatch")), 0)
+        named = re.compile(rf"""\s*(?:\[+(?:tool\.archpatch\.)?)?["']?{re.escape(key)}["']?\s*[=.\]]""")
+        found = next((at for at in range(first, len(lines)) if named.match(lines[at])), None)
+        return "" if found is None else f":{found + 1}"
+
+
+def _table(path: Path) -> _Keys | None:
     """The keys; None for a pyproject.toml that says nothing to us."""
     try:
         data = read(path, MAX_SIZE)
@@ -129,7 +145,7 @@ def _table(path: Path) -> Mapping[str, object] | None:
     return _keys(path, data)
 
 
-def _keys(path: Path, data: bytes) -> Mapping[str, object] | None:
+def _keys(path: Path, data: bytes) -> _Keys | None:
     import tomllib  # dear at start-up, and most runs have no config
 
     try:
@@ -143,24 +159,30 @@ def _keys(path: Path, data: bytes) -> Mapping[str, object] | None:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: is not TOML: {str(error) or 'nested too deep'}") from error
     if path.name != "pyproject.toml":
-        return top
+        return _Keys(top, text)
     tool = top.get("tool", {})
     table = tool.get("archpatch") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise ConfigError(f"{path}: tool.archpatch must be a table")
-    return table
+    return None if table is None else _Keys(table, text)
 
 
-def _config(path: Path, table: Mapping[str, object]) -> Config:
+def _config(path: Path, keys: _Keys) -> Config:
     values: dict[str, object] = {}
-    for key, value in table.items():
+    for key, value in keys.table.items():
+        if key == "tool":
+            raise ConfigError(
+                f"{path}{keys.line(key)}: the keys stand in this file without [tool.archpatch] above"
+            )
         if key not in _READERS:
             near = nearest(key.lower().replace("_", "-"), _READERS)
-            raise ConfigError(f"{path}: unknown key {key!r}; the nearest known one is {near!r}")
+            raise ConfigError(
+                f"{path}{keys.line(key)}: unknown key {key!r}; the nearest known one is {near!r}"
+            )
         try:
             values[key.replace("-", "_")] = _READERS[key](value)
         except ValueError as error:
-            raise ConfigError(f"{path}: {key}: {error}") from error
+            raise ConfigError(f"{path}{keys.line(key)}: {key}: {error}") from error
     config = Config(path, **values)  # type: ignore[arg-type]  # each reader gives the type of its field
     return replace(config, data=tuple(_inside(path, name) for name in config.data))
 
@@ -249,6 +271,9 @@ def _severity(value: object) -> Severity:
 def _ignores(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(value, dict):
         raise ValueError("must be a table")
+    for glob, codes in value.items():
+        if not isinstance(codes, list):
+            raise ValueError(f"{glob!r} must be a list of strings")
     return tuple((glob, _strings(codes)) for glob, codes in value.items())
 
 

@@ -128,6 +128,10 @@ BROKEN = [
     pytest.param("data = ['/etc/passwd']", "lies outside of its folder", id="a table of the system"),
     pytest.param("a = [" + "[" * 5000, "is not TOML", id="a bomb"),
     pytest.param("select = ", "is not TOML", id="no TOML"),
+    pytest.param("[tool.archpatch]\nignore = []", "the keys stand in this file", id="a table too deep"),
+    pytest.param(
+        "per-file-ignores = { 'a' = 'AP101' }", "'a' must be a list of strings", id="a code for codes"
+    ),
 ]
 
 
@@ -139,6 +143,24 @@ def test_a_broken_file_is_one_line_that_names_it(repo: Path, text: str, words: s
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("archpatch.toml", "# ours\n\nselct = []\n", 3),
+        ("archpatch.toml", "select = [\n]\nstyle = 'loud'\n", 3),
+        ("archpatch.toml", "select = []\n\n[per-file-ignores]\n'x' = 3\n", 3),
+        ("archpatch.toml", "'selct' = []\n", 1),
+        ("pyproject.toml", "[tool.ruff]\nselct = []\n\n[tool.archpatch]\nselct = []\n", 5),
+        ("pyproject.toml", "[tool.archpatch.selct]\n", 1),
+    ],
+)
+def test_a_wrong_key_is_told_with_its_line(repo: Path, name: str, text: str, line: int) -> None:
+    path = write(repo / name, text)
+    with pytest.raises(ConfigError) as caught:
+        find(repo)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_bad_input_is_one_line_each_and_the_others_are_done(cli: Cli) -> None:
     assert [line.split(": ", 2)[1] for line in ran.err.splitlines()] == [
         "a/Dockerfile",
         "b/Dockerfile",
-        f"{Path.cwd()}/c/archpatch.toml",
+        f"{Path.cwd()}/c/archpatch.toml:1",
         "gone",
         "pipe",
     ]

@@ -69,6 +69,10 @@ class ArchDirInEnv(Rule):
         ),
         Example("FROM debian\nWORKDIR /opt/app-linux-x64\nCOPY app .\n", title="WORKDIR makes it"),
         Example("FROM debian\nENV PATH=$PATH:/opt/node/bin\n"),
+        Example(
+            "FROM debian\nENV BASE=https://example.com/release\nENV URL=$BASE/v1/bin/linux/amd64/tool\nRUN echo $URL\n",
+            title="An address",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -79,7 +83,9 @@ class ArchDirInEnv(Rule):
             if isinstance(step, Copy) and step.destination is not None
         ]
         for place in written(facts, *_WORDS, only=_INSTRUCTIONS):
-            if not _is_folder(place):
+            if not _is_folder(place) or "://" in (
+                facts.scope(place.instruction).expand(place.value).text or ""
+            ):
                 continue
             for element in re.split(r"[:\s]+", place.value.strip("\"'")):
                 word = (
