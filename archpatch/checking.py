@@ -156,12 +156,10 @@ def _needed(
     text = decode(document.source.lower())
     unhinted, hinted = _hints(tuple(rules))
     needed = set(unhinted)
-    waiting = list(hinted)
-    while waiting:
-        hint = waiting.pop()
-        if hint.text in text:
-            needed |= hint.places
-            waiting += hint.longer
+    while hinted:
+        found = [hint for hint in hinted if hint.text in text]
+        needed.update(*(hint.places for hint in found))
+        hinted = [longer for hint in found for longer in hint.longer]
     judging = [entry for entry in comments.entries if entry.judged] if settings.asks(suppress.UNUSED) else ()
     for rule in (rules[place] for place in sorted(needed)):
         if settings.asks(rule) or any(entry.names(rule) for entry in judging):

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from archpatch.text import read_up_to
+
 if TYPE_CHECKING:
     from archpatch.ignorefiles import IgnoreFiles
 
@@ -158,8 +160,7 @@ def read(path: Path, limit: int = MAX_SIZE, *, nul: bool = False) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+        data = read_up_to(descriptor, limit + 1, status.st_size)
     except OSError as error:
         raise Unreadable(_why(error)) from error
     finally:

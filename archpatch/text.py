@@ -36,6 +36,18 @@ def holds(data: bytes, texts: Iterable[bytes], start: int = 0, end: int | None =
     return any(data.find(text, start, end) >= 0 for text in texts)
 
 
+def read_up_to(descriptor: int, count: int, size: int) -> bytes:
+    """The first `count` bytes of an open file, whose size the system says is `size`.
+
+    Room for the largest file that may be read would cost more than the reading of most.
+    """
+    with open(descriptor, "rb", closefd=False) as file:
+        data = file.read(min(size, count - 1) + 1)
+        if len(data) > size:  # it grows, or the system does not know its size
+            data += file.read(count - len(data))
+        return data
+
+
 def sha256(data: bytes) -> str:
     """The SHA-256 in hexadecimal digits."""
     return str(_sha256()(data).hexdigest())

@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archpatch.text import Applicability, Edit, Fix, Nest, Span, apply, decode, encode, moved, regex
+from archpatch.text import (
+    Applicability,
+    Edit,
+    Fix,
+    Nest,
+    Span,
+    apply,
+    decode,
+    encode,
+    holds,
+    moved,
+    read_up_to,
+    regex,
+)
 
 OTHER = Path("setup.py")
 
@@ -242,3 +255,31 @@ def test_two_edits_clash_or_can_be_applied(a: int, b: int, c: int, d: int) -> No
         assert other.clashes(one)
     else:
         assert len(apply(b"......", (one, other))) == 6 + 2 - len(one.span) - len(other.span)
+
+
+@pytest.mark.parametrize(
+    ("texts", "within", "held"),
+    [
+        ((b"b",), (0, None), True),
+        ((b"x", b"c"), (0, None), True),
+        ((b"x",), (0, None), False),
+        ((b"a",), (1, None), False),
+        ((b"c",), (0, 2), False),
+        ((b"b",), (1, 2), True),
+        ((), (0, None), False),
+    ],
+)
+def test_bytes_hold_one_of_the_texts_within_their_range(
+    texts: tuple[bytes, ...], within: tuple[int, int | None], held: bool
+) -> None:
+    assert holds(b"abc", texts, *within) is held
+
+
+@pytest.mark.parametrize("size", [0, 3, 6, 9], ids=["not known", "it grew", "as it is", "it shrank"])
+@pytest.mark.parametrize("count", [1, 3, 6, 7, 100])
+def test_a_file_is_read_up_to_a_count_whatever_its_size_is_said_to_be(
+    tmp_path: Path, size: int, count: int
+) -> None:
+    (tmp_path / "file").write_bytes(b"abcdef")
+    with open(tmp_path / "file", "rb") as file:
+        assert read_up_to(file.fileno(), count, size) == b"abcdef"[:count]

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from archpatch.facts.ignore import Ignore, matches
-from archpatch.text import sha256
+from archpatch.text import read_up_to, sha256
 
 LARGEST = 1 << 20
 """Bytes of the largest file that is read."""
@@ -171,8 +171,7 @@ class FolderContext(Context):
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or (largest is not None and status.st_size > largest):
                 return None
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(count)
+            return read_up_to(descriptor, count, status.st_size)
         except OSError:
             return None
         finally:

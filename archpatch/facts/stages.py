@@ -41,6 +41,7 @@ class StageFacts(Contents):
         self.head: From = stage.head
         self.body = stage.body
         self._bases: dict[Platform | None, StageFacts | None] = {}
+        self._images: dict[Platform | None, ImageRef | None] = {}
         self._platforms: dict[Platform, StagePlatform] = {}
         self._ends: dict[Platform | None, Scope] = {}  # the scope after its last instruction
 
@@ -84,6 +85,12 @@ class StageFacts(Contents):
 
     def image_for(self, target: Platform | None) -> ImageRef | None:
         """The image its FROM names for this target; None for a stage or scratch."""
+        target = target if self.varies else None
+        if target not in self._images:
+            self._images[target] = self._image(target)
+        return self._images[target]
+
+    def _image(self, target: Platform | None) -> ImageRef | None:
         if self.parent_for(target) is not None:
             return None
         text = self.base(target).text
