@@ -169,11 +169,7 @@ class Download(Struct, frozen=True):
 
         One that stands in an ARG or ENV as its whole value is that declaration's matter.
         """
-        return (
-            bool(self.tokens)
-            and not self.varies
-            and all(self._own(token) for token in self.tokens)
-        )
+        return bool(self.tokens) and not self.varies and all(self._own(token) for token in self.tokens)
 
     def _own(self, token: UrlToken) -> bool:
         if token.span is None:  # `linux${BITS}`, put together of what is written

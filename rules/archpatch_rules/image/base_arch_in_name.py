@@ -95,6 +95,11 @@ class BaseArchInName(Rule):
         ),
         Example("FROM registry.k8s.io/build-image/debian-base:v2.1.0\n"),
         Example(
+            "FROM debian\nCOPY --from=example.com/agent-amd64 /agent /srv/agent-amd64\n"
+            "COPY --from=example.com/agent-arm64 /agent /srv/agent-arm64\n",
+            title="The files of both",
+        ),
+        Example(
             "FROM --platform=linux/amd64 example.com/cross-x86_64 AS tool\nFROM debian\n",
             title="A pinned tool",
         ),

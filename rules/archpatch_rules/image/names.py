@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from archpatch.facts import Facts, ImageUse
+from archpatch.facts.suppressors import shape
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.text import Span, encode, regex
@@ -48,12 +50,18 @@ class NamedArch(Struct, frozen=True):
 
 
 def named_arches(facts: Facts) -> Iterator[NamedArch]:
-    """Every image whose tag or repository names one architecture, when nothing speaks for it."""
+    """Every image whose tag or repository names one architecture, when nothing speaks for it; a stage that takes files of
+    the image for each architecture wants them all."""
+    alike: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+    for use in facts.images:
+        alike[use.stage.index, shape(use.ref.familiar)].add(use.ref.familiar)
     for use in facts.images:
         ref = use.ref
         if organisation(use) is not None or any(
             _CROSS.search(text) for text in (ref.repository, ref.tag or "")
         ):
+            continue
+        if len(alike[use.stage.index, shape(ref.familiar)]) > 1:
             continue
         for text, span, tag in ((ref.tag, ref.tag_span, True), (ref.repository, ref.repository_span, False)):
             words = arch_words(text) if text else ()

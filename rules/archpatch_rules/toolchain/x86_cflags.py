@@ -14,12 +14,16 @@ from archpatch.syntax.shell import Quote, ShellWord
 from archpatch.syntax.tree import Document, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, Span, decode
 
+# FFTW's configure.ac asks gcc for the option of each name, and stops where gcc does not know it.
+_SWITCHES = r"--enable-(?:sse2?|avx(?:2|512|-128-fma)?)"
+
 
 class X86Cflags(Rule):
     """A compiler is told to use an x86 CPU's instructions: `-msse4.2`, `-mavx2`, `-m64`, `-march=haswell`.
 
     On arm64 no compiler knows these: gcc ends in `unrecognized command-line option` or `unknown value for -march`,
-    so the build for linux/arm64 fails, or a configure script quietly decides that the compiler does not work.
+    so the build for linux/arm64 fails, or a configure script quietly decides that the compiler does not work. FFTW's
+    `--enable-avx` and its like ask for them too.
 
     It is fine in a branch for amd64, in a stage that is amd64 on purpose, and for a cross compiler.
 
@@ -32,6 +36,7 @@ class X86Cflags(Rule):
     hints = (
         *("-m64", "-msse", "-mssse", "-mavx", "-mfma", "-mf16c", "-maes", "-mpclmul", "-mpopcnt", "-mbmi"),
         *("-mfpmath", "-mno-red-zone", "-mcmodel", "-fcf-protection", "-march=", "-mtune="),
+        *("--enable-sse", "--enable-avx"),
     )
     errors = ("unrecognized command-line option", "unknown value", "C compiler cannot create executables")
     examples = (
@@ -68,6 +73,21 @@ class X86Cflags(Rule):
             "FROM debian\nENV CFLAGS='-O3 -march=sandybridge'\nRUN make\n",
             "In ENV",
         ),
+        Example(
+            "FROM debian\nRUN cd fftw-3.3.10 && ./configure --enable-float --enable-sse2 --enable-avx2 && make\n",
+            "FROM debian\n"
+            "ARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _flags='--enable-sse2 --enable-avx2' ;; \\\n"
+            "      arm64|aarch64) _flags= ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && cd fftw-3.3.10 && ./configure --enable-float ${_flags} && make\n",
+            "FFTW's switches",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nRUN cd ffmpeg && ./configure --enable-avx2 && make\n", title="Passed over on arm64"
+        ),
         Example('FROM debian\nRUN [ "$(uname -m)" = x86_64 ] && CFLAGS=-mavx2 make || make\n'),
         Example("FROM debian\nRUN i686-w64-mingw32-gcc -m64 -c x.c && install -m644 x.h /usr/include\n"),
     )
@@ -76,15 +96,20 @@ class X86Cflags(Rule):
         """One finding for each run of such options that stand beside each other."""
         if all(target.arch != ARM64.arch for target in facts.targets):
             return
-        flags = [flag for flag in build_flags(facts, X86_ONLY) if not _is_fine(facts, flag)]
+        flags = [flag for flag in build_flags(facts, f"{X86_ONLY}|{_SWITCHES}") if not _is_fine(facts, flag)]
         for group in _groups(document, flags):
             above = next(flag.instruction for flag in flags if flag.stage is group[0].stage)
             span = group[0].span.cover(group[-1].span)
             text = decode(span.of(document.source))
             yield self.finding(
                 span,
-                f"`{text}` is for x86 alone: on linux/arm64 the compiler does not know it and the build fails (`unrecognized "
-                "command-line option`). Say it for amd64 only.",
+                f"`{text}` is for x86 alone: on linux/arm64 "
+                + (
+                    "configure stops (`Need a version of gcc with -mavx`)"
+                    if text.startswith("--")
+                    else "the compiler does not know it and the build fails (`unrecognized command-line option`)"
+                )
+                + ". Say it for amd64 only.",
                 _fix(document, facts, group, span, text, above),
             )
 
@@ -92,7 +117,16 @@ class X86Cflags(Rule):
 def _is_fine(facts: Facts, flag: BuildFlag) -> bool:
     if not flag.stage.reached or flag.stage.kind is not PlatformKind.TARGET or facts.named_arch:
         return True
+    if flag.text.startswith("--") and not _of_fftw(facts, flag):
+        return True
     return why_fine(facts, flag.instruction, flag.span, flag.command) is not None
+
+
+def _of_fftw(facts: Facts, flag: BuildFlag) -> bool:
+    """Whether a switch is one of FFTW's configure: others pass over what the machine has not."""
+    if flag.command is None or flag.command.shell.name != "configure":
+        return False
+    return b"fftw" in flag.instruction.span.of(facts.lowered)
 
 
 def _groups(document: Document, flags: list[BuildFlag]) -> Iterator[list[BuildFlag]]:
