@@ -158,8 +158,10 @@ class FolderContext(Context):
     def _bytes(self, path: str, largest: int | None, count: int) -> bytes | None:
         """The first `count` bytes of a file that is not larger than `largest`."""
         try:
+            place = os.path.join(self.root, path)
+            os.lstat(place)  # most that is asked for is not there: the way to it need not be followed
             root = os.path.realpath(self.root)
-            real = os.path.realpath(os.path.join(root, path))
+            real = os.path.realpath(place)
             if os.path.commonpath((root, real)) != root:
                 return None
             # Not to hang on a pipe, nor to follow a link that was put there since.
