@@ -117,12 +117,17 @@ def declare_uname_word(
 
 
 def declare_spelling(
-    document: Document, facts: Facts, instruction: Instruction, amd64: str, arm64: str
+    document: Document,
+    facts: Facts,
+    instruction: Instruction,
+    amd64: str,
+    arm64: str,
+    step: str = "TARGET_ARCH",
 ) -> tuple[tuple[Edit, ...], str] | None:
     """Arguments that give a publisher's words for amd64 and arm64 where no shell is, and the expression to use.
 
     `${NAME/from/to}` where one of them is not Docker's; two steps where neither is, for BuildKit replaces one word at a
-    time. None where the frontend that the file asks for knows no such thing, or a variable of the step's name means
+    time: `step` is the variable between them. None where the frontend that the file asks for knows no such thing, or a variable of the step's name means
     something else.
     """
     if not all(_PLAIN.fullmatch(word) for word in (amd64, arm64)):
@@ -136,7 +141,7 @@ def declare_spelling(
         return declared, f"${{TARGETARCH/amd64/{amd64}}}"
     if amd64 == "amd64":
         return declared, f"${{TARGETARCH/arm64/{arm64}}}"
-    step, respelled = "TARGET_ARCH", f"${{TARGETARCH/amd64/{amd64}}}"
+    respelled = f"${{TARGETARCH/amd64/{amd64}}}"
     expression = f"${{{step}/arm64/{arm64}}}"
     held = facts.scope(instruction).get(step)
     if held is not None:
@@ -165,7 +170,7 @@ def _below_argument(document: Document, facts: Facts, instruction: Instruction) 
     return document.line_end(held.instruction.span.end)
 
 
-_PLAIN = regex(r"[\w.-]+")
+_PLAIN = regex(r"[\w./-]+")
 _OLD_FRONTEND = regex(
     r"docker/dockerfile(?:-upstream)?:(?:1\.[0-6](?![0-9])|0\.|experimental|master-experimental)"
 )

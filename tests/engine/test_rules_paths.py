@@ -107,6 +107,18 @@ def test_arm64_of_debian_has_no_lib64_to_copy(tmp_path: Path) -> None:
     assert "AP704" in {finding.code for finding in found}
 
 
+@pytest.mark.parametrize("goal", ["/lib64/", "/lib64/ld-linux-x86-64.so.2"])
+def test_the_loader_of_each_goes_where_its_programs_look(tmp_path: Path, goal: str) -> None:
+    write(
+        tmp_path,
+        f"FROM {BASE} AS build\nFROM scratch\nCOPY --from=build /lib64/ld-linux-x86-64.so.2 {goal}\n"
+        'COPY --from=build /lib/*-linux-gnu/libc.so.6 /lib/\nCOPY --from=build /bin/true /\nRUN ["/true"]\n',
+    )
+    assert_builds_for_amd64_alone(tmp_path)
+    mended(tmp_path, "AP704", Applicability.UNSAFE)
+    assert_builds_for_both(tmp_path)
+
+
 def test_a_missing_member_of_a_family_is_looked_for_in_the_registry(tmp_path: Path) -> None:
     write(tmp_path, f"FROM {BASE} AS archpatch-none-amd64\nFROM archpatch-none-${{TARGETARCH}}\n")
     assert build(tmp_path, AMD64).returncode == 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, Family, Written, written
-from archpatch.facts.written import why_arch_is_fine
-from archpatch.rewrite_paths import respelled_copy, uname_edits
+from archpatch.facts import Facts, Family, PlatformKind, Written, written
+from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.rewrite_paths import declare_spelling, respelled_copy, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
-from archpatch.text import Applicability, Fix
+from archpatch.text import Applicability, Edit, Fix
 
 _LOADERS = {
     "ld-linux-x86-64.so": "amd64",
@@ -17,6 +17,7 @@ _LOADERS = {
     "musl-x86_64": "amd64",
     "musl-aarch64": "arm64",
 }
+_GLIBC, _GLIBC_ARM64 = "lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"
 _MUSL = {"musl-x86_64": "x86_64", "musl-aarch64": "aarch64"}
 
 
@@ -30,9 +31,9 @@ class LoaderLiteral(Rule):
     alpine-glibc-hack.
 
     The fix writes `$(uname -m)` into names of musl in a RUN, which keeps amd64 as it is: safe. A COPY out of another stage
-    takes the word by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows: unsafe. There is none for glibc,
-    whose loader changes folder and name: stand on an image that has a C library (`gcr.io/distroless/cc`), or link
-    statically.
+    takes the word by `${NAME/from/to}`, which a frontend of 2023-11 or newer (1.7) knows: unsafe. So does a COPY of glibc's
+    loader to its own place, folder and all. Elsewhere there is none for glibc: stand on an image that has a C library
+    (`gcr.io/distroless/cc`), or link statically.
     """
 
     code, name, severity = "AP704", "loader-literal", Severity.WARNING
@@ -48,6 +49,14 @@ class LoaderLiteral(Rule):
             "FROM debian:bookworm AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n",
             "FROM debian:bookworm AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n",
             "A folder that Debian's arm64 does not have",
+        ),
+        Example(
+            "FROM debian:bookworm AS build\nFROM scratch\nCOPY --from=build /lib64/ld-linux-x86-64.so.2 /lib64/\n",
+            "FROM debian:bookworm AS build\nFROM scratch\nARG TARGETARCH\n"
+            "ARG LOADER=${TARGETARCH/amd64/lib64/ld-linux-x86-64.so.2}\n"
+            "COPY --from=build /${LOADER/arm64/lib/ld-linux-aarch64.so.1} /${LOADER/arm64/lib/ld-linux-aarch64.so.1}\n",
+            "glibc's, to where programs look for it",
+            applicability="unsafe",
         ),
         Example(
             "FROM debian\nRUN patchelf --set-interpreter /lib64/ld-linux-x86-64.so.2 /opt/tool\n",
@@ -86,7 +95,7 @@ class LoaderLiteral(Rule):
         for place in written(facts, *_LOADERS):
             text = next(name for name in _LOADERS if name in place.value)
             span = next(place.places(text), None)
-            if span is None or _is_hack(place, text):
+            if span is None or _is_hack(place, text) or _is_said_of_source(place, text):
                 continue
             arch = _LOADERS[text]
             if why_arch_is_fine(facts, arch, place.instruction, span, place.command) is not None:
@@ -112,6 +121,17 @@ def _is_hack(place: Written, text: str) -> bool:
     return text not in _MUSL or "libc.musl" in place.value
 
 
+def _is_said_of_source(place: Written, text: str) -> bool:
+    """Whether it is where a COPY puts glibc's loader: one finding on what it takes says it all."""
+    copy = place.instruction
+    return (
+        isinstance(copy, Copy)
+        and text not in _MUSL
+        and place.word is copy.destination
+        and any(text in source.value for source in copy.sources)
+    )
+
+
 def _is_debian_lib64(facts: Facts, place: Written) -> bool:
     """Whether a COPY takes /lib64 itself out of a stage or an image of Debian."""
     copy = place.instruction
@@ -126,11 +146,40 @@ def _is_debian_lib64(facts: Facts, place: Written) -> bool:
 
 
 def _fix(document: Document, facts: Facts, place: Written, text: str) -> Fix | None:
+    if isinstance(place.instruction, Copy):
+        edits = (
+            respelled_copy(document, facts, place, text)
+            if text in _MUSL
+            else _other_loader(document, facts, place)
+        )
+        return Fix("Copy the target's", edits, Applicability.UNSAFE) if edits else None
     if text not in _MUSL:
         return None
-    if isinstance(place.instruction, Copy):
-        copied = respelled_copy(document, facts, place, text)
-        return Fix("Copy the target's", copied, Applicability.UNSAFE) if copied else None
     edits = uname_edits(facts, place, text, _MUSL[text])
     safe = Applicability.SAFE if _LOADERS[text] == "amd64" else Applicability.UNSAFE
     return Fix("Ask the machine for its name", edits, safe) if edits else None
+
+
+def _other_loader(document: Document, facts: Facts, place: Written) -> tuple[Edit, ...]:
+    """The edits of a COPY that takes glibc's loader, and nothing else, to its own place; nothing for others.
+
+    Programs for arm64 ask for /lib/ld-linux-aarch64.so.1, whatever the distribution.
+    """
+    copy = place.instruction
+    if not isinstance(copy, Copy) or copy.json or copy.onbuild or copy.source_stage is None:
+        return ()
+    goal = copy.destination
+    if goal is None or [word.verbatim for word in copy.sources] != [f"/{_GLIBC}"]:
+        return ()
+    if goal.verbatim not in (f"/{_GLIBC}", "/lib64/") or not only_asked_for(facts, "amd64", "arm64"):
+        return ()
+    source = facts.stage_referred(copy.source_stage.value, numbers=True)
+    if any(one.kind is not PlatformKind.TARGET for one in (place.stage, source) if one is not None):
+        return ()
+    if source is not None and source.distro.family is Family.ALPINE:
+        return ()
+    chosen = declare_spelling(document, facts, copy, _GLIBC, _GLIBC_ARM64, "LOADER")
+    if chosen is None:
+        return ()
+    written_anew = f"/{chosen[1]}"
+    return (*chosen[0], *(Edit.replace(word.span, written_anew) for word in (*copy.sources, goal)))
