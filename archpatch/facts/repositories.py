@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -99,17 +100,44 @@ _BASEURL = regex(_BEGINS + r"baseurl\s*=\s*([^\s'\"\\]+)")
 def apt_sources(facts: Facts) -> Iterator[AptSource]:
     """Every entry of an apt source list that names its architectures."""
     for text in _texts(facts, b"arch=", b"Architectures:"):
-        for match in _DEB.finditer(text.value):
-            arches = tuple(re.split(r"[,\s]+", match[2].strip(",")))
-            if span := text.span(match.start(2), match.end(2)):
-                yield AptSource(text, arches, match[3].strip("'\""), span, text.span(*_option(match)))
-        for match in _DEB822.finditer(text.value):
-            uri = _URIS.search(text.value)
-            end = match.start(1) + len(match[1].rstrip())
-            if span := text.span(match.start(1), end):
-                line = text.value.find("\n", end) + 1
-                whole = text.span(match.start(), line) if text.body is not None and line else None
-                yield AptSource(text, tuple(match[1].split()), uri[1] if uri else "", span, whole)
+        yield from _sources_in(text)
+
+
+def copied_apt_sources(facts: Facts) -> Iterator[tuple[Path, AptSource]]:
+    """The same of the lists that COPY takes out of the build context, each with its file; its places are in there."""
+    for stage in facts.stages:
+        for copy in stage.body:
+            if not isinstance(copy, Copy) or copy.source_stage is not None or copy.onbuild:
+                continue
+            for word in copy.sources:
+                path = Path(word.value.lstrip("/"))
+                if path.suffix not in (".list", ".sources") or facts.context is None:
+                    continue
+                content = facts.context.read(path) or b""
+                text = Text(decode(content), copy, stage, None, body=Span(0, len(content)))
+                yield from ((path, source) for source in _sources_in(text))
+
+
+def _sources_in(text: Text) -> Iterator[AptSource]:
+    for match in _entries(_DEB, text):
+        arches = tuple(re.split(r"[,\s]+", match[2].strip(",")))
+        if span := text.span(match.start(2), match.end(2)):
+            yield AptSource(text, arches, match[3].strip("'\""), span, text.span(*_option(match)))
+    for match in _entries(_DEB822, text):
+        uri = _URIS.search(text.value)
+        end = match.start(1) + len(match[1].rstrip())
+        if span := text.span(match.start(1), end):
+            line = text.value.find("\n", end) + 1
+            whole = text.span(match.start(), line) if text.body is not None and line else None
+            yield AptSource(text, tuple(match[1].split()), uri[1] if uri else "", span, whole)
+
+
+def _entries(pattern: re.Pattern[str], text: Text) -> Iterator[re.Match[str]]:
+    """The places that fit; comments of a file left out."""
+    for match in pattern.finditer(text.value):
+        line = text.value.rfind("\n", 0, match.start()) + 1
+        if text.body is None or not text.value[line : match.start()].lstrip().startswith("#"):
+            yield match
 
 
 def _option(match: re.Match[str]) -> tuple[int, int]:
@@ -126,14 +154,14 @@ def _option(match: re.Match[str]) -> tuple[int, int]:
 def apt_addresses(facts: Facts) -> Iterator[Address]:
     """The address of every `deb` line; of `deb-src` lines not."""
     for text in _texts(facts, b"deb "):
-        for match in _ADDRESS.finditer(text.value) if "://" in text.value else ():
+        for match in _entries(_ADDRESS, text) if "://" in text.value else ():
             yield Address(text, match[1], match.start(1))
 
 
 def rpm_addresses(facts: Facts) -> Iterator[Address]:
     """The address of every repository that rpm's package managers are told of."""
     for text in _texts(facts, b"baseurl"):
-        for match in _BASEURL.finditer(text.value):
+        for match in _entries(_BASEURL, text):
             yield Address(text, match[1], match.start(1))
     for text in _texts(facts, b"repo", b"zypper"):
         shell = text.command.shell if text.command else None

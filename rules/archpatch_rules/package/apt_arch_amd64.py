@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archpatch.facts import Facts
-from archpatch.facts.repositories import Address, AptSource, Text, apt_addresses, apt_sources
+from archpatch.facts.repositories import (
+    Address,
+    AptSource,
+    Text,
+    apt_addresses,
+    apt_sources,
+    copied_apt_sources,
+)
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import declare_arg, substitute
-from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span
 from archpatch_rules.package.google_chrome import is_chrome
@@ -28,6 +35,8 @@ class AptArchAmd64(Rule):
     It is fine where the list names the other architecture too, in a branch that asks for the architecture, and where
     the list is made with `$(dpkg --print-architecture)`.
 
+    Lists that are copied out of the build context count too (`COPY docker.list /etc/apt/sources.list.d/`).
+
     The fix lets dpkg name the architecture; in a file that nothing is expanded in, it takes the option out: without it
     apt asks for the machine's own. It is safe for repositories that are known to have arm64. For those that are
     known to have none (Bazel, Microsoft Edge, MongoDB for Debian) there is none: the failure would only move. An address
@@ -35,7 +44,7 @@ class AptArchAmd64(Rule):
     """
 
     code, name, severity = "AP301", "apt-arch-amd64", Severity.ERROR
-    hints = ("arch=", "architectures:", "/amd64")
+    hints = ("arch=", "architectures:", "/amd64", ".list", ".sources")
     errors = ("E: Unable to locate package", "has no installation candidate")
     examples = (
         Example(
@@ -60,6 +69,18 @@ class AptArchAmd64(Rule):
             "FROM debian\nCOPY <<'EOF' /etc/apt/sources.list.d/x.list\n"
             "deb [signed-by=/x.gpg] https://apt.example.com stable main\nEOF\n",
             "In a file that is copied as it stands",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nCOPY apt/docker.list /etc/apt/sources.list.d/\n",
+            "FROM debian\nCOPY apt/docker.list /etc/apt/sources.list.d/\n",
+            "In a file of the build context",
+            files={
+                "apt/docker.list": "deb [arch=amd64 signed-by=/d.gpg] https://download.docker.com/linux/debian bookworm stable\n"
+            },
+            files_after={
+                "apt/docker.list": "deb [signed-by=/d.gpg] https://download.docker.com/linux/debian bookworm stable\n"
+            },
             applicability="unsafe",
         ),
         Example(
@@ -92,6 +113,11 @@ class AptArchAmd64(Rule):
             "FROM debian\nRUN echo 'deb [arch=amd64,arm64] https://apt.example.com stable main' > /etc/apt/x.list\n"
         ),
         Example(
+            "FROM debian\nCOPY <<'EOF' /etc/apt/sources.list.d/x.list\n"
+            "# deb [arch=amd64] https://apt.example.com stable main\nEOF\n",
+            title="A comment of the list",
+        ),
+        Example(
             'FROM debian\nRUN echo "deb [arch=$(dpkg --print-architecture)] https://apt.example.com s main" > /x.list\n'
         ),
         Example(
@@ -120,6 +146,32 @@ class AptArchAmd64(Rule):
                     source.span, _message(facts, source, missing), _fix(document, facts, source)
                 )
         yield from self._addresses(document, facts)
+        yield from self._copied(document, facts)
+
+    def _copied(self, document: Document, facts: Facts) -> Iterator[Finding]:
+        """One finding for each entry of a list that is copied out of the build context."""
+        concerned = list(stages(facts))
+        found = list(copied_apt_sources(facts))
+        named = {word for _, source in found for word in source.architectures}
+        for relative, source in found if not {"amd64", "arm64"} <= named else ():
+            missing, stage = _missing(facts, source), source.text.stage
+            if not missing or stage not in concerned or is_chrome(source.uri) or stage.why_fine is not None:
+                continue
+            path = document.path.parent / relative
+            without = facts.tables.repository_has_arm64(source.uri) is False or len(source.architectures) > 1
+            fix = (
+                None
+                if without or source.option is None
+                else Fix(
+                    "Leave the architecture to apt",
+                    (Edit.delete(source.option, path),),
+                    Applicability.UNSAFE,
+                )
+            )
+            copied = Related(source.text.instruction.keyword_span, "copied here")
+            yield self.finding(
+                source.span, _message(facts, source, missing), fix, related=(copied,), path=path
+            )
 
     def _addresses(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each address of a folder for amd64; entries that name architectures are told above."""
