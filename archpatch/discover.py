@@ -260,7 +260,7 @@ def walk_up(folder: Path) -> Iterator[Path]:
 def folders_up(folder: str) -> Iterator[str]:
     """`walk_up` of an absolute folder, in text: many files ask."""
     last = root_of(folder) or os.getcwd()
-    if os.path.commonpath((folder, last)) != last:
+    if not folder.startswith(last.rstrip(os.sep) + os.sep):
         last = folder
     while folder != last:
         yield folder
