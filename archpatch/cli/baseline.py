@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -47,6 +48,7 @@ def baseline(*, output: Path, **values: object) -> int:
     if not request.quiet:
         count = sum(1 for _ in result.entries)
         click.echo(f"{count} finding{'' if count == 1 else 's'} written to {safe(output)}")
+        click.echo(f"Next: {safe(shlex.join(['archpatch', 'check', '--baseline', str(output)]))}")
     return OK
 
 
