@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from archpatch.config import _READERS, Config, ConfigError, find, load
+from archpatch.config import _READERS, Config, ConfigError, Search, find, load
 from archpatch.platforms import Platform
 from archpatch.rule import Severity, Style
 
@@ -70,6 +70,21 @@ def test_the_nearest_file_counts_and_nothing_is_merged(repo: Path) -> None:
     assert find(repo / "src/web").style is Style.EXPLICIT
     write(repo / "src/.archpatch.toml", 'select = ["AP2"]')
     assert find(repo / "src/web") == Config(path=repo / "src/.archpatch.toml", select=("AP2",))
+
+
+def test_one_search_tells_every_folder_what_a_search_of_its_own_would(repo: Path) -> None:
+    (repo / "src/api").mkdir()
+    write(repo / "archpatch.toml", 'select = ["AP1"]')
+    write(repo / "src/web/archpatch.toml", 'select = ["AP2"]')
+    folders = [repo / "src/web", repo / "src/api", repo / "src", repo, repo.parent, repo / "src/web"]
+    search = Search()
+    assert [search.nearest(folder) for folder in folders] == [find(folder) for folder in folders]
+    write(repo / "src/api/archpatch.toml", "nonsense")
+    search = Search()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="is not TOML"):
+            search.nearest(repo / "src/api")
+    assert search.nearest(repo / "src").select == ("AP1",)
 
 
 def test_of_one_folder_the_plain_name_comes_first(repo: Path) -> None:
