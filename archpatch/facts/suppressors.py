@@ -66,7 +66,8 @@ _TRANSLATORS = frozenset(
 )
 _SPEAKERS = frozenset({"echo", "printf", ":", "LABEL"})
 _FOREIGN = regex(
-    r"windows|darwin|macos|osx|android|arm64-v8a|(?<!-linux-x86_64)\.exe\b|x64dbg|freebsd", re.IGNORECASE
+    r"windows|darwin|macos|osx|android(?!/repository/|-ndk-[$\w{}]+-linux)|arm64-v8a|(?<!-linux-x86_64)\.exe\b|x64dbg|freebsd",
+    re.IGNORECASE,
 )
 _TEXT_ONLY = frozenset({"LABEL", "MAINTAINER", "EXPOSE", "STOPSIGNAL"})
 _ARCH_NAME = regex(r"amd64|x86|x64|intel|64bit")

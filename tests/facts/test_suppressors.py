@@ -48,6 +48,9 @@ ENUMERATES, NOT_ARCH, FAMILY = (
     [
         ("FROM debian\nRUN make @amd64@\n", None),
         ("FROM debian\nCOPY bin/@amd64@/x /x\n", None),
+        # Android's: programs for the machine that builds, or files for telephones
+        ("FROM debian\nENV NDK=android-ndk-r13b-linux-@x86_64@\n", None),
+        ("FROM debian\nCOPY android/lib/@x86_64@/x.so /x.so\n", NOT_ARCH),
         # N1
         ('FROM debian\nARG TARGETARCH\nRUN case "$TARGETARCH" in amd64) make @x86_64@ ;; esac\n', GUARDED),
         ('FROM debian\nRUN if [ "$(uname -m)" = x86_64 ]; then make @amd64@; fi\n', GUARDED),

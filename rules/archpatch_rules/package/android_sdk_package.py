@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts
+from archpatch.facts import Command, Facts
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import ARM64
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -41,6 +41,11 @@ class AndroidSdkPackage(Rule):
             "FROM eclipse-temurin:17\nARG TOOLS=34.0.0\nRUN sdkmanager --install build-tools\\;${TOOLS}\n",
             "A version in a variable",
         ),
+        Example(
+            "FROM eclipse-temurin:17\nENV SDK=/opt/android\nRUN yes | $SDK/cmdline-tools/latest/bin/sdkmanager platform-tools\n",
+            "FROM eclipse-temurin:17\nENV SDK=/opt/android\nRUN yes | $SDK/cmdline-tools/latest/bin/sdkmanager platform-tools\n",
+            "In a folder that a variable names",
+        ),
         Example('FROM eclipse-temurin:17\nRUN sdkmanager --licenses && sdkmanager "platforms;android-34"\n'),
         Example(
             'FROM eclipse-temurin:17\nRUN if [ "$(uname -m)" = x86_64 ]; then sdkmanager "build-tools;34.0.0"; fi\n'
@@ -58,7 +63,7 @@ class AndroidSdkPackage(Rule):
             return
         for stage in stages(facts):
             for command in stage.commands_with("sdkmanager"):
-                if command.shell.name != "sdkmanager" or command.shell.has("--uninstall", "--list"):
+                if not _is_sdkmanager(command) or command.shell.has("--uninstall", "--list"):
                     continue
                 for word in command.shell.arguments:
                     if _NATIVE.match(word.prefix) is None:
@@ -70,3 +75,10 @@ class AndroidSdkPackage(Rule):
                             "installs it on arm64 too, where its programs end in `exec format error`.",
                         )
                     break
+
+
+def _is_sdkmanager(command: Command) -> bool:
+    """Whether it is called by its name, or by a path that begins with a variable: `$ANDROID_HOME/tools/bin/sdkmanager`."""
+    shell = command.shell
+    called = shell.words[len(shell.wrappers)].raw.strip('"') if len(shell.words) > len(shell.wrappers) else ""
+    return called.rpartition("/")[2] == "sdkmanager"
