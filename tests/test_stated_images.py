@@ -26,6 +26,9 @@ RULES = tuple(rule for rule in load() if rule.code == "AP204")
         ("mcr.microsoft.com/azure-functions/python:4-python3.11", False),
         ("gvenzl/oracle-xe:21-slim", True),
         ("gvenzl/oracle-free:23-slim", False),
+        ("openjdk:11-jdk-alpine", True),
+        ("openjdk:11-jdk", False),
+        ("openjdk:8-jdk-alpine", False),
     ],
 )
 def test_an_image_lacks_arm64_before_the_version_that_its_publisher_names(image: str, lacks: bool) -> None:

@@ -24,8 +24,8 @@ _MINICONDA = _Stated("the publisher's images have arm64 since 4.10.3", (4, 10, 3
 # Images outside of Docker's official ones. Sources: the publishers' pages; CM2Walki/steamcmd#43;
 # osrf/docker_images#729 and #851; postgis/docker-postgis#371; pytorch/pytorch#145716; anaconda/docker-images#209;
 # Azure/azure-functions-docker#224 and #402; browserless/browserless#3914; gvenzl/oci-oracle-xe#44;
-# hashicorp/terraform#32747; nextcloud/notify_push#157; NVIDIA/nvidia-docker#1290; puppeteer/puppeteer#10858;
-# SeleniumHQ/docker-selenium#3187 (2026).
+# docker-library/docs#2243; hashicorp/terraform#32747; nextcloud/notify_push#157; NVIDIA/nvidia-docker#1290;
+# puppeteer/puppeteer#10858; SeleniumHQ/docker-selenium#3187 (2026).
 _STATED = {
     "cm2network/steamcmd": _Stated("Valve's steamcmd is made for x86"),
     "continuumio/anaconda3": _Stated("the publisher's images have arm64 since 2021.05", (2021, 5)),
@@ -52,6 +52,8 @@ _STATED = {
     "selenium/standalone-chrome": _SELENIUM,
     "wnameless/oracle-xe-11g-r2": _ORACLE,
 }
+# The list of official images has it no longer: Alpine's were early builds of the port to musl, for x86-64.
+_OPENJDK_11 = regex(r"11(?:-ea(?:-\d+)?)?(?:-jdk)?-alpine(?:3\.\d+)?")
 _VERSION = regex(r"\d+(?:\.\d+)+")
 
 
@@ -62,6 +64,8 @@ def why_no_arm64(facts: Facts, ref: ImageRef) -> str | None:
     stated = _STATED.get(ref.name)
     if stated is not None:
         return stated.reason if _is_before(ref.tag or "", stated.before) else None
+    if ref.official and ref.name == "openjdk" and _OPENJDK_11.fullmatch(ref.tag or ""):
+        return "the publisher built Java 11 on Alpine for amd64 alone"
     if ref.official and facts.tables.image_lacks_arm64(ref.name, ref.tag or "latest"):
         return "declared in the list of official images, not measured"
     return None
