@@ -64,6 +64,7 @@ class Settings:
         self.by_name: dict[str, list[Setting]] = {}
         self.loops: list[Span] = []
         self.functions: list[Span] = []
+        self.own: set[str] = set()  # the names of the functions
         self._regions: dict[int, Span] = {}
         self._walk(script.body, None)
         for assign in script.assigns:
@@ -118,6 +119,7 @@ class Settings:
                 self._walk(node.body, node.body.span)
             case Function():
                 self.functions.append(node.span)
+                self.own.add(node.name)
                 self._walk(node.body, node.body.span)
             case Group():
                 self._walk(node.body, node.body.span if node.subshell else region)
@@ -183,6 +185,8 @@ class Shell:
         origin = origin_of_script(script, {})
         if origin is None or origin.translated or len(script.commands) != 1:
             return UNKNOWN
+        if script.commands[0].name in self.settings.own:
+            return UNKNOWN  # `arch() { ... }`: a function, no program
         platform = self.target if origin.selector is Selector.XX else self.host
         if origin.selector is Selector.GO and self.scope.get("GOARCH") is not None:
             return self.scope.value("GOARCH")

@@ -80,6 +80,12 @@ class DownloadSpelling(Rule):
             "curl -fsSLO https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-$ARCH\n",
         ),
         Example(
+            "FROM debian\n"
+            "RUN arch() { case $(uname -m) in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac; } && "
+            "curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/$(arch)/kubectl\n",
+            title="A function of that name",
+        ),
+        Example(
             "FROM debian\nRUN curl -fsSLO https://download.docker.com/linux/static/stable/$(uname -m)/docker-27.0.1.tgz\n",
         ),
     )

@@ -69,6 +69,11 @@ class BaseWithoutArm64(Rule):
             "FROM continuumio/miniconda3:4.9.2\n",
             "An old version of another publisher's image",
         ),
+        Example(
+            "FROM docker.elastic.co/kibana/kibana:7.5.0\n",
+            "FROM docker.elastic.co/kibana/kibana:7.5.0\n",
+        ),
+        Example("FROM docker.elastic.co/elasticsearch/elasticsearch:8.13.4\n"),
         Example("FROM continuumio/miniconda3:23.5.2-0\nFROM continuumio/miniconda3\n"),
         Example("FROM openjdk:17-slim\n"),
         Example("FROM mysql:5.7\n", title="arm64 is not asked for", platforms=("linux/amd64",)),

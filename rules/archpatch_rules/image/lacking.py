@@ -21,6 +21,7 @@ _CHROME = _Stated("it stands on Google's Chrome for amd64")
 _SELENIUM = _Stated("the publisher's images with Chrome have arm64 since 2026", (4, 40))
 _FUNCTIONS = _Stated("versions 2 and 3 of Azure Functions have images for amd64 alone", (4, 0))
 _MINICONDA = _Stated("the publisher's images have arm64 since 4.10.3", (4, 10, 3))
+_ELASTIC = _Stated("Elastic has no images for arm64 before 7.8", (7, 8))
 # Images outside of Docker's official ones. Sources: the publishers' pages; CM2Walki/steamcmd#43;
 # osrf/docker_images#729 and #851; postgis/docker-postgis#371; pytorch/pytorch#145716; anaconda/docker-images#209;
 # Azure/azure-functions-docker#224 and #402; browserless/browserless#3914; gvenzl/oci-oracle-xe#44;
@@ -31,6 +32,12 @@ _STATED = {
     "continuumio/anaconda3": _Stated("the publisher's images have arm64 since 2021.05", (2021, 5)),
     "continuumio/miniconda": _Stated("the publisher's images have arm64 for Python 3 alone"),
     "continuumio/miniconda3": _MINICONDA,
+    "docker.elastic.co/elasticsearch/elasticsearch": _ELASTIC,
+    "docker.elastic.co/elasticsearch/elasticsearch-oss": _ELASTIC,
+    "docker.elastic.co/kibana/kibana": _ELASTIC,
+    "docker.elastic.co/kibana/kibana-oss": _ELASTIC,
+    "docker.elastic.co/logstash/logstash": _ELASTIC,
+    "docker.elastic.co/logstash/logstash-oss": _ELASTIC,
     "ekidd/rust-musl-builder": _Stated("the publisher builds it for amd64 alone"),
     "ghcr.io/browserless/chrome": _CHROME,
     "ghcr.io/puppeteer/puppeteer": _CHROME,
