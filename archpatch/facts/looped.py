@@ -16,16 +16,22 @@ from archpatch.syntax.shell import (
     Function,
     Group,
     If,
+    Literal,
     Loop,
     Node,
     Param,
+    Part,
     Pipeline,
+    Quote,
     Sequence,
     ShellWord,
 )
+from archpatch.text import Span, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
+
+_PIECE = regex(r"([^\s()]+)|[\s()]+")
 
 
 def each_item(
@@ -48,8 +54,49 @@ def _items_of(command: Command, word: ShellWord) -> tuple[tuple[Param, ShellWord
     for loop in reversed(inside):
         for param in params:
             if param.name == loop.variable:
-                return tuple((param, item) for item in loop.values if arch_words(item.raw))
+                values = (item for value in loop.values for item in _spread(command, value))
+                return tuple((param, item) for item in values if arch_words(item.raw))
     return ()
+
+
+def _spread(command: Command, word: ShellWord) -> tuple[ShellWord, ...]:
+    """The words of an array that `"${files[@]}"` names; any other word stands for itself."""
+    match word.parts:
+        case (Param(name=name, operator="[", operand=(Literal(text="@]" | "*]"),)),):
+            before = [
+                assign.value
+                for assign in command.script.assigns
+                if assign.name == name and assign.value is not None and assign.span.end <= word.span.start
+            ]
+            if len(before) == 1 and before[0].raw.startswith("("):
+                return tuple(_words_of(before[0]))
+    return (word,)
+
+
+def _words_of(array: ShellWord) -> Iterator[ShellWord]:
+    """The words of an array, which as written is one: `(a "b c")`."""
+    parts: list[Part] = []
+    for part in array.parts:
+        exact = isinstance(part, Literal) and len(part.span) == len(encode(part.text))
+        if (
+            not isinstance(part, Literal)
+            or part.quote is not Quote.NONE
+            or not (exact or part.text.isspace())
+        ):
+            parts.append(part)
+            continue
+        for found in _PIECE.finditer(part.text):
+            start = part.span.start + len(encode(part.text[: found.start()]))
+            if found[1]:
+                parts.append(Literal(Span(start, start + len(encode(found[1]))), found[1], part.quote))
+            elif parts:
+                yield _joined(parts)
+                parts = []
+
+
+def _joined(parts: list[Part]) -> ShellWord:
+    raw = "".join(part.text if isinstance(part, Literal) else "$" for part in parts)
+    return ShellWord(parts[0].span.cover(parts[-1].span), tuple(parts), raw)
 
 
 def _trace_item(

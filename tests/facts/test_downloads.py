@@ -103,6 +103,11 @@ def test_the_architecture_is_found_where_it_is_written(text: str, expected: list
         ('for f in yq_linux_amd64 notes; do curl -O "https://example.com/$f"; done', ["amd64"]),
         ("for f in a b; do for g in x-amd64; do wget https://example.com/$f/$g; done; done", ["amd64"]),
         ("if true; then for f in x-amd64; do wget https://example.com/$f; done; fi", ["amd64"]),
+        (
+            'l=(a-amd64 "b-$V-amd64" \'c-amd64\' a-amd64b); for f in "${l[@]}"; do wget "https://example.com/$f"; done',
+            ["amd64", "amd64", "amd64"],
+        ),
+        ('l=(); l+=(a-amd64); for f in "${l[@]}"; do wget "https://example.com/$f"; done', []),
         ("for f in a-amd64; do :; done; wget https://example.com/$f", []),
         ("for f in a-amd64; do echo https://example.com/$f; done", []),
         ("for f in a b; do wget https://example.com/$f; done", []),
@@ -112,6 +117,8 @@ def test_the_architecture_is_found_where_it_is_written(text: str, expected: list
         "names",
         "the inner loop",
         "in a branch",
+        "an array",
+        "an array that grows",
         "behind the loop",
         "not fetched",
         "no architecture",
@@ -122,7 +129,10 @@ def test_a_loop_fetches_each_of_its_items(body: str, expected: list[str]) -> Non
 
 
 def test_a_loop_over_both_architectures_names_each_beside_the_other() -> None:
-    found = downloads("RUN for f in jq-amd64 jq-arm64; do wget https://example.com/$f; done")
+    loop = downloads("RUN for f in jq-amd64 jq-arm64; do wget https://example.com/$f; done")
+    array = downloads('RUN l=(jq-amd64 jq-arm64); for f in "${l[@]}"; do wget "https://example.com/$f"; done')
+    found = (*loop, *array)
+    assert len([one for one in found if one.tokens]) == 2
     assert all(why_download_is_fine(one.stage.facts, one) for one in found if one.tokens)
 
 

@@ -112,6 +112,15 @@ class DownloadArch(Rule):
             title="In a loop",
         ),
         Example(
+            'FROM debian\nSHELL ["/bin/bash", "-c"]\nRUN files=(helm-v3.15.0-linux-amd64 "helm-v3.16.0-linux-amd64") \\\n'
+            '    && for file in "${files[@]}"; do curl -fsSLO "https://get.helm.sh/$file.tar.gz"; done\n',
+            'FROM debian\nSHELL ["/bin/bash", "-c"]\nARG TARGETARCH\n'
+            'RUN files=(helm-v3.15.0-linux-${TARGETARCH} "helm-v3.16.0-linux-${TARGETARCH}") \\\n'
+            '    && for file in "${files[@]}"; do curl -fsSLO "https://get.helm.sh/$file.tar.gz"; done\n',
+            applicability="safe",
+            title="Out of an array",
+        ),
+        Example(
             "FROM debian\n"
             'RUN case "$(uname -m)" in \\\n'
             "      x86_64) curl -fsSLO https://dl.k8s.io/release/v1.30.0/bin/linux/amd64/kubectl ;; \\\n"
