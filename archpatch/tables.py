@@ -21,6 +21,7 @@ _HEADER = "# archpatch table: "
 NAMES = (
     "downloads",
     "images-without-arm64",
+    "publishers-images",
     "debian-without-arm64",
     "packages-without-arm64",
     "apt-repositories",
@@ -164,6 +165,11 @@ class Tables(Struct, frozen=True, dict=True):
             for table in self.named("images-without-arm64")
             for row in table.get(name)
         )
+
+    def publishers_image(self, name: str) -> Row | None:
+        """The row of an image that is no official one (columns `image since reason source`), by its familiar name."""
+        rows = (row for table in self.named("publishers-images") for row in table.get(name))
+        return next(rows, None)
 
     @cached_property
     def deb_names(self) -> frozenset[str]:

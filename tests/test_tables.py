@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from archpatch.assets import UNKNOWN, Asset, fits, keys
+from archpatch.checking import Settings
 from archpatch.engine import check
 from archpatch.platforms import ARCHES
 from archpatch.registry import load
@@ -192,6 +193,40 @@ def test_images_and_packages_without_arm64_are_found_by_name() -> None:
     assert row is not None
     assert row["note"]
     assert tables.package_lacks_arm64("apt", "mkl") is None
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        pytest.param("registry.example/team/base:2.1", "our own build", id="before the first version"),
+        pytest.param("registry.example/team/base:3.0-slim", None, id="from it on"),
+        pytest.param("registry.example/team/base", None, id="without a version"),
+        pytest.param("registry.example/team/old:9.9", "amd64 machines alone", id="none has it"),
+        pytest.param("osrf/ros:humble", "the publisher builds it for amd64 alone", id="a built-in row"),
+        pytest.param("osrf/rosy:humble", None, id="another name"),
+    ],
+)
+def test_an_image_of_a_publisher_is_known_by_a_table_of_the_user_s_too(
+    tmp_path: Path, image: str, said: str | None
+) -> None:
+    path = tmp_path / "own.tsv"
+    path.write_text(
+        "# archpatch table: publishers-images\n# columns: image since reason source\n"
+        "registry.example/team/base\t>=3.0\tour own build\tus\nregistry.example/team/old\t\tamd64 machines alone\tus\n"
+    )
+    document = parse(f"FROM {image}\n".encode())
+    found = check(document, load(), Settings(tables=Tables((path,)))).findings
+    told = [finding.message for finding in found if finding.code == "AP204"]
+    assert bool(told) == (said is not None)
+    assert said is None or said in told[0]
+
+
+def test_every_publisher_s_image_says_why_and_by_whom() -> None:
+    for row in builtin("publishers-images"):
+        assert re.fullmatch(r"(?:>=\d+(?:\.\d+)*)?", row["since"])
+        assert row["reason"]
+        assert row["source"]
+        assert ":" not in row["image"].rpartition("/")[2]
 
 
 def test_the_example_of_the_manual_is_a_table_that_wins(tmp_path: Path) -> None:
