@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, StageFacts
+from archpatch.facts import Command, Facts, PlatformKind, StageFacts
+from archpatch.facts.compiles import compiled_by
 from archpatch.rewrite import insert_before
 from archpatch.rule import Example, Finding, Rule, Severity, Style
 from archpatch.syntax.tree import Arg, Document
@@ -26,6 +27,8 @@ _COMPILERS = frozenset(
         "cargo",
     ]
 )
+# What compilers that an image brings along are called by.
+_CALLED = ("gcc", "g++", "clang", "cc ", "rustc", "cargo", "cmake", "make", "swift build", "ghc", "gfortran")
 
 
 class ImplicitTargetPlatform(Rule):
@@ -43,7 +46,7 @@ class ImplicitTargetPlatform(Rule):
 
     code, name, severity = "AP109", "implicit-target-platform", Severity.NOTE
     style = Style.EXPLICIT
-    hints = tuple(sorted(_COMPILERS))
+    hints = tuple(sorted({*_COMPILERS, *_CALLED}))
     examples = (
         Example(
             "FROM python:3.12-alpine AS base\nFROM base AS builder\nRUN apk add --no-cache g++ && pip install grpcio\n"
@@ -52,6 +55,18 @@ class ImplicitTargetPlatform(Rule):
             "RUN apk add --no-cache g++ && pip install grpcio\nFROM base\nCOPY --from=builder /usr/local /usr/local\n",
             style=Style.EXPLICIT,
             applicability="safe",
+        ),
+        Example(
+            "FROM rust:1.80\nRUN cargo build --release\n",
+            "ARG TARGETPLATFORM\nFROM --platform=$TARGETPLATFORM rust:1.80\nRUN cargo build --release\n",
+            "With the image's own compiler",
+            style=Style.EXPLICIT,
+            applicability="safe",
+        ),
+        Example(
+            "FROM golang:1.23\nRUN go build -o /app .\n",
+            title="Go needs none of the image",
+            style=Style.EXPLICIT,
         ),
         Example("FROM python:3.12-alpine\nRUN pip install flask\n", title="Nothing is compiled"),
         Example(
@@ -94,6 +109,13 @@ def _declared(document: Document) -> bool:
 
 def _compiles(stage: StageFacts) -> bool:
     installs = stage.installs_by(known=_COMPILERS)
-    return any(not install.names.isdisjoint(_COMPILERS) for install in installs) or any(
-        _compiles(child) for child in stage.children
+    return (
+        any(not install.names.isdisjoint(_COMPILERS) for install in installs)
+        or any(_is_native(command) for command in stage.commands_with(*_CALLED))
+        or any(_compiles(child) for child in stage.children)
     )
+
+
+def _is_native(command: Command) -> bool:
+    """Whether a command of the image's own compiles for it; Go does so for whatever it is told, with no C library."""
+    return command.shell.name != "go" and compiled_by(command) is not None
