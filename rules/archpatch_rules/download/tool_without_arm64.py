@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
+from archpatch_rules.download.chromium import chromium_instead
 from archpatch_rules.download.which import Pitfall, downloads, lacking
 
 
@@ -17,8 +18,10 @@ class ToolWithoutArm64(Rule):
 
     It is fine in a branch for amd64 alone.
 
-    There is no fix: another tool, the distribution's package or a build from source must take its place. A tool whose
-    output has no architecture may stay in a stage that is pinned to amd64.
+    On Debian Chromium takes the place of Chrome where a RUN fetches and installs its package, and other architectures than
+    amd64 are built; unsafe, for it is another program. Else there is no fix: another tool, the distribution's package or a
+    build from source must take its place. A tool whose output has no architecture may stay in a stage that is pinned to
+    amd64.
     """
 
     code, name, severity = "AP405", "tool-without-arm64", Severity.WARNING
@@ -30,6 +33,20 @@ class ToolWithoutArm64(Rule):
             "RUN curl -fsSLO https://chromedriver.storage.googleapis.com/114.0.5735.90/chromedriver_linux64.zip\n",
             "FROM debian\n"
             "RUN curl -fsSLO https://chromedriver.storage.googleapis.com/114.0.5735.90/chromedriver_linux64.zip\n",
+        ),
+        Example(
+            "FROM node:22\n"
+            "RUN apt-get update && wget https://dl.google.com/linux/direct/google-chrome-stable_current_amd64.deb \\\n"
+            " && apt-get install -y ./google-chrome-stable_current_amd64.deb && rm google-chrome-stable_current_amd64.deb\n"
+            "ENV CHROME_BIN=/usr/bin/google-chrome\n",
+            "FROM node:22\n"
+            'RUN apt-get update && if [ "$(dpkg --print-architecture)" = amd64 ]; then '
+            "wget https://dl.google.com/linux/direct/google-chrome-stable_current_amd64.deb \\\n"
+            " && apt-get install -y ./google-chrome-stable_current_amd64.deb && rm google-chrome-stable_current_amd64.deb; "
+            "else apt-get install -y chromium && ln -s chromium /usr/bin/google-chrome; fi\n"
+            "ENV CHROME_BIN=/usr/bin/google-chrome\n",
+            "Debian's Chromium stands in for Chrome, where it is called for too",
+            applicability="unsafe",
         ),
         Example(
             "FROM debian\n"
@@ -49,4 +66,5 @@ class ToolWithoutArm64(Rule):
                 download.span,
                 f"No build of {asset.tool} for {' or '.join(gone)} is known."
                 + (f" {asset.note[:1].upper()}{asset.note[1:]}." if asset.note else ""),
+                chromium_instead(document, download),
             )
