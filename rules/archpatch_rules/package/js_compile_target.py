@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.written import only_asked_for
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import arch_case, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -75,6 +76,12 @@ class JsCompileTarget(Rule):
             applicability="safe",
         ),
         Example(
+            "FROM node:18\nRUN npx pkg -t node18-linux-x64 .\n",
+            "FROM node:18\nRUN npx pkg -t node18-linux-x64 .\n",
+            "For a platform that is spelled by no convention",
+            platforms=("linux/amd64", "linux/arm/v7"),
+        ),
+        Example(
             "FROM node:18-alpine\nRUN npx pkg . --targets node18-alpine-x64\n",
             "FROM node:18-alpine\nRUN npx pkg . --targets node18-alpine-x64\n",
             "Of musl there may be none for arm64",
@@ -122,8 +129,8 @@ def _targets(command: Command) -> Iterator[tuple[ShellWord, ArchWord, Span]]:
 def _fix(
     document: Document, facts: Facts, command: Command, word: ShellWord, found: ArchWord, span: Span
 ) -> Fix | None:
-    if found.text not in _ARM64 or "alpine" in word.raw:
-        return None
+    if found.text not in _ARM64 or "alpine" in word.raw or not only_asked_for(facts, "amd64", "arm64"):
+        return None  # each tool spells others in its own way, or has none
     level = word.find(f"{found.text}-baseline") or word.find(f"{found.text}-modern")  # bun's: of x64 alone
     text = decode(level.of(document.source)) if level is not None else found.text
     span = level or span
