@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "archpatch").rglob("*.py"))
 PACK = sorted((ROOT / "rules").rglob("*.py"))
 
-# From the ground up; modules of one floor may import each other. `rewrite` also means `rewrite_...`.
+# From the ground up; modules of one floor may import each other.
 FLOORS = (
     ("text", "platforms"),
     ("syntax", "ignorefiles", "assets"),
@@ -74,7 +74,7 @@ def _imports(path: Path) -> Iterator[str]:
 def floor(module: str) -> int | None:
     """The floor of `archpatch.NAME...`; None for the package itself."""
     parts = module.split(".")
-    return LEVEL.get(parts[1].split("_")[0]) if parts[0] == "archpatch" and len(parts) > 1 else None
+    return LEVEL.get(parts[1]) if parts[0] == "archpatch" and len(parts) > 1 else None
 
 
 def name(path: Path) -> str:
@@ -83,7 +83,7 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_a_module_imports_from_floors_below_only(path: Path) -> None:
-    own = name(path).split("/")[0].split("_")[0] or "__main__"
+    own = name(path).split("/")[0]
     if name(path) == "__init__":
         return
     assert own in LEVEL, f"{own} has no floor yet"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, PlatformKind, StageFacts
 from archpatch.facts.programs import program_arch
-from archpatch.rewrite_paths import name_edits
+from archpatch.rewrite.paths import name_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Edit, Fix

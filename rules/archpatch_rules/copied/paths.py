@@ -12,8 +12,8 @@ from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import ArchWord, Convention, arch_words
 from archpatch.rewrite import substitute_word
-from archpatch.rewrite_added import call_by_plain_name, plain_name
-from archpatch.rewrite_paths import declare_spelling, name_edits
+from archpatch.rewrite.added import call_by_plain_name, plain_name
+from archpatch.rewrite.paths import declare_spelling, name_edits
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 

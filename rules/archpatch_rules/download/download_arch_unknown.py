@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts
-from archpatch.rewrite_downloads import Words, guessed_words, respell, table_words
+from archpatch.rewrite.downloads import Words, guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch_rules.download.which import Pitfall, downloads

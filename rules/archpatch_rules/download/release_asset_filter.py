@@ -8,7 +8,7 @@ from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import arch_case, declare_arg, substitute
-from archpatch.rewrite_downloads import convention_of
+from archpatch.rewrite.downloads import convention_of
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Download, Facts
 from archpatch.facts.origins import piece_at
 from archpatch.rewrite import arch_case, substitute
-from archpatch.rewrite_coupled import coupled, elsewhere
+from archpatch.rewrite.coupled import coupled, elsewhere
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Run

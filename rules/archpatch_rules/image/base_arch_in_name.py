@@ -8,7 +8,7 @@ from archpatch.facts import Facts, ImageUse, ImageUseKind, Variable, VariableKin
 from archpatch.facts.values import names_in
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import attached_start
-from archpatch.rewrite_stages import counts_stages
+from archpatch.rewrite.stages import counts_stages
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document, From
 from archpatch.text import Applicability, Edit, Fix, decode, regex

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
 from archpatch.platforms import Convention, arch_words
-from archpatch.rewrite_downloads import guessed_words, respell, table_words
+from archpatch.rewrite.downloads import guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix

@@ -9,7 +9,7 @@ from archpatch.facts import Facts, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import declare_arg
-from archpatch.rewrite_paths import substitute_written
+from archpatch.rewrite.paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Fix, Span, encode, regex

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from archpatch.facts import Download, Facts, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.rewrite import arch_case
-from archpatch.rewrite_paths import substitute_written
+from archpatch.rewrite.paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Run
 from archpatch.text import Applicability, Edit, Fix, Span, decode, regex

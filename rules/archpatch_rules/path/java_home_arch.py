@@ -8,7 +8,7 @@ from archpatch.facts import Facts, Family, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
 from archpatch.platforms import arch_of
 from archpatch.rewrite import declare_arg
-from archpatch.rewrite_paths import substitute_written
+from archpatch.rewrite.paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Edit, Fix, Span, regex

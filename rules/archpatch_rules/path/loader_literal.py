@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
 from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.rewrite_paths import declare_spelling, respelled_copy, uname_edits
+from archpatch.rewrite.paths import declare_spelling, respelled_copy, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Edit, Fix

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts, Written, written
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import arch_of
-from archpatch.rewrite_paths import uname_edits
+from archpatch.rewrite.paths import uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Edit, Fix, Span, regex

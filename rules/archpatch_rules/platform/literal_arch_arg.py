@@ -18,7 +18,7 @@ from archpatch.facts import (
 from archpatch.facts.arch_values import arch_value
 from archpatch.platforms import AMD64, ARM64, ArchWord
 from archpatch.rewrite import declare_arg, substitute, substitute_word
-from archpatch.rewrite_paths import declare_spelling, replaces_words
+from archpatch.rewrite.paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Flag, Instruction, Word

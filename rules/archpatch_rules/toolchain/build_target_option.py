@@ -12,7 +12,7 @@ from archpatch.facts.assigned import Assigned, assigned
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64
 from archpatch.rewrite import arch_case, put
-from archpatch.rewrite_paths import declare_spelling
+from archpatch.rewrite.paths import declare_spelling
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Instruction, Run, Word

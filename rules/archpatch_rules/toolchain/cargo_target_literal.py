@@ -11,7 +11,7 @@ from archpatch.facts.origins import piece_at, text_of, trace
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import arch_case, substitute
-from archpatch.rewrite_paths import respelled_copy, respelled_value
+from archpatch.rewrite.paths import respelled_copy, respelled_value
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Env, Instruction, Run

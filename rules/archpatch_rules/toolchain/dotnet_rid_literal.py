@@ -8,7 +8,7 @@ from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.dotnet import Runtime, runtimes, sdk_version
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
-from archpatch.rewrite_paths import declare_spelling
+from archpatch.rewrite.paths import declare_spelling
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word

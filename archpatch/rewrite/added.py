@@ -8,8 +8,8 @@ from archpatch.facts import Download, Facts, PlatformKind, StageFacts
 from archpatch.facts.written import only_asked_for, written
 from archpatch.platforms import AMD64, ARM64
 from archpatch.rewrite import declare_arg, substitute_word
-from archpatch.rewrite_paths import declare_spelling
-from archpatch.rewrite_stages import may_be_folder, mentioned
+from archpatch.rewrite.paths import declare_spelling
+from archpatch.rewrite.stages import may_be_folder, mentioned
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Edit, Span, encode
 

@@ -20,7 +20,7 @@ from archpatch.rewrite import (
     substitute,
     substitute_word,
 )
-from archpatch.rewrite_names import (
+from archpatch.rewrite.names import (
     clusters,
     joined_before,
     named_in,
@@ -30,7 +30,7 @@ from archpatch.rewrite_names import (
     same_folder,
     spelled_out,
 )
-from archpatch.rewrite_paths import declare_spelling
+from archpatch.rewrite.paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word

@@ -23,12 +23,12 @@ from archpatch.rewrite import (
     substitute,
     substitute_word,
 )
-from archpatch.rewrite_added import fetch_by_docker_name, fetch_under_one_name
-from archpatch.rewrite_coupled import coupled, elsewhere, in_destination, others_of
-from archpatch.rewrite_names import clusters
-from archpatch.rewrite_paths import declare_spelling
-from archpatch.rewrite_stages import fetch_stages
-from archpatch.rewrite_unnamed import unnamed_name
+from archpatch.rewrite.added import fetch_by_docker_name, fetch_under_one_name
+from archpatch.rewrite.coupled import coupled, elsewhere, in_destination, others_of
+from archpatch.rewrite.names import clusters
+from archpatch.rewrite.paths import declare_spelling
+from archpatch.rewrite.stages import fetch_stages
+from archpatch.rewrite.unnamed import unnamed_name
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Run, Word
 from archpatch.text import Applicability, Edit, Fix, agree, encode, regex

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archpatch.text import Applicability
-from tests.test_rewrite_downloads import codes, fixed
+from tests.rewrite.test_downloads import codes, fixed
 
 NINJA = "https://github.com/ninja-build/ninja/releases/download/v1.12.1/ninja-linux"
 K3S = "https://github.com/k3s-io/k3s/releases/download/v1.30.0/k3s"
