@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -242,6 +243,17 @@ class StageFacts(Contents):
     def copies_out(self) -> tuple[CopyOut, ...]:
         """What other stages take from it, in the order of the file."""
         return self.facts.copies.get(self.index, ())
+
+    def descendants(self) -> Iterator[StageFacts]:
+        """The stages that stand on it, directly or on each other, the nearest first and each once."""
+        seen: set[int] = set()
+        pending = deque([self])
+        while pending:  # no recursion, however long the chain
+            for child in pending.popleft().children:
+                if child.index not in seen:
+                    seen.add(child.index)
+                    pending.append(child)
+                    yield child
 
     @cached_property
     def feeds(self) -> tuple[StageFacts, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from archpatch.facts import CopyOut, Facts, ImageUse, PlatformKind, StageFacts
 from archpatch.syntax.tree import Run
 from archpatch.text import Applicability, Edit, Fix, decode, regex
@@ -36,16 +34,10 @@ def off_alpine(facts: Facts, use: ImageUse) -> Fix | None:
     other = _ALPINE.sub("", tag)
     if other == tag or "alpine" in other or facts.tables.image_lacks_arm64(ref.name, other):
         return None
-    if stage.kind is not PlatformKind.TARGET or not all(map(_is_plain, _standing_on(stage))):
+    if stage.kind is not PlatformKind.TARGET or not all(map(_is_plain, (stage, *stage.descendants()))):
         return None
     title = f"Take {ref.name}:{other}, which is not made for Alpine"
     return Fix(title, (Edit.replace(span, other),), Applicability.UNSAFE)
-
-
-def _standing_on(stage: StageFacts) -> Iterator[StageFacts]:
-    yield stage
-    for child in stage.children:
-        yield from _standing_on(child)
 
 
 def _is_plain(stage: StageFacts) -> bool:

@@ -92,10 +92,11 @@ class BuildArchInTargetStage(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each argument of a stage, at its first use."""
+        aware = _aware(facts)
         for stage in facts.stages:
             if stage.kind is not PlatformKind.TARGET or not stage.reached or outputs_run_anywhere(stage):
                 continue
-            if any(use for one in (stage, *_built_on(stage)) for use in _uses(facts, one, _AWARE)):
+            if stage.index in aware:
                 continue  # it looks at both, and knows why
             for name, target in _TARGET.items():
                 uses = list(_uses(facts, stage, frozenset({name})))
@@ -107,6 +108,19 @@ class BuildArchInTargetStage(Rule):
                         f"platform gets files for the wrong machine (`exec format error`). Ask {target}.",
                         _fix(document, facts, stage, uses, name),
                     )
+
+
+def _aware(facts: Facts) -> set[int]:
+    """The numbers of the stages that look at the target too, and of those that they stand on."""
+    found: set[int] = set()
+    pending = [stage for stage in facts.stages if any(True for _ in _uses(facts, stage, _AWARE))]
+    while pending:
+        stage = pending.pop()
+        if stage.index not in found:
+            found.add(stage.index)
+            parents = (stage.parent_for(target) for target in facts.targets)
+            pending += (parent for parent in parents if parent is not None)
+    return found
 
 
 def _uses(facts: Facts, stage: StageFacts, names: frozenset[str]) -> Iterator[Use]:
@@ -134,7 +148,7 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, uses: Sequence[Use
     ]
     if len(declared) != 1 or any(use.assigned or not use.visible for use in uses):
         return None
-    if any(use for other in _built_on(stage) for use in _uses(facts, other, frozenset({name}))):
+    if any(use for other in stage.descendants() for use in _uses(facts, other, frozenset({name}))):
         return None
     if any(isinstance(use.instruction, Run) and not facts.shell(use.instruction).readable for use in uses):
         return None
@@ -146,10 +160,3 @@ def _fix(document: Document, facts: Facts, stage: StageFacts, uses: Sequence[Use
         start = use.span.start + text.index(encode(name))
         edits.append(Edit.replace(Span(start, start + len(encode(name))), _TARGET[name]))
     return Fix(f"Ask {_TARGET[name]}", tuple(edits), Applicability.SAFE)
-
-
-def _built_on(stage: StageFacts) -> Iterator[StageFacts]:
-    """The stages that are built on this one, at any distance."""
-    for child in stage.children:
-        yield child
-        yield from _built_on(child)

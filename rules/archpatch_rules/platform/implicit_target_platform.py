@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.compiles import compiled_by
@@ -84,7 +85,7 @@ class ImplicitTargetPlatform(Rule):
                 or stage.kind is not PlatformKind.TARGET
             ):
                 continue
-            if stage.members or not _compiles(stage):
+            if stage.members or not any(map(_compiles, chain((stage,), stage.descendants()))):
                 continue
             image = stage.head.image
             edits = [Edit.insert(image.span.start, "--platform=$TARGETPLATFORM ")]
@@ -109,10 +110,8 @@ def _declared(document: Document) -> bool:
 
 def _compiles(stage: StageFacts) -> bool:
     installs = stage.installs_by(known=_COMPILERS)
-    return (
-        any(not install.names.isdisjoint(_COMPILERS) for install in installs)
-        or any(_is_native(command) for command in stage.commands_with(*_CALLED))
-        or any(_compiles(child) for child in stage.children)
+    return any(not install.names.isdisjoint(_COMPILERS) for install in installs) or any(
+        _is_native(command) for command in stage.commands_with(*_CALLED)
     )
 
 
