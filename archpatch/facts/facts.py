@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 from msgspec.structs import replace
 
+from archpatch.facts.aliases import aliases, aliasing
 from archpatch.facts.compared import comparisons
 from archpatch.facts.context import Context
 from archpatch.facts.distro import Family
@@ -19,14 +20,14 @@ from archpatch.facts.shells import Command, Settings, Shell
 from archpatch.facts.stages import StageFacts
 from archpatch.facts.suppressors import shape
 from archpatch.facts.uses import Use, uses_in
-from archpatch.facts.values import AUTOMATIC, END, Scope, Value, Variable, automatic, global_scope
+from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, automatic, global_scope
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.syntax import shell
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 from archpatch.tables import Tables
-from archpatch.text import Nest, Span, encode, holds, regex
+from archpatch.text import Nest, Span, encode
 
 
 class Facts:
@@ -57,6 +58,7 @@ class Facts:
         self._globals: dict[tuple[Platform | None, Platform], Scope] = {}
         self._roots: dict[Platform | None, tuple[int, ...]] = {}
         self._reached: dict[Platform, frozenset[int]] = {}
+        self._first_shells: dict[int, tuple[str, ...]] = {}
         self._scripts: dict[int, Script] = {}
         self._commands: dict[int, tuple[Command, ...]] = {}
         self._installs: dict[int, tuple[Install, ...]] = {}
@@ -277,25 +279,35 @@ class Facts:
         key = run.span.start
         if key not in self._scripts:
             self._scripts[key] = shell.read_run(
-                self.document, run, shell=self.shell_words(run), aliases=self._aliases(run)
+                self.document, run, shell=self.shell_words(run), aliases=aliases(self, run, self._aliasing)
             )
         return self._scripts[key]
 
     def shell_words(self, instruction: Instruction) -> tuple[str, ...]:
         """The SHELL in force for an instruction, by default `/bin/sh -c`, on Windows `cmd /S /C`."""
         stage = self.stage_of(instruction)
-        position = instruction.span.start
-        while stage is not None:
-            for start, words in reversed(stage.shells):
-                if start < position:
-                    return words
+        if stage is None:
+            return _SH
+        before = [words for start, words in stage.shells if start < instruction.span.start]
+        return before[-1] if before else self._first_shell(stage)
+
+    def _first_shell(self, stage: StageFacts) -> tuple[str, ...]:
+        """The SHELL in force where a stage begins: the last one of those that it stands on, else its image's."""
+        asked: list[int] = []
+        while (found := self._first_shells.get(stage.index)) is None:
+            asked.append(stage.index)
             if stage.parent is None:
                 family = stage.image_distro.family
                 # A backquote as escape character is there for the paths of Windows.
                 windows = family is Family.WINDOWS or (self.escape == "`" and family is Family.UNKNOWN)
-                return _CMD if windows else _SH
-            stage, position = stage.parent, END
-        return _SH
+                found = _CMD if windows else _SH
+                break
+            stage = stage.parent
+            if stage.shells:
+                found = stage.shells[-1][1]
+                break
+        self._first_shells |= dict.fromkeys(asked, found)
+        return found
 
     def commands(self, stage: StageFacts | None = None) -> Iterator[Command]:
         """Every simple command of the RUNs of a stage or of all, nested ones too, in the order of the file."""
@@ -350,25 +362,9 @@ class Facts:
         literal = word.literal
         return self._shell(command, None).render(word) if literal is None else literal
 
-    def _aliases(self, run: Run) -> dict[str, str]:
-        """The ARGs and ENVs that hold just what an automatic argument holds: `ARG ARCH=$TARGETARCH`."""
-        if not self._names_automatic:
-            return {}
-        scope = self.scope(run)
-        found = {}
-        for name in scope.every_name():
-            variable = scope.get(name)
-            if variable is None or name in AUTOMATIC or variable.declaration is None:
-                continue
-            written = variable.declaration.value
-            match = _ALIAS.fullmatch(written.value) if written is not None else None
-            if match and variable.value.names == {match[1]}:
-                found[name] = match[1]
-        return found
-
     @cached_property
-    def _names_automatic(self) -> bool:
-        return holds(self.document.source, map(encode, AUTOMATIC))
+    def _aliasing(self) -> frozenset[str]:
+        return aliasing(self.document)
 
     # The file among others
 
@@ -394,4 +390,3 @@ class Facts:
 
 _SH = ("/bin/sh", "-c")
 _CMD = ("cmd", "/S", "/C")
-_ALIAS = regex(r"[\"']?\$\{?([A-Z]+)(?::?-[^}]*)?\}?[\"']?")

@@ -317,12 +317,14 @@ class StageFacts(Contents):
 
     def end_scope(self, target: Platform | None = None) -> Scope:
         """The variables visible after its last instruction, which are those that its children inherit."""
-        if target not in self._ends:
-            for stage in reversed(
-                self.chain_for(target)
-            ):  # parents first: no recursion however long the chain
-                if target not in stage._ends:
-                    stage._ends[target] = stage._read(target)
+        waiting: list[StageFacts] = []
+        stage: StageFacts | None = self
+        while stage is not None and target not in stage._ends:
+            waiting.append(stage)
+            stage = stage.parent_for(target)
+        while waiting:  # parents first: no recursion however long the chain
+            stage = waiting.pop()
+            stage._ends[target] = stage._read(target)
         return self._ends[target]
 
     def onbuild_scope_at(self, position: int, target: Platform | None = None) -> Scope:

@@ -82,16 +82,26 @@ def uses_in(
 
 
 def _words(facts: Facts, stage: StageFacts, instruction: Instruction, names: frozenset[str]) -> Iterator[Use]:
-    scope = facts.scope(instruction)
     for word, place in _expanded(instruction):
         for name, operator, span in _names_of(word, facts.escape):
             if name in names:
-                yield Use(name, span, instruction, stage, place, operator, name in scope)
+                visible = _is_visible(facts, stage, instruction, name)
+                yield Use(name, span, instruction, stage, place, operator, visible)
     if isinstance(instruction, Copy):
         for heredoc in instruction.heredocs:
             for name, operator, span in _names_in_body(facts, heredoc):
                 if name in names:
-                    yield Use(name, span, instruction, stage, Place.HEREDOC, operator, name in scope)
+                    visible = _is_visible(facts, stage, instruction, name)
+                    yield Use(name, span, instruction, stage, Place.HEREDOC, operator, visible)
+
+
+def _is_visible(facts: Facts, stage: StageFacts, instruction: Instruction, name: str) -> bool:
+    """Whether an ARG or ENV has set a name before, of whichever stage `FROM base-$TARGETARCH` names for each target."""
+    if name in facts.scope(instruction):
+        return True
+    return any(one.varies for one in stage.chain) and all(
+        name in facts.scope(instruction, target) for target in stage.targets or facts.targets
+    )
 
 
 def _expanded(instruction: Instruction) -> Iterator[tuple[Word, Place]]:
@@ -159,7 +169,6 @@ def _script(
     script = facts.shell(instruction)
     if not script.readable:
         return
-    scope = facts.scope(instruction)
     setters = _setters(script)
     own: dict[str, int] = {}  # where the shell itself first has set a name
     for assign in script.assigns:
@@ -171,7 +180,7 @@ def _script(
         assigned = min(own.get(param.name, END), setters) <= start
         if param.operator in (":=", "="):  # sets it for all that follows
             own[param.name] = min(own.get(param.name, END), param.span.end)
-        visible = param.name in scope
+        visible = _is_visible(facts, stage, instruction, param.name)
         yield Use(
             param.name,
             param.span,

@@ -87,12 +87,16 @@ class _Unknown(Exception):
 
 
 class History:
-    """Who set each name where, in the order of the file. Grown while a stage is read, then only looked at."""
+    """Who set each name where, in the order of the file. Grown while a stage is read, then only looked at.
 
-    __slots__ = ("_entries",)
+    `above`: what the stages below it were found to have of a name, so that no name is looked for twice.
+    """
+
+    __slots__ = ("_entries", "above")
 
     def __init__(self) -> None:
         self._entries: dict[str, list[tuple[int, Variable]]] = {}
+        self.above: dict[str, Variable | None] = {}
 
     def add(self, position: int, variable: Variable) -> None:
         """`variable` is in force for what stands after byte `position`, which never decreases."""
@@ -129,14 +133,37 @@ class Scope(Struct, frozen=True, eq=False):
 
     def get(self, name: str) -> Variable | None:
         """The variable of that name; None where nothing declares it."""
-        scope: Scope | None = self
-        env_only = False
+        own = self.history.before(self.position, name)
+        if own is not None or self.parent is None:
+            return own
+        found = self._env_above(name) if self.env_only else self._above(name)
+        if found is None or found.inherited or found.kind is VariableKind.AUTOMATIC:
+            return found
+        return replace(found, inherited=True)
+
+    def _above(self, name: str) -> Variable | None:
+        """What the parents have of that name."""
+        found: Variable | None = None
+        asked: list[History] = []
+        scope: Scope = self
+        while scope.parent is not None:
+            if name in scope.history.above:
+                found = scope.history.above[name]
+                break
+            asked.append(scope.history)
+            scope = scope.parent
+            if (found := scope.history.before(scope.position, name)) is not None:
+                break
+        for history in asked:
+            history.above[name] = found
+        return found
+
+    def _env_above(self, name: str) -> Variable | None:
+        scope = self.parent
         while scope is not None:
             found = scope.history.before(scope.position, name)
-            if found is not None and not (env_only and found.kind is not VariableKind.ENV):
-                own = scope is self or found.inherited or found.kind is VariableKind.AUTOMATIC
-                return found if own else replace(found, inherited=True)
-            env_only = env_only or scope.env_only
+            if found is not None and found.kind is VariableKind.ENV:
+                return found
             scope = scope.parent
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -15,7 +16,7 @@ from archpatch.discover import root_of
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.lines import Lines, Place, lines_of
 from archpatch.rule import Finding, Severity, Style
-from archpatch.syntax.tree import Document, Problem
+from archpatch.syntax.tree import Document, Instruction, Problem
 from archpatch.text import Applicability, Edit, Fix, Span, decode, encode, sha256
 
 
@@ -217,10 +218,11 @@ def entries(
     if not findings:
         return ()
     seen: Counter[tuple[str, ...]] = Counter()
+    instructions = _placed(document)
     result = []
     for finding in findings:
         path = finding.path or document.path
-        stage, text = _surroundings(document, finding, others)
+        stage, text = _surroundings(document, finding, others, instructions)
         key = (finding.code, repository_path(path), stage, text)
         seen[key] += 1
         fingerprint = sha256(encode("\0".join((*key, str(seen[key])))))
@@ -228,20 +230,33 @@ def entries(
     return tuple(result)
 
 
-def _surroundings(document: Document, finding: Finding, others: Mapping[Path, bytes]) -> tuple[str, str]:
-    """The name of the stage and the text of the instruction that a finding stands in."""
+def _surroundings(
+    document: Document,
+    finding: Finding,
+    others: Mapping[Path, bytes],
+    instructions: Sequence[tuple[int, str, Instruction]],
+) -> tuple[str, str]:
+    """The name of the stage and the text of the instruction that a finding stands in.
+
+    `instructions`: where each begins, the name of its stage and itself, in the order of the file.
+    """
     at = finding.span.start
     if finding.path is not None and finding.path != document.path:
         lines = lines_of(others.get(finding.path, b""))
         return "", _folded(lines.text(lines.number(at)))
-    stages = [("", document.globals)]
-    stages += ((stage.name or str(stage.index), stage.instructions) for stage in document.stages)
-    for name, instructions in stages:
-        for instruction in instructions:
-            if instruction.span.start <= at <= instruction.span.end:
-                return name, _folded(decode(instruction.span.of(document.source)))
+    place = bisect_right(instructions, at, key=lambda one: one[0]) - 1
+    if place >= 0:
+        _, name, instruction = instructions[place]
+        if at <= instruction.span.end:
+            return name, _folded(decode(instruction.span.of(document.source)))
     lines = lines_of(document.source)
     return "", _folded(lines.text(lines.number(at)))
+
+
+def _placed(document: Document) -> list[tuple[int, str, Instruction]]:
+    stages = [("", document.globals)]
+    stages += ((stage.name or str(stage.index), stage.instructions) for stage in document.stages)
+    return [(one.span.start, name, one) for name, instructions in stages for one in instructions]
 
 
 def _folded(text: str) -> str:
