@@ -320,7 +320,18 @@ def why_download_is_fine(facts: Facts, download: Download) -> Suppressor | None:
 
 def _has_sibling(facts: Facts, download: Download) -> bool:
     """Whether the stage fetches the same file for another architecture too."""
-    return facts.alike[download.stage.index, shape(download.url)] - {download.url} != set()
+    if facts.alike[download.stage.index, shape(download.url)] - {download.url}:
+        return True
+    match = download.match
+    if match is None or all(token.text for token in download.tokens):
+        return False
+    return any(  # tini beside tini-arm64: the name of amd64's file says nothing
+        one.match is not None
+        and one.match.asset.tool == match.asset.tool
+        and arches_in((one.url,)) - {AMD64.arch}
+        for one in facts.downloads
+        if one.stage is download.stage
+    )
 
 
 def shape(url: str) -> str:

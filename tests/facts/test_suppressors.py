@@ -36,6 +36,7 @@ GUARDED, FALLBACK, TRANSLATION = (
     Suppressor.FALLBACK_OF_AUTOMATIC,
     Suppressor.TRANSLATION,
 )
+TINI = "https://github.com/krallin/tini/releases/download/v0.19.0"
 ENUMERATES, NOT_ARCH, FAMILY = (
     Suppressor.ENUMERATES_ARCHES,
     Suppressor.NOT_AN_ARCH,
@@ -184,6 +185,9 @@ def test_a_stage_runs_anywhere_when_all_that_is_taken_does(rest: str, anywhere: 
         ("RUN curl -fLO https://example.com/x-amd64\nRUN curl -fLO https://example.com/x-arm64", ENUMERATES),
         ("RUN curl -fLO https://example.com/x-amd64 && curl -fLO https://example.com/y-arm64", None),
         ('RUN [ "$(uname -m)" = x86_64 ] && curl -fLO https://example.com/x-amd64', GUARDED),
+        (f"ADD {TINI}/tini /a/tini\nADD {TINI}/tini-arm64 /a/", ENUMERATES),
+        (f"ADD {TINI}/tini /a/tini\nADD {TINI}/tini.asc /a/", None),
+        (f"ADD {TINI}/tini /a/tini\nFROM debian\nADD {TINI}/tini-arm64 /a/", None),
     ],
 )
 def test_what_speaks_for_a_download(body: str, reason: Suppressor | None) -> None:
