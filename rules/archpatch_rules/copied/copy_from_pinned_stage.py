@@ -18,6 +18,10 @@ from archpatch_rules.image.lacking import why_no_arm64
 _SYSTEM = regex(r"^/?(?:usr/)?(?:s?bin|lib|lib64|libexec)(?:/|$)|\.so(?:\.[\d.*]+|\*)?$")
 # What runs programs of amd64 on arm64.
 _EMULATOR = regex(r"\b(?:box(?:64|86)|fex-emu|qemu-user|qemu-x86_64)\b")
+# Where images keep programs, theirs or those that they are made for: /ko-app is where ko puts what it builds.
+_PROGRAMS = regex(r"/(?:s?bin|libexec|lib64|ko-app)(?:/|$)")
+# Images that hold scripts alone.
+_SCRIPTS = frozenset({"composer", "composer/composer", "mlocati/php-extension-installer", "tonistiigi/xx"})
 _DATA = regex(
     r"/(?:ssl|ca-certificates|zoneinfo|certs|locale|fonts|share|python3?[\d.]*|node_modules)(?:/|$)"
 )
@@ -28,7 +32,7 @@ class CopyFromPinnedStage(Rule):
 
     The image for arm64 gets the amd64 program, without a word, and it ends in `exec format error`. The same goes for
     programs and libraries that a stage on `$BUILDPLATFORM` got from its package manager: they are for the machine that
-    builds.
+    builds. And for programs of the image itself, where the stage is no more than its FROM.
 
     It is fine for what has no architecture (web pages, jars, certificates), for a stage that says amd64 in its name, for
     what such a stage compiles for the target, and where the image has an emulator for it (box64, FEX, QEMU).
@@ -57,6 +61,12 @@ class CopyFromPinnedStage(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM --platform=$BUILDPLATFORM ghcr.io/astral-sh/uv:0.5 AS uv\nFROM debian\nCOPY --from=uv /uv /usr/bin/uv\n",
+            "FROM ghcr.io/astral-sh/uv:0.5 AS uv\nFROM debian\nCOPY --from=uv /uv /usr/bin/uv\n",
+            "The image's own",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM --platform=$BUILDPLATFORM alpine AS certs\nRUN apk add --no-cache ca-certificates\nFROM scratch\n"
             "COPY --from=certs /etc/ssl/certs /etc/ssl/certs\n",
             title="What has no architecture",
@@ -72,6 +82,11 @@ class CopyFromPinnedStage(Rule):
             "FROM --platform=linux/amd64 debian AS game\nFROM debian\nCOPY --from=game /opt/game /opt/game\n"
             "RUN apt-get update && apt-get install -y box64\n",
             title="It runs under an emulator",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM composer:2 AS composer\nFROM php\n"
+            "COPY --from=composer /usr/bin/composer /usr/bin/composer\n",
+            title="A script",
         ),
     )
 
@@ -118,9 +133,25 @@ def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
         if all(platform == target for target in by.targets or facts.targets):
             return False
         return why_arch_is_fine(facts, arch, copy.instruction, copy.word.span) is None
-    if source.kind is not PlatformKind.BUILD or not source.installs or source.copies_in:
+    if source.kind is not PlatformKind.BUILD or source.copies_in:
         return False
+    if not source.installs:
+        return _is_image_s_own(copy)
     return all(_SYSTEM.search(path.value) for path in copy.sources if not _neutral(path.value))
+
+
+def _is_image_s_own(copy: CopyOut) -> bool:
+    """Whether the stage is no more than its image, and what is taken is a program by its place or by where it goes."""
+    image = copy.source.root.image
+    if (
+        image is None
+        or not image.known
+        or image.name in _SCRIPTS
+        or any(one.body for one in copy.source.chain)
+    ):
+        return False
+    goal = copy.destination.value if copy.destination is not None else ""
+    return any(_PROGRAMS.search(path) for path in (goal, *(source.value for source in copy.sources)))
 
 
 def _emulates(stage: StageFacts) -> bool:
