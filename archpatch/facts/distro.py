@@ -47,16 +47,9 @@ _WINDOWS = Distro(Family.WINDOWS, "windows")
 
 _DEBIAN = ("bookworm", "bullseye", "buster", "stretch", "jessie", "trixie", "forky", "wheezy", "sid")
 _UBUNTU = (
-    "noble",
-    "jammy",
-    "focal",
-    "bionic",
-    "xenial",
-    "trusty",
-    "oracular",
-    "plucky",
-    "resolute",
-    "questing",
+    *("noble", "jammy", "focal", "bionic", "xenial", "trusty"),
+    *("resolute", "questing", "plucky", "oracular", "mantic", "lunar", "kinetic", "impish", "hirsute"),
+    *("eoan", "disco", "cosmic", "artful", "zesty", "yakkety", "wily"),
 )
 _RPM_TAGS = regex(r"(?:^|[-_.])(ubi\d*|ubi\d+-minimal|centos\d*|rhel\d*|oraclelinux\d*|oracle|fedora|al20\d\d|amazonlinux\d*|rockylinux\d*|azurelinux[\d.]*|cbl-mariner[\d.]*|mariner|leap|opensuse|suse)(?![a-z])")  # fmt: skip
 _ALPINE_TAG = regex(r"(?:^|[-_.+])alpine(?:-?linux)?-?(\d+\.\d+)?(?![a-z])")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from archpatch.syntax.shell import (
     Sequence,
     ShellWord,
 )
-from archpatch.text import Span, encode, regex
+from archpatch.text import Span, decode, encode, regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
@@ -39,14 +40,14 @@ def each_item(
 ) -> Iterator[tuple[tuple[Piece, ...], dict[Platform, str]]]:
     """What `word` comes to on amd64, in pieces, and its text on every target, for each item of a loop that names an
     architecture."""
-    for item in _items_of(command, word):
+    for item in _items_of(facts, command, word):
         urls = {target: text_of(_trace_item(facts, command, word, item, target)) for target in facts.targets}
         yield _trace_item(facts, command, word, item, AMD64), urls
 
 
-def _items_of(command: Command, word: ShellWord) -> tuple[tuple[Param, ShellWord], ...]:
+def _items_of(facts: Facts, command: Command, word: ShellWord) -> tuple[tuple[Param, ShellWord], ...]:
     """The words that a variable of `word` goes through in the innermost loop around the command, as far as they name an
-    architecture; none where no loop gives the variable its value."""
+    architecture; none where no loop gives the variable its value, or the loop takes an architecture off it."""
     if not any(assign.keyword == "for" for assign in command.script.assigns):
         return ()
     params = [part for part in word.parts if isinstance(part, Param) and not part.operator]
@@ -54,9 +55,20 @@ def _items_of(command: Command, word: ShellWord) -> tuple[tuple[Param, ShellWord
     for loop in reversed(inside):
         for param in params:
             if param.name == loop.variable:
+                if _is_cut(facts, loop):
+                    return ()
                 values = (item for value in loop.values for item in _spread(command, value))
                 return tuple((param, item) for item in values if arch_words(item.raw))
     return ()
+
+
+def _is_cut(facts: Facts, loop: Loop) -> bool:
+    """Whether the loop asks its variable for an architecture: `${file%-amd64}`."""
+    asked = re.findall(
+        rf"\$\{{{re.escape(loop.variable)}([^}}\w][^}}]*)\}}",
+        decode(loop.body.span.of(facts.document.source)),
+    )
+    return any(map(arch_words, asked))
 
 
 def _spread(command: Command, word: ShellWord) -> tuple[ShellWord, ...]:

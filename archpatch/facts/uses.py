@@ -99,9 +99,7 @@ def _is_visible(facts: Facts, stage: StageFacts, instruction: Instruction, name:
     """Whether an ARG or ENV has set a name before, of whichever stage `FROM base-$TARGETARCH` names for each target."""
     if name in facts.scope(instruction):
         return True
-    return any(one.varies for one in stage.chain) and all(
-        name in facts.scope(instruction, target) for target in stage.targets or facts.targets
-    )
+    return all(name in facts.scope(instruction, target) for target in stage.targets or facts.targets)
 
 
 def _expanded(instruction: Instruction) -> Iterator[tuple[Word, Place]]:

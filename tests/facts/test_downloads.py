@@ -111,6 +111,7 @@ def test_the_architecture_is_found_where_it_is_written(text: str, expected: list
         ("for f in a-amd64; do :; done; wget https://example.com/$f", []),
         ("for f in a-amd64; do echo https://example.com/$f; done", []),
         ("for f in a b; do wget https://example.com/$f; done", []),
+        ("for f in a-amd64; do wget https://example.com/$f; mv $f /usr/bin/${f%-amd64}; done", []),
     ],
     ids=[
         "urls",
@@ -122,6 +123,7 @@ def test_the_architecture_is_found_where_it_is_written(text: str, expected: list
         "behind the loop",
         "not fetched",
         "no architecture",
+        "an architecture is taken off",
     ],
 )
 def test_a_loop_fetches_each_of_its_items(body: str, expected: list[str]) -> None:

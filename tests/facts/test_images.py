@@ -108,6 +108,7 @@ A, D, R, W, L, U = (
         ("nvidia/cuda:12.2.0-devel-ubi8", R, "ubi", None, False),
         ("golang", D, "debian", None, False),
         ("rust:1.70", D, "debian", None, False),
+        ("buildpack-deps:eoan", D, "ubuntu", "eoan", False),
         ("eclipse-temurin:17", D, "ubuntu", None, False),
         ("fedora:40", R, "fedora", "40", False),
         ("rockylinux:9", R, "rocky", "9", False),

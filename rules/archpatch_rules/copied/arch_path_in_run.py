@@ -24,6 +24,10 @@ _OTHERS = regex(
     r"-linux-gnu|x86_64-(?:linux|alpine|redhat|unknown|pc)|ld-musl|ld-linux|cpython-|lib\.linux-|qemu|/jvm/|targets/|grub|/efi|/boot/|vmlinu"
     r"|/(?:usr/)?(?:share|lib64|lib|include|src)/|arch/x86|cross|mingw|windows|darwin|android|\.deb$|\.rpm$|\.apk$"
 )
+# What is read and not run: whoever names it so has reasons, and there may be none for arm64.
+_TEXT = regex(
+    r"\.(?:md|rst|txt|html?|pdf|conf|cnf|cfg|ini|ya?ml|json|toml|xml|properties|list|repo|patch|diff|asc|sig|sha\d+|tmpl)$"
+)
 # Godot's programs are called `x86_64` and `arm64`.
 _SAYS_ARM64 = regex(r"(?i)godot.*x86_64")
 _VARIABLE = regex(r"[$`*?]")
@@ -35,8 +39,8 @@ class ArchPathInRun(Rule):
     It is made outside (`COPY . .`), or by a tool that names its result for the machine: the image for arm64 gets the
     program for amd64 without a word, or the build fails because the file has another name there.
 
-    It is fine in a branch for amd64, where the file for arm64 is named beside it, and for a name that the command itself
-    gives (`mv app app-amd64`).
+    It is fine in a branch for amd64, where the file for arm64 is named beside it, for a name that the command itself
+    gives (`mv app app-amd64`), and for a text (`app-amd64.conf`).
 
     The fix puts `${TARGETARCH}` in the place of Docker's word and `$(uname -m)` in that of the kernel's. It is unsafe, for
     whoever makes the file has to make the other one too.
@@ -75,6 +79,7 @@ class ArchPathInRun(Rule):
             applicability="unsafe",
         ),
         Example("FROM debian\nCOPY . .\nRUN mv bin/app bin/app-amd64\n", title="A name that is given here"),
+        Example("FROM debian\nCOPY . .\nRUN cp conf/app-amd64.conf /etc/app.conf\n", title="A text"),
         Example("FROM debian\nCOPY . .\nRUN mv bin/app-amd64 /a || mv bin/app-arm64 /a\n"),
         Example('FROM debian\nCOPY . .\nRUN if [ "$(uname -m)" = x86_64 ]; then mv bin/app-amd64 /app; fi\n'),
     )
@@ -113,6 +118,8 @@ def _used(command: Command) -> Iterator[ShellWord]:
 def _names(word: ShellWord, text: str) -> bool:
     literal = word.literal
     if literal is None or _VARIABLE.search(literal) or _OTHERS.search(literal.lower()):
+        return False
+    if _TEXT.search(literal):
         return False
     words = arch_words(literal)
     return len(words) == 1 and words[0].text == text

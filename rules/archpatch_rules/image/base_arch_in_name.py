@@ -100,6 +100,11 @@ class BaseArchInName(Rule):
             title="The files of both",
         ),
         Example(
+            "FROM example.com/agent:1-amd64 AS amd\nFROM example.com/agent:1-arm64 AS arm\nFROM scratch\n"
+            "COPY --from=amd /agent /agent-amd64\nCOPY --from=arm /agent /agent-arm64\n",
+            title="The files of both, each from a stage",
+        ),
+        Example(
             "FROM --platform=linux/amd64 example.com/cross-x86_64 AS tool\nFROM debian\n",
             title="A pinned tool",
         ),

@@ -49,6 +49,11 @@ class BaseWithoutArm64(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM openjdk:8u92-jre-alpine\nCOPY app.jar /app.jar\n",
+            "FROM openjdk:8u92-jre-alpine\nCOPY app.jar /app.jar\n",
+            "Older than images of several platforms",
+        ),
+        Example(
             "FROM eclipse-temurin:17-jre-alpine\nRUN apk add --no-cache curl\n",
             "FROM eclipse-temurin:17-jre-alpine\nRUN apk add --no-cache curl\n",
             "Alpine's packages are asked for",
@@ -75,6 +80,7 @@ class BaseWithoutArm64(Rule):
         ),
         Example("FROM docker.elastic.co/elasticsearch/elasticsearch:8.13.4\n"),
         Example("FROM continuumio/miniconda3:23.5.2-0\nFROM continuumio/miniconda3\n"),
+        Example("FROM hashicorp/terraform:1.4\n", title="A tag that moves on with its versions"),
         Example("FROM openjdk:17-slim\n"),
         Example("FROM mysql:5.7\n", title="arm64 is not asked for", platforms=("linux/amd64",)),
         Example("FROM --platform=linux/amd64 mysql:5.7 AS tool\nFROM debian\n", title="A pinned tool"),

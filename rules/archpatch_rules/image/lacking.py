@@ -26,11 +26,17 @@ def why_no_arm64(facts: Facts, ref: ImageRef) -> str | None:
 
 
 def _is_before(tag: str, since: str) -> bool:
-    """Whether a tag is of a version before `since` (`>=1.4.3`); of any, where that is empty."""
+    """Whether a tag is of a version before `since` (`>=1.4.3`); of any, where that is empty.
+
+    A tag with fewer numbers (`1.4`) moves on with its versions, and is not before one of them.
+    """
     if not since:
         return True
-    version = _VERSION.match(tag)
-    return version is not None and _numbers(version[0]) < _numbers(since.removeprefix(">="))
+    match = _VERSION.match(tag.removeprefix("v"))
+    if match is None:
+        return False
+    version = _numbers(match[0])
+    return version < _numbers(since.removeprefix(">="))[: len(version)]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

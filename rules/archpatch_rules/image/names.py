@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from archpatch.facts import Facts, ImageUse
+from archpatch.facts import Facts, ImageUse, ImageUseKind
 from archpatch.facts.suppressors import shape
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
@@ -54,14 +54,15 @@ def named_arches(facts: Facts) -> Iterator[NamedArch]:
     the image for each architecture wants them all."""
     alike: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
     for use in facts.images:
-        alike[use.stage.index, shape(use.ref.familiar)].add(use.ref.familiar)
+        for taker in _takers(use):
+            alike[taker, shape(use.ref.familiar)].add(use.ref.familiar)
     for use in facts.images:
         ref = use.ref
         if organisation(use) is not None or any(
             _CROSS.search(text) for text in (ref.repository, ref.tag or "")
         ):
             continue
-        if len(alike[use.stage.index, shape(ref.familiar)]) > 1:
+        if any(len(alike[taker, shape(ref.familiar)]) > 1 for taker in _takers(use)):
             continue
         for text, span, tag in ((ref.tag, ref.tag_span, True), (ref.repository, ref.repository_span, False)):
             words = arch_words(text) if text else ()
@@ -70,6 +71,12 @@ def named_arches(facts: Facts) -> Iterator[NamedArch]:
             if why_arch_is_fine(facts, words[0].arch, use.instruction, use.word.span) is None:
                 yield NamedArch(use, words[-1], text, span, tag)
                 break  # one finding for each image
+
+
+def _takers(use: ImageUse) -> set[int]:
+    """The stages that take files of an image, straight or out of the stage that is built on it."""
+    through = use.stage.copies_out if use.kind is ImageUseKind.FROM else ()
+    return {use.stage.index, *(copy.by.index for copy in through)}
 
 
 def organisation(use: ImageUse) -> str | None:

@@ -10,9 +10,12 @@ from archpatch_rules.image.lacking import why_no_arm64
 # Programs of Java run on any C library; each of these has the tag without `-alpine` for Debian or Ubuntu.
 _JAVA = frozenset({"clojure", "eclipse-temurin", "gradle", "groovy", "jetty", "maven", "openjdk", "tomcat"})
 _ALPINE = regex(r"-alpine(?:-?3\.\d+)?$")
+# Official images have more than amd64 since September 2017: older tags are of amd64, whatever they stand on.
+_JAVA_8_UPDATE = regex(r"^8u(\d+)")
+_FIRST_UPDATE = 151
 # What Alpine has otherwise than Debian: its package manager, busybox's options, musl, programs made for it.
 _OF_ALPINE = regex(
-    r"\b(?:apk|addgroup|adduser|su-exec|setup-\w+|musl|gcompat|jlink|native-image)\b|/bin/ash|/lib/ld-"
+    r"\b(?:apk|addgroup|adduser|su-exec|setup-\w+|musl|gcompat|jlink|native-image|busybox|crond|nc|telnet)\b|/bin/ash|/lib/ld-"
 )
 _JAVA_FILES = regex(
     r"\.(?:jar|war|ear|class|zip|tar|properties|xml|ya?ml|json|sh)$|/(?:libs?|target|install)(?:/|$)"
@@ -32,12 +35,18 @@ def off_alpine(facts: Facts, use: ImageUse) -> Fix | None:
     ):
         return None
     other = _ALPINE.sub("", tag)
-    if other == tag or "alpine" in other or facts.tables.image_lacks_arm64(ref.name, other):
+    if other == tag or "alpine" in other or _is_older(tag) or facts.tables.image_lacks_arm64(ref.name, other):
         return None
     if stage.kind is not PlatformKind.TARGET or not all(map(_is_plain, (stage, *stage.descendants()))):
         return None
     title = f"Take {ref.name}:{other}, which is not made for Alpine"
     return Fix(title, (Edit.replace(span, other),), Applicability.UNSAFE)
+
+
+def _is_older(tag: str) -> bool:
+    """Whether a tag is older than the images of several platforms."""
+    update = _JAVA_8_UPDATE.match(tag)
+    return update is not None and int(update[1]) < _FIRST_UPDATE
 
 
 def _is_plain(stage: StageFacts) -> bool:

@@ -63,6 +63,14 @@ class GoogleChrome(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM node:22\nRUN apt-get update && apt-get install -y google-chrome-stable && google-chrome --version\n",
+            "FROM node:22\nRUN apt-get update && apt-get install -y "
+            '"$([ "$(dpkg --print-architecture)" = amd64 ] && echo google-chrome-stable || echo chromium)"'
+            " && { [ -e /usr/bin/google-chrome ] || ln -s chromium /usr/bin/google-chrome; } && google-chrome --version\n",
+            "Called by its name",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM example.com/base\nRUN yum install -y google-chrome-stable\n",
             "FROM example.com/base\nRUN yum install -y google-chrome-stable\n",
             "From a repository that the base image knows",
@@ -136,8 +144,9 @@ def _fix(document: Document, facts: Facts, stage: StageFacts) -> Fix | None:
             return None
         edits.append(edit)
     command, last = found[-1][0].command, edits[-1]
-    linked = _links(document)
-    if linked and is_nested(command.script, command.shell.span):
+    linked = _links(document, stage)
+    plain = command.shell.words[0].literal == command.shell.name  # not sudo
+    if linked and (not plain or is_nested(command.script, command.shell.span)):
         return None
     end = command.shell.span.end
     if linked and last.span.end == end:
@@ -147,7 +156,13 @@ def _fix(document: Document, facts: Facts, stage: StageFacts) -> Fix | None:
     return Fix("Install Chromium on other architectures", tuple(edits), Applicability.UNSAFE)
 
 
-def _links(document: Document) -> str:
-    """What gives Chromium the paths by which the file calls Chrome; nothing where it calls none."""
-    paths = dict.fromkeys(decode(match) for match in _PATH.findall(document.source))
+def _links(document: Document, stage: StageFacts) -> str:
+    """What gives Chromium the paths and names by which the file calls Chrome; nothing where it calls none."""
+    called = [command.shell.name for command in stage.commands_with("google-chrome")]
+    paths = dict.fromkeys(
+        [
+            *map(decode, _PATH.findall(document.source)),
+            *(f"/usr/bin/{name}" for name in called if name in _PACKAGES),
+        ]
+    )
     return "".join(f" && {{ [ -e {path} ] || ln -s chromium {path}; }}" for path in paths)

@@ -31,7 +31,7 @@ class JsCompileTarget(Rule):
     Nothing fails where the image is built, for these tools carry the other runtime along. On arm64 the image ends with
     `exec format error`.
 
-    It is fine where several targets are named, for other systems, and in a branch that asks for the architecture.
+    It is fine where several targets are named, in one command or in several, for other systems, and in a branch that asks for the architecture.
 
     The fix chooses the target by `TARGETARCH`. It is safe: amd64 stays the same, and pkg, bun and deno have the target for
     arm64 too. nexe has a finished Node.js for few targets and asks for `--build` else: there it is unsafe.
@@ -87,6 +87,11 @@ class JsCompileTarget(Rule):
             "Of musl there may be none for arm64",
         ),
         Example("FROM node:18\nRUN npx pkg -t node18-linux-x64,node18-linux-arm64 .\n", title="Both"),
+        Example(
+            "FROM oven/bun:1\nRUN bun build --compile --target=bun-linux-x64 a.ts --outfile a-x64"
+            " && bun build --compile --target=bun-linux-arm64 a.ts --outfile a-arm64\n",
+            title="Both, one after the other",
+        ),
         Example("FROM node:18\nRUN npx pkg -t node18-win-x64 .\n", title="Another system"),
         Example("FROM oven/bun:1\nRUN bun build --compile ./app.ts --outfile /app\n"),
     )
@@ -95,16 +100,21 @@ class JsCompileTarget(Rule):
         """One finding for each target."""
         if not others(facts):
             return
-        for command in facts.commands_with(*self.hints):
-            if command.stage.kind is PlatformKind.CONSTANT:
-                continue
-            for word, found, span in _targets(command):
-                if found.arch != facts.named_arch and why_fine(facts, command.run, span, command) is None:
-                    yield self.finding(
-                        span,
-                        f"The program is compiled for {found.text} on every platform: it does not run on another one.",
-                        _fix(document, facts, command, word, found, span),
-                    )
+        named = [
+            (command, *target)
+            for command in facts.commands_with(*self.hints)
+            if command.stage.kind is not PlatformKind.CONSTANT
+            for target in _targets(command)
+        ]
+        if {"amd64", "arm64"} <= {found.arch for _, _, found, _ in named}:
+            return  # one program for each
+        for command, word, found, span in named:
+            if found.arch != facts.named_arch and why_fine(facts, command.run, span, command) is None:
+                yield self.finding(
+                    span,
+                    f"The program is compiled for {found.text} on every platform: it does not run on another one.",
+                    _fix(document, facts, command, word, found, span),
+                )
 
 
 def _tool(command: Command) -> str:

@@ -54,6 +54,11 @@ class PlatformArgUndeclared(Rule):
             title="Inherited from the stage it is built on",
         ),
         Example(
+            "FROM golang:1.23 AS base\nARG TARGETARCH\nFROM base AS base-amd64\nFROM base AS base-arm64\n"
+            "FROM base-${TARGETARCH}${TARGETVARIANT}\nRUN GOARCH=$TARGETARCH go build .\n",
+            title="Inherited, whichever stage it is built on",
+        ),
+        Example(
             "FROM debian\nRUN TARGETARCH=$(dpkg --print-architecture) && echo $TARGETARCH\n",
             title="Set by the shell",
         ),

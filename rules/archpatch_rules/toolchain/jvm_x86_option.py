@@ -18,6 +18,7 @@ _X86 = regex(
 )
 # Java 8 has these options on every CPU.
 _JAVA_8 = regex(r"(?:^|[-_:/]|j[dr]k|java|openjdk)-?(?:1\.)?8(?=$|[-_.u])")
+_JAVA_8_INSTALLED = regex(rb"(?:jdk|jre|java|corretto|temurin|zulu)[-_]?(?:1\.)?8(?!\d)")
 _TOLERANT = encode("-XX:+IgnoreUnrecognizedVMOptions")
 
 
@@ -26,7 +27,7 @@ class JvmX86Option(Rule):
 
     On arm64 HotSpot knows no such option and does not start: `Unrecognized VM option 'UseAVX=2'`.
 
-    It is fine in a branch for amd64, with `-XX:+IgnoreUnrecognizedVMOptions`, and with Java 8.
+    It is fine in a branch for amd64, with `-XX:+IgnoreUnrecognizedVMOptions`, and with Java 8 (its image, or a package that the file names).
 
     There is no automatic fix: an option that works around a fault on one CPU can mostly be left out; otherwise put
     `-XX:+IgnoreUnrecognizedVMOptions` in front of it.
@@ -53,12 +54,18 @@ class JvmX86Option(Rule):
             'RUN if [ "$(uname -m)" = x86_64 ]; then java -XX:UseAVX=2 -Xshare:dump; else java -Xshare:dump; fi\n'
         ),
         Example('FROM eclipse-temurin:8-jre\nENV JAVA_OPTS="-XX:UseAVX=2"\n', title="Java 8"),
+        Example(
+            'FROM debian\nRUN apt-get install -y openjdk-8-jre\nENTRYPOINT ["java", "-XX:UseSSE=3", "-jar", "/a.jar"]\n',
+            title="Java 8 out of a package",
+        ),
         Example('FROM eclipse-temurin:17\nENV JAVA_OPTS="-XX:+UseG1GC -XX:MaxRAMPercentage=75"\n'),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each option."""
         if ARM64 not in facts.targets or _TOLERANT in document.source:
+            return
+        if _JAVA_8_INSTALLED.search(facts.lowered):
             return
         seen: set[Span] = set()
         for place in written(facts, "-XX:"):

@@ -74,6 +74,11 @@ class MavenNativeClassifier(Rule):
             'FROM maven:3-eclipse-temurin-21\nENV MAVEN_OPTS="-Xmx1g -Djavacpp.platform=linux-x86_64"\nRUN mvn package\n',
             "In a variable",
         ),
+        Example(
+            "FROM maven:3-eclipse-temurin-21\nENV MAVEN_OPTS=-Djavacpp.platform=linux-x86_64\n"
+            'RUN [ "$(uname -m)" = x86_64 ] || export MAVEN_OPTS=-Djavacpp.platform=linux-arm64; mvn package\n',
+            title="Set anew on arm64",
+        ),
         Example("FROM maven:3-eclipse-temurin-21\nRUN mvn package -Dos.detected.classifier=windows-x86_64\n"),
     )
 
@@ -97,7 +102,7 @@ class MavenNativeClassifier(Rule):
                     "linux/arm64 when they are loaded.",
                     _fix(document, facts, command, word, match[1]) if native else None,
                 )
-        for place in written(facts, *_IN_VARIABLES):
+        for place in () if _names_arm64(document) else written(facts, *_IN_VARIABLES):
             text = next(text for text in _IN_VARIABLES if text in place.value)
             span = next(place.places(text), None)
             if not place.name or span is None or not place.stage.reached:
@@ -108,6 +113,14 @@ class MavenNativeClassifier(Rule):
                     f"`{text}` names amd64: whatever build gets ${place.name} takes native libraries for amd64 on every platform, "
                     "and they fail on linux/arm64 when they are loaded.",
                 )
+
+
+def _names_arm64(document: Document) -> bool:
+    """Whether a property says arm64 somewhere: a script may set the variable anew there."""
+    return (
+        re.search(rb"(?:javacpp\.platform|detected\.classifier)=linux-(?:arm64|aarch)", document.source)
+        is not None
+    )
 
 
 def _fix(document: Document, facts: Facts, command: Command, word: ShellWord, name: str) -> Fix | None:

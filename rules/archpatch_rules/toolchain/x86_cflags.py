@@ -88,6 +88,10 @@ class X86Cflags(Rule):
         Example(
             "FROM debian\nRUN cd ffmpeg && ./configure --enable-avx2 && make\n", title="Passed over on arm64"
         ),
+        Example(
+            "FROM debian\nRUN cd fftw-3.3.10 && ./configure && make && cd ../x264 && ./configure --enable-avx2\n",
+            title="After FFTW, something else",
+        ),
         Example('FROM debian\nRUN [ "$(uname -m)" = x86_64 ] && CFLAGS=-mavx2 make || make\n'),
         Example("FROM debian\nRUN i686-w64-mingw32-gcc -m64 -c x.c && install -m644 x.h /usr/include\n"),
     )
@@ -106,7 +110,7 @@ class X86Cflags(Rule):
                 f"`{text}` is for x86 alone: on linux/arm64 "
                 + (
                     "configure stops (`Need a version of gcc with -mavx`)"
-                    if text.startswith("--")
+                    if text.startswith("--enable-")
                     else "the compiler does not know it and the build fails (`unrecognized command-line option`)"
                 )
                 + ". Say it for amd64 only.",
@@ -117,7 +121,7 @@ class X86Cflags(Rule):
 def _is_fine(facts: Facts, flag: BuildFlag) -> bool:
     if not flag.stage.reached or flag.stage.kind is not PlatformKind.TARGET or facts.named_arch:
         return True
-    if flag.text.startswith("--") and not _of_fftw(facts, flag):
+    if flag.text.startswith("--enable-") and not _of_fftw(facts, flag):
         return True
     return why_fine(facts, flag.instruction, flag.span, flag.command) is not None
 
@@ -126,7 +130,8 @@ def _of_fftw(facts: Facts, flag: BuildFlag) -> bool:
     """Whether a switch is one of FFTW's configure: others pass over what the machine has not."""
     if flag.command is None or flag.command.shell.name != "configure":
         return False
-    return b"fftw" in flag.instruction.span.of(facts.lowered)
+    before = facts.lowered[flag.instruction.span.start : flag.command.shell.span.end]
+    return b"fftw" in before[max(before.rfind(b"cd "), 0) :]
 
 
 def _groups(document: Document, flags: list[BuildFlag]) -> Iterator[list[BuildFlag]]:
