@@ -63,6 +63,7 @@ def test_a_repository_says_yes_or_no_and_is_known_by_the_longest_address(tmp_pat
     tables = Tables()
     assert tables.repository_has_arm64("https://download.docker.com/linux/debian") is True
     assert tables.repository_has_arm64("http://us.archive.ubuntu.com/ubuntu") is False
+    assert tables.repository_has_arm64("https://repo.anaconda.com/pkgs/misc/debrepo/conda") is False
     assert tables.repository_has_arm64("https://repo.mongodb.org/apt/ubuntu") is None
     own = tmp_path / "own.tsv"
     own.write_text(
@@ -138,6 +139,10 @@ def test_every_download_is_found_by_its_url() -> None:
         ("https://micro.mamba.pm/api/micromamba/linux-64/latest", ["linux-64"], True),
         ("https://github.com/duckdb/duckdb/releases/download/v1.1.3/duckdb_cli-linux-amd64.zip", ["amd64"], True),
         ("https://github.com/duckdb/duckdb/releases/download/v0.3.0/duckdb_cli-linux-amd64.zip", ["amd64"], False),
+        ("https://github.com/jwilder/dockerize/releases/download/v0.8.0/dockerize-alpine-linux-amd64-v0.8.0.tar.gz", ["amd64"], False),
+        ("https://github.com/apple/foundationdb/releases/download/7.3.43/foundationdb-clients_7.3.43-1_amd64.deb", ["amd64"], True),
+        ("https://github.com/apple/foundationdb/releases/download/6.3.24/foundationdb-clients_6.3.24-1_amd64.deb", ["amd64"], False),
+        ("https://github.com/F1bonacc1/process-compose/releases/download/v0.45.0/process-compose_Linux_x86_64.tar.gz", ["x86_64"], True),
         ("https://ziglang.org/download/0.13.0/zig-linux-x86_64-0.13.0.tar.xz", ["x86_64"], True),
     ],
 )  # fmt: skip
@@ -199,6 +204,8 @@ def test_images_and_packages_without_arm64_are_found_by_name() -> None:
     ("image", "said"),
     [
         pytest.param("registry.example/team/base:2.1", "our own build", id="before the first version"),
+        pytest.param("registry.example/team/base:v2.1", "our own build", id="with a v"),
+        pytest.param("registry.example/team/base:vivid", None, id="a v that is a word's"),
         pytest.param("registry.example/team/base:3.0-slim", None, id="from it on"),
         pytest.param("registry.example/team/base", None, id="without a version"),
         pytest.param("registry.example/team/old:9.9", "amd64 machines alone", id="none has it"),
