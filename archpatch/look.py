@@ -5,7 +5,8 @@ What goes in and what comes out can be pickled, so that a worker process can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from archpatch.report.model import Error, FileResult, Kind, RuleInfo, State, Ver
 from archpatch.rule import Finding, Rule, Severity
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability
+from archpatch.text import Applicability, Span
 
 if TYPE_CHECKING:
     from archpatch.narrow import Scope
@@ -154,7 +155,8 @@ class _Look(Struct, frozen=True):
 
         On another platform or image there is more to find: "ready after fix" is said of what is clean then.
         """
-        if not any(_moves_a_stage(start.document, finding) for finding in start.report.findings):
+        heads = [stage.head.span for stage in start.document.stages]
+        if not any(_moves_a_stage(heads, finding) for finding in start.report.findings):
             return states
         for state, level in _LEVELS.items():
             if state not in states.values():
@@ -258,19 +260,19 @@ _ORDER = list(State)
 _LEVELS = {State.AFTER_FIX: Applicability.SAFE, State.AFTER_UNSAFE: Applicability.UNSAFE}
 
 
-def _moves_a_stage(document: Document, finding: Finding) -> bool:
-    """Whether a fix edits a FROM, or an ARG above the first one."""
-    if finding.fix is None or not document.stages or finding.severity < Severity.WARNING:
+def _moves_a_stage(heads: Sequence[Span], finding: Finding) -> bool:
+    """Whether a fix edits a FROM, of which `heads` are all in order, or an ARG above the first one."""
+    if finding.fix is None or not heads or finding.severity < Severity.WARNING:
         return False
-    heads = [stage.head.span for stage in document.stages]
-    return any(
-        edit.path is None
-        and (
-            edit.span.start < heads[0].start
-            or any(edit.span.start < head.end and edit.span.end > head.start for head in heads)
-        )
-        for edit in finding.fix.edits
-    )
+    for edit in finding.fix.edits:
+        before = bisect_left(
+            heads, edit.span.end, key=lambda head: head.start
+        )  # those that begin before its end
+        if edit.path is None and (
+            edit.span.start < heads[0].start or (before and edit.span.start < heads[before - 1].end)
+        ):
+            return True
+    return False
 
 
 def _need(finding: Finding) -> State:

@@ -16,7 +16,7 @@ from archpatch.discover import root_of
 from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.report.lines import Lines, Place, lines_of
 from archpatch.rule import Finding, Severity, Style
-from archpatch.syntax.tree import Document, Instruction, Problem
+from archpatch.syntax.tree import Document, Problem
 from archpatch.text import Applicability, Edit, Fix, Span, decode, encode, sha256
 
 
@@ -218,11 +218,11 @@ def entries(
     if not findings:
         return ()
     seen: Counter[tuple[str, ...]] = Counter()
-    instructions = _placed(document)
+    surroundings = _Surroundings(document, others)
     result = []
     for finding in findings:
         path = finding.path or document.path
-        stage, text = _surroundings(document, finding, others, instructions)
+        stage, text = surroundings.of(finding)
         key = (finding.code, repository_path(path), stage, text)
         seen[key] += 1
         fingerprint = sha256(encode("\0".join((*key, str(seen[key])))))
@@ -230,33 +230,36 @@ def entries(
     return tuple(result)
 
 
-def _surroundings(
-    document: Document,
-    finding: Finding,
-    others: Mapping[Path, bytes],
-    instructions: Sequence[tuple[int, str, Instruction]],
-) -> tuple[str, str]:
-    """The name of the stage and the text of the instruction that a finding stands in.
+class _Surroundings:
+    """The name of the stage and the text of the instruction that findings stand in, each instruction looked at once."""
 
-    `instructions`: where each begins, the name of its stage and itself, in the order of the file.
-    """
-    at = finding.span.start
-    if finding.path is not None and finding.path != document.path:
-        lines = lines_of(others.get(finding.path, b""))
-        return "", _folded(lines.text(lines.number(at)))
-    place = bisect_right(instructions, at, key=lambda one: one[0]) - 1
-    if place >= 0:
-        _, name, instruction = instructions[place]
-        if at <= instruction.span.end:
-            return name, _folded(decode(instruction.span.of(document.source)))
-    lines = lines_of(document.source)
-    return "", _folded(lines.text(lines.number(at)))
+    def __init__(self, document: Document, others: Mapping[Path, bytes]) -> None:
+        self._document = document
+        self._others = others
+        stages = [("", document.globals)]
+        stages += ((stage.name or str(stage.index), stage.instructions) for stage in document.stages)
+        self._placed = [(one.span.start, name, one) for name, instructions in stages for one in instructions]
+        self._known: dict[int, tuple[str, str]] = {}
+
+    def of(self, finding: Finding) -> tuple[str, str]:
+        at, document = finding.span.start, self._document
+        if finding.path is not None and finding.path != document.path:
+            lines = lines_of(self._others.get(finding.path, b""))
+            return "", _folded(lines.text(lines.number(at)))
+        place = bisect_right(self._placed, at, key=lambda one: one[0]) - 1
+        if place < 0 or at > self._placed[place][2].span.end:
+            lines = lines_of(document.source)
+            return "", _folded(lines.text(lines.number(at)))
+        if place not in self._known:
+            _, name, instruction = self._placed[place]
+            text = _folded(decode(instruction.span.of(document.source)))
+            self._known[place] = name, text if len(text) < _LONG else sha256(encode(text))
+        return self._known[place]
 
 
-def _placed(document: Document) -> list[tuple[int, str, Instruction]]:
-    stages = [("", document.globals)]
-    stages += ((stage.name or str(stage.index), stage.instructions) for stage in document.stages)
-    return [(one.span.start, name, one) for name, instructions in stages for one in instructions]
+_LONG = (
+    1 << 13
+)  # characters from which on an instruction's hash stands for it: it may have thousands of findings
 
 
 def _folded(text: str) -> str:

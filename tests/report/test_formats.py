@@ -172,6 +172,20 @@ def test_a_fingerprint_stays_when_lines_move_and_differs_between_twins() -> None
     assert prints(other_stage, [12])[0] != first[0]
 
 
+def test_findings_of_a_very_long_instruction_have_fingerprints_of_their_own() -> None:
+    words = " ".join(f"word{number}" for number in range(2000))
+    source = f"FROM a\nRUN {words}\n".encode()
+    places = [Span(source.index(word), source.index(word) + 5) for word in (b"word7 ", b"word8 ")]
+    found = [replace(FINDING, span=place, fix=None) for place in places]
+    first, second = (entry.fingerprint for entry in entries(parse(source, Path("D")), found, {}))
+    assert first != second
+    moved = b"# a line above\n" + source.replace(b" word", b"  word")
+    later = [replace(one, span=Span(one.span.start + 30, one.span.end + 30)) for one in found]
+    assert [entry.fingerprint for entry in entries(parse(moved, Path("D")), later, {})] == [first, second]
+    other = source.replace(b"word1999", b"word2000")
+    assert entries(parse(other, Path("D")), found, {})[0].fingerprint != first
+
+
 def sarif(of: Result = FULL) -> dict[str, Any]:
     report = json.loads(shown("sarif", of))
     assert report["version"] == "2.1.0"
