@@ -198,24 +198,17 @@ def elsewhere(
     for instruction, text in named:
         if _is_all_changed(document, instruction, download, names):
             continue
-        if not isinstance(instruction, Run) or instruction.json or instruction not in download.stage.runs:
-            spelled = None if plain else words
-            inside = _in_words(document, facts, instruction, download, argument, spelled=spelled)
-            if (
-                (inside and not plain and spelled is None)
-                or inside is None
-                or (not inside and _may_mention(text, download))
-            ):
+        spelled = None if plain else words
+        if isinstance(instruction, Run) and not instruction.json and instruction in download.stage.runs:
+            script = facts.shell(instruction)
+            if not script.readable or not script.commands:
                 return None
-            edits += inside
-            continue
-        script = facts.shell(instruction)
-        if not script.readable or not script.commands:
-            return None
-        command = Command(script.commands[0], instruction, download.stage, script)
-        found = _in_run(
-            document, facts, download, command, expressions, argument, None if plain else words, edits
-        )
+            command = Command(script.commands[0], instruction, download.stage, script)
+            found = _in_run(document, facts, download, command, expressions, argument, spelled, edits)
+        else:
+            found = _in_words(document, facts, instruction, download, argument, spelled=spelled)
+            if not found and _may_mention(text, download):
+                return None
         if found is None or (found and not plain and words is None):
             return None
         edits += found
