@@ -100,6 +100,7 @@ def _in_script(
     return tuple(edits)
 
 
+@lru_cache(maxsize=4)  # the downloads of a script follow each other
 def _asking(script: Script) -> tuple[frozenset[Span], frozenset[Span]]:
     """The words that a test compares, and the values of variables."""
     asked = (word.span for command in script.commands if command.name in TESTS for word in command.words)
