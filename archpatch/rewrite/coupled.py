@@ -65,7 +65,7 @@ def _in_script(
     parts = parts_of(download.url)
     edits: list[Edit] = []
     same = _branches(facts, command.script, download)
-    asked, values = _asking(command.script)
+    asked, values = _asking(command.stage, command.run.span.start)
     if any(_speaks_otherwise(one, places) for one in same):
         return None
     named = [*_naming(command.stage, command.run.span.start), *_naming_others(command, places)]
@@ -100,9 +100,14 @@ def _in_script(
     return tuple(edits)
 
 
+def _run_at(stage: StageFacts, start: int) -> Run:
+    return stage.every_run[bisect_left(stage.every_run, start, key=lambda run: run.span.start)]
+
+
 @lru_cache(maxsize=4)  # the downloads of a script follow each other
-def _asking(script: Script) -> tuple[frozenset[Span], frozenset[Span]]:
-    """The words that a test compares, and the values of variables."""
+def _asking(stage: StageFacts, start: int) -> tuple[frozenset[Span], frozenset[Span]]:
+    """The words that a test of the RUN at `start` compares, and the values of variables."""
+    script = stage.facts.shell(_run_at(stage, start))
     asked = (word.span for command in script.commands if command.name in TESTS for word in command.words)
     values = (one.value.span for one in script.assigns if one.value is not None)
     return frozenset(asked), frozenset(values)
@@ -112,7 +117,7 @@ def _asking(script: Script) -> tuple[frozenset[Span], frozenset[Span]]:
 def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece, ...], ArchWord], ...]:
     """Every architecture that a word of the RUN at `start` names outside of arms for one: the word, its value, and the
     place in it."""
-    run = stage.every_run[bisect_left(stage.every_run, start, key=lambda run: run.span.start)]
+    run = _run_at(stage, start)
     script = stage.facts.shell(run)
     found: list[tuple[ShellWord, tuple[Piece, ...], ArchWord]] = []
     for word, only_on in _words(script):
