@@ -3,9 +3,10 @@
     python benchmarks/bench.py CORPUS [--files N] [--peer-files N] [--repeat N] [--lines N] [--json FILE]
 
 CORPUS is a folder of Dockerfiles. Peers are slow on many files, so they may get a sample (every n-th file); their
-time is then scaled to the whole, and the table says so. Times are wall-clock seconds, the best of the repeats, and
-seconds of all processors, which other work on the machine disturbs less; memory is that of the largest process. Needs
-hadolint, tally and dockerfile beside the interpreter (the extra `dev`).
+time is then scaled to the whole, and the table says so: a sample that happens to hold more of the long files overstates
+it. Times are wall-clock seconds, the best of the repeats, and seconds of all processors, which other work on the machine
+disturbs less; memory is that of the largest process. Needs hadolint, tally and dockerfile beside the interpreter (the
+extra `dev`).
 """
 
 from __future__ import annotations
