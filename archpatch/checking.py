@@ -128,16 +128,8 @@ def _place(finding: Finding) -> tuple[str, Span, str, str]:
     return (str(finding.path or ""), finding.span, finding.code, finding.message)
 
 
-_RARE = (
-    "64",
-    "86",
-    "32",
-    "target",
-    "-m",
-    "linux-",
-    "google",
-    "build",
-)  # few files hold them, and most hints do
+# Parts that many hints hold and few files do: where one is not, none of those hints is looked for.
+_RARE = ("64", "86", "32", "target", "-m", "linux-", "google", "build")
 _NOTICES = {notice.code: notice for notice in suppress.NOTICES}
 
 

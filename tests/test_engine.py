@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archpatch.engine import InternalError, Settings, Unstable, check, fix
+from archpatch.engine import InternalError, Settings, State, Unstable, check, fix
 from archpatch.facts import Facts, MemoryContext
 from archpatch.rule import Finding
 from archpatch.syntax.parse import parse
@@ -124,6 +124,26 @@ class TestTrust:
         outcome = mend("FROM a\nRUN b\nRUN curl x86_64\n", *rules, level=SAFE)
         assert outcome.source == b"FROM a\nRUN b\nRUN curl $(uname -m)\n"
         assert [finding.code for finding in outcome.demoted] == ["XX101"]
+
+    def test_one_culprit_among_many_is_found_by_halves(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[int] = []
+        keeps = State.keeps_view
+
+        def counted(state: State, findings: list[Finding]) -> bool:
+            asked.append(len(findings))
+            return keeps(state, findings)
+
+        monkeypatch.setattr(State, "keeps_view", counted)
+        names = [f"w{number}" for number in range(64)]
+        rules = [
+            Toy(f"x86_64 {name}", f"$(uname -m) {name}", SAFE, code=f"XX{100 + at}")
+            for at, name in enumerate(names)
+        ]
+        rules[40] = Toy("x86_64 w40", "x86_64 gone", SAFE, code="XX140")
+        report = look("FROM a\n" + "".join(f"RUN curl x86_64 {name}\n" for name in names), *rules)
+        assert len(report.findings) == 64
+        assert [finding.code for finding in report.demoted] == ["XX140"]
+        assert len(asked) <= 1 + 2 * 6
 
     def test_an_unsafe_fix_waits_for_the_level(self) -> None:
         assert mend("FROM a\nRUN b\n", Toy("b", "c"), level=SAFE).source == b"FROM a\nRUN b\n"

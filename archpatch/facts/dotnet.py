@@ -70,10 +70,9 @@ def runtimes(facts: Facts, command: Command) -> Iterator[Runtime]:
         if word.literal in _RUNTIME | _ARCH and following is not None:
             found = _read(facts, command, word, following, word.literal in _ARCH)
         elif match := _PROPERTY.fullmatch(word.raw):
-            named = _RID.fullmatch(match[1])
-            found = Runtime(command, None, word, named[1], _canonical(named[2])) if named else None
+            found = _told(command, None, word, match[1], is_arch=False)
         elif match := _JOINED.fullmatch(word.literal or ""):
-            found = _joined(command, word, match["value"], match["arch"] is not None)
+            found = _told(command, None, word, match["value"], is_arch=match["arch"] is not None)
         else:
             continue
         if found is not None:
@@ -90,19 +89,18 @@ def _read(
         wrong = not is_arch and (platform or _TRAP.fullmatch(known.text or ""))
         system = "linux-musl" if "musl" in value.raw or "alpine" in value.raw else ""
         return Runtime(command, option, value, system, "") if wrong else None
-    if is_arch:
-        arch = arch_of(text)
-        return Runtime(command, option, value, "", arch) if arch in ("amd64", "arm64") else None
-    found = _RID.fullmatch(text)
-    return Runtime(command, option, value, found[1], _canonical(found[2])) if found else None
+    return _told(command, option, value, text, is_arch=is_arch)
 
 
-def _joined(command: Command, word: ShellWord, text: str, is_arch: bool) -> Runtime | None:
+def _told(
+    command: Command, option: ShellWord | None, word: ShellWord, text: str, *, is_arch: bool
+) -> Runtime | None:
+    """What `text`, which stands in a word, says; None where it names no runtime of Linux."""
     if is_arch:
         arch = arch_of(text)
-        return Runtime(command, None, word, "", arch) if arch in ("amd64", "arm64") else None
+        return Runtime(command, option, word, "", arch) if arch in ("amd64", "arm64") else None
     named = _RID.fullmatch(text)
-    return Runtime(command, None, word, named[1], _canonical(named[2])) if named else None
+    return Runtime(command, option, word, named[1], _canonical(named[2])) if named else None
 
 
 def _canonical(arch: str) -> str:

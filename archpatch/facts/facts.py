@@ -329,14 +329,19 @@ class Facts:
         """What a variable holds where a command begins: set by the script before, or by the Dockerfile."""
         return self._shell(command, target).variable(name, command.shell.span.start)
 
+    def settings(self, command: Command) -> Settings:
+        """The assignments, loops and functions of the script that a command stands in."""
+        key = command.run.span.start
+        if key not in self._settings:
+            self._settings[key] = Settings(command.script)
+        return self._settings[key]
+
     def _shell(self, command: Command, target: Platform | None) -> Shell:
         key = (command.run.span.start, target)
         if key not in self._shells:
-            if key[0] not in self._settings:
-                self._settings[key[0]] = Settings(command.script)
             host = None if target is None else command.stage.platform(target).platform
             scope = self.scope(command.run, target)
-            self._shells[key] = Shell(self.document.source, scope, self._settings[key[0]], target, host)
+            self._shells[key] = Shell(self.document.source, scope, self.settings(command), target, host)
         return self._shells[key]
 
     def commands_of(self, run: Run, stage: StageFacts) -> tuple[Command, ...]:

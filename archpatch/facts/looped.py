@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,22 +12,7 @@ from msgspec.structs import replace
 from archpatch.facts.origins import Piece, text_of, trace
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_words
-from archpatch.syntax.shell import (
-    AndOr,
-    Case,
-    Function,
-    Group,
-    If,
-    Literal,
-    Loop,
-    Node,
-    Param,
-    Part,
-    Pipeline,
-    Quote,
-    Sequence,
-    ShellWord,
-)
+from archpatch.syntax.shell import Literal, Param, Part, Quote, ShellWord
 from archpatch.text import Span, decode, encode, regex
 
 if TYPE_CHECKING:
@@ -48,27 +34,25 @@ def each_item(
 def _items_of(facts: Facts, command: Command, word: ShellWord) -> tuple[tuple[Param, ShellWord], ...]:
     """The words that a variable of `word` goes through in the innermost loop around the command, as far as they name an
     architecture; none where no loop gives the variable its value, or the loop takes an architecture off it."""
-    if not any(assign.keyword == "for" for assign in command.script.assigns):
-        return ()
     params = [part for part in word.parts if isinstance(part, Param) and not part.operator]
-    inside = [loop for loop in _loops(command.script.body) if command.shell.span in loop.body.span]
-    for loop in reversed(inside):
+    loops = facts.settings(command).loops(command.shell.span.start) if params else ()
+    for loop in loops:
+        if loop.keyword != "for" or command.shell.span not in loop.body.span:
+            continue
         for param in params:
             if param.name == loop.variable:
-                if _is_cut(facts, loop):
+                if _is_cut(facts, loop.variable, loop.body.span):
                     return ()
                 values = (item for value in loop.values for item in _spread(command, value))
                 return tuple((param, item) for item in values if arch_words(item.raw))
     return ()
 
 
-def _is_cut(facts: Facts, loop: Loop) -> bool:
-    """Whether the loop asks its variable for an architecture: `${file%-amd64}`."""
-    asked = re.findall(
-        rf"\$\{{{re.escape(loop.variable)}([^}}\w][^}}]*)\}}",
-        decode(loop.body.span.of(facts.document.source)),
-    )
-    return any(map(arch_words, asked))
+@lru_cache(maxsize=4)  # the commands of a loop follow each other
+def _is_cut(facts: Facts, name: str, body: Span) -> bool:
+    """Whether a loop asks its variable for an architecture: `${file%-amd64}`."""
+    text = decode(body.of(facts.document.source))
+    return any(map(arch_words, re.findall(rf"\$\{{{re.escape(name)}([^}}\w][^}}]*)\}}", text)))
 
 
 def _spread(command: Command, word: ShellWord) -> tuple[ShellWord, ...]:
@@ -123,30 +107,3 @@ def _trace_item(
         else:
             filled.append(piece)
     return tuple(filled)
-
-
-def _loops(node: Node) -> Iterator[Loop]:
-    """Every `for` in a script, the outer ones first."""
-    match node:
-        case Loop():
-            if node.keyword == "for":
-                yield node
-            yield from _loops(node.body)
-        case Sequence() | AndOr():
-            for item in node.items:
-                yield from _loops(item.node)
-        case Pipeline():
-            for part in node.commands:
-                yield from _loops(part)
-        case If():
-            for arm in node.arms:
-                yield from _loops(arm.body)
-            if node.otherwise is not None:
-                yield from _loops(node.otherwise)
-        case Case():
-            for choice in node.arms:
-                yield from _loops(choice.body)
-        case Group() | Function():
-            yield from _loops(node.body)
-        case _:
-            pass

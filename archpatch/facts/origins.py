@@ -125,7 +125,7 @@ def _shell(
 def _variable(
     facts: Facts, command: Command, param: Param, place: _Place, target: Platform, deep: int
 ) -> Iterator[Piece]:
-    assign = _assigned(command, param.name, target)
+    assign = _assigned(facts, command, param.name, target)
     if assign is not None and assign.only_on is not None and target.arch not in assign.only_on:
         yield _computed(facts, command, param, place, target)
         return
@@ -143,15 +143,14 @@ def _variable(
         yield _computed(facts, command, param, place, target)
 
 
-def _assigned(command: Command, name: str, target: Platform) -> Assign | None:
+def _assigned(facts: Facts, command: Command, name: str, target: Platform) -> Assign | None:
     """The assignment that gives a shell variable its value for `target`: the last one before the command."""
-    before = [
-        assign
-        for assign in command.script.assigns
-        if assign.name == name and not assign.prefix and assign.span.end <= command.shell.span.start
-    ]
-    meant = [assign for assign in before if assign.only_on is None or target.arch in assign.only_on]
-    return meant[-1] if meant else (before[-1] if before else None)
+    last: Assign | None = None
+    for assign in facts.settings(command).last(name, command.shell.span.start):
+        if assign.only_on is None or target.arch in assign.only_on:
+            return assign
+        last = last or assign
+    return last
 
 
 def _computed(facts: Facts, command: Command, part: Part, place: _Place, target: Platform) -> Piece:

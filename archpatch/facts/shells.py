@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -33,7 +34,7 @@ from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.shell_select import origin_of_script
 from archpatch.syntax.tree import Run
 from archpatch.syntax.words import BadWord, expand
-from archpatch.text import Span, decode
+from archpatch.text import Nest, Span, decode
 
 if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
@@ -62,11 +63,12 @@ class Settings:
 
     def __init__(self, script: Script) -> None:
         self.by_name: dict[str, list[Setting]] = {}
-        self.loops: list[Span] = []
+        self._loops: list[Loop] = []
         self.functions: list[Span] = []
         self.own: set[str] = set()  # the names of the functions
         self._regions: dict[int, Span] = {}
         self._walk(script.body, None)
+        self._loops_by_place = Nest((loop.span, loop) for loop in self._loops)
         for assign in script.assigns:
             if not assign.prefix:
                 setting = Setting(assign, self._regions.get(assign.span.start))
@@ -78,15 +80,28 @@ class Settings:
             self.by_name.get(name, ()), position, key=lambda setting: setting.assign.span.start
         )
 
+    def last(self, name: str, position: int) -> Iterator[Assign]:
+        """The assignments to `name` that end before byte `position`, the last one first."""
+        settings = self.by_name.get(name, ())
+        for at in range(self.before(name, position) - 1, -1, -1):
+            if settings[at].assign.span.end <= position:
+                yield settings[at].assign
+
     def seen_from_behind(self, name: str, position: int, count: int) -> bool:
         """Whether a loop or a call may bring an assignment behind `position` (those after the first `count`) to it."""
-        later = self.by_name.get(name, ())[count:]
-        if not later:
+        settings = self.by_name.get(name, ())
+        if count == len(settings):
             return False
         if any(span.start <= position < span.end for span in self.functions):
             return True
-        around = [span for span in self.loops if span.start <= position < span.end]
-        return any(setting.assign.span in span for span in around for setting in later)
+        first = settings[count].assign.span  # where a loop holds a later one, it holds this one too
+        return any(first in loop.span for loop in self.loops(position))
+
+    def loops(self, position: int) -> Iterator[Loop]:
+        """The loops around byte `position`, the innermost first."""
+        for loop in self._loops_by_place.holding(Span(position, position)):
+            if position < loop.span.end:
+                yield loop
 
     def _walk(self, node: Node, region: Span | None) -> None:
         """Note for each assignment below a condition the part of the script that shares the condition."""
@@ -115,7 +130,7 @@ class Settings:
                 for case_arm in node.arms:
                     self._walk(case_arm.body, case_arm.body.span)
             case Loop():
-                self.loops.append(node.span)
+                self._loops.append(node)
                 self._walk(node.body, node.body.span)
             case Function():
                 self.functions.append(node.span)

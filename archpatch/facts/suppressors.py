@@ -325,12 +325,17 @@ def _has_sibling(facts: Facts, download: Download) -> bool:
     match = download.match
     if match is None or all(token.text for token in download.tokens):
         return False
-    return any(  # tini beside tini-arm64: the name of amd64's file says nothing
-        one.match is not None
-        and one.match.asset.tool == match.asset.tool
-        and arches_in((one.url,)) - {AMD64.arch}
+    # tini beside tini-arm64: the name of amd64's file says nothing
+    return (download.stage.index, match.asset.tool) in _tools_of_others(facts)
+
+
+@lru_cache(maxsize=4)  # one file's downloads follow each other
+def _tools_of_others(facts: Facts) -> frozenset[tuple[int, str]]:
+    """The tools that are fetched for another architecture than amd64, each with the number of the stage."""
+    return frozenset(
+        (one.stage.index, one.match.asset.tool)
         for one in facts.downloads
-        if one.stage is download.stage
+        if one.match is not None and arches_in((one.url,)) - {AMD64.arch}
     )
 
 

@@ -19,6 +19,9 @@ from archpatch.rule import Finding, Severity, Style
 from archpatch.syntax.tree import Document, Problem
 from archpatch.text import Applicability, Edit, Fix, Span, decode, encode, sha256
 
+# Characters. The hash of a longer instruction stands for it, for it may have thousands of findings.
+_LONG = 1 << 13
+
 
 class State(enum.Enum):
     """What an image needs to be right on a platform; ordered from good to bad."""
@@ -242,6 +245,7 @@ class _Surroundings:
         self._known: dict[int, tuple[str, str]] = {}
 
     def of(self, finding: Finding) -> tuple[str, str]:
+        """The name (empty outside of a stage), and the text with its blanks folded, or its hash where that is long."""
         at, document = finding.span.start, self._document
         if finding.path is not None and finding.path != document.path:
             lines = lines_of(self._others.get(finding.path, b""))
@@ -255,11 +259,6 @@ class _Surroundings:
             text = _folded(decode(instruction.span.of(document.source)))
             self._known[place] = name, text if len(text) < _LONG else sha256(encode(text))
         return self._known[place]
-
-
-_LONG = (
-    1 << 13
-)  # characters from which on an instruction's hash stands for it: it may have thousands of findings
 
 
 def _folded(text: str) -> str:
