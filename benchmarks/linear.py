@@ -84,6 +84,11 @@ SHAPES: dict[str, Shape] = {
         + "".join(f" && \\\n  curl -fsSLO https://example.com/{i}/t-linux-amd64" for i in range(n // 58))
         + "\n"
     ),
+    "loops of one RUN": lambda n: (
+        "FROM debian:12\nRUN set -e"
+        + "".join(f"; for f in t{i}-amd64; do curl -fO https://example.com/$f; done" for i in range(n // 58))
+        + "\n"
+    ),
     "one long URL": lambda n: (
         "FROM debian:12\nRUN curl -LO https://example.com/" + "-amd64-" * (n // 7) + "\n"
     ),
