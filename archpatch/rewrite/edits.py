@@ -282,14 +282,9 @@ def arch_case(
     native = all(stage.platform(target).kind is PlatformKind.TARGET for target in facts.targets)
     subject = f"${{{argument}:-$(uname -m)}}" if native else f"${argument}"
     wanted = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
-    arms = []
-    for arch in (arch for arch in wanted if arch in words):
-        uname = Convention.UNAME.spell(arch)
-        pattern = f"{arch}|{uname}" if native and uname and uname != arch else arch
-        arms.append(f"{pattern}) {variable}={words[arch]} ;;")
     lines = [
         f'case "{subject}" in',
-        *(f"  {arm}" for arm in arms),
+        *(f"  {_pattern(arch, native)}) {variable}={words[arch]} ;;" for arch in wanted if arch in words),
         f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
     ]
     last = "esac; " if _has_background(facts.shell(run)) else "esac && "
@@ -298,6 +293,12 @@ def arch_case(
         return None
     edits = (*declare_arg(document, facts, run, argument, above=above), head)
     return edits, f"${{{variable}}}"
+
+
+def _pattern(arch: str, native: bool) -> str:
+    """What an arm of the `case` for an architecture matches; `native`: the machine's own word too."""
+    uname = Convention.UNAME.spell(arch)
+    return f"{arch}|{uname}" if native and uname and uname != arch else arch
 
 
 def _has_background(script: Script) -> bool:

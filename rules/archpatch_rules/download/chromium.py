@@ -68,8 +68,8 @@ def _installer(row: Sequence[ShellCommand]) -> ShellCommand | None:
     found = [one for one in row[1:] if one.name in _INSTALLERS]
     if len(found) != 1 or any(one.name not in ("rm", *_INSTALLERS) for one in row[1:]):
         return None
-    plain = found[0].words[0].literal == found[0].name  # not sudo
-    return found[0] if plain and sum(map(_is_file, found[0].words)) == 1 else None
+    by_itself = not found[0].wrappers  # not by sudo
+    return found[0] if by_itself and sum(map(_is_file, found[0].words)) == 1 else None
 
 
 def _is_file(word: ShellWord) -> bool:

@@ -145,8 +145,7 @@ def _fix(document: Document, facts: Facts, stage: StageFacts) -> Fix | None:
         edits.append(edit)
     command, last = found[-1][0].command, edits[-1]
     linked = _links(document, stage)
-    plain = command.shell.words[0].literal == command.shell.name  # not sudo
-    if linked and (not plain or is_nested(command.script, command.shell.span)):
+    if linked and (command.shell.wrappers or is_nested(command.script, command.shell.span)):  # sudo, say
         return None
     end = command.shell.span.end
     if linked and last.span.end == end:
