@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import posixpath
+import struct
 import sys
 import zipfile
 
@@ -17,6 +18,14 @@ from archpatch.verify.tar import Kind, Member, members
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _ARCHIVES = (".jar", ".war", ".ear", ".whl", ".egg")
 _NATIVE = (".so", ".node", ".jnilib", ".pyd")
+_NATIVE_MARKS = tuple(name.encode() for name in _NATIVE)
+# APPNOTE.TXT 4.3.12, 4.3.16, 4.3.15: an entry of a zip file's table of contents, the record after the table, where
+# ZIP64's own is.
+_ENTRY, _END, _END_64 = b"PK\1\2", b"PK\5\6", b"PK\6\7"
+_END_RECORD = struct.Struct("<4x6xHI4x2x")  # how many entries, the table's bytes
+_END_LIMIT = 22 + 0xFFFF  # bytes, a comment included
+_FILE = Kind.FILE  # a class of members is slow to ask
+_ODD = ("", "/", ".")  # how names begin that are not in normal form, or hidden
 _HEAD = 64  # bytes of each file
 _TELLING = (elf.MAGIC[:2], b"#!", b"PK")
 _TEXT_LIMIT = 1 << 16
@@ -73,12 +82,9 @@ class Layer(Struct):
 
 def normal(path: str) -> str | None:
     """A path of a tar relative to the root, without `.` and `..`; None where no system would take it."""
-    if len(path) > _PATH_LIMIT:
+    if len(path) > _PATH_LIMIT or ".." in path.split("/"):
         return None
-    if path[:1] not in ("/", ".", "") and "/." not in path and "//" not in path:
-        return path.rstrip("/")  # so most tars have it
-    path = posixpath.normpath("/" + path.lstrip("/")) if ".." not in path.split("/") else ""
-    return path.lstrip("/") if path else None
+    return posixpath.normpath("/" + path.lstrip("/")).lstrip("/")
 
 
 def read(source: Source, number: int) -> Layer:
@@ -86,17 +92,19 @@ def read(source: Source, number: int) -> Layer:
     layer = Layer()
     add, ordinary, left = layer.added.append, _Ordinary(number), _WEIGHT
     for member, body in members(source):
-        path = normal(member.path)
-        left -= _WEIGHT_OF_ONE + len(member.path) + len(member.link)
+        path = member.path
+        left -= _WEIGHT_OF_ONE + len(path) + len(member.link)
         if left < 0:
             raise Unreadable("it holds more names than an image should")
-        if path is None:
-            layer.unread.append((member.path, "the name leaves the image or is too long"))
-        elif (_WHITEOUT in path and _is_whiteout(layer, path)) or not path:
-            continue
-        elif member.kind is Kind.FILE:
+        # Hidden, not in normal form or too long: few are, and whiteouts are hidden.
+        if path[:1] in _ODD or "/." in path or "//" in path or len(path) > _PATH_LIMIT:
+            path = _odd_name(layer, path)
+            if not path:
+                continue
+        path = path.rstrip("/")
+        if member.kind is _FILE:
             # Most files are neither code nor an archive nor a loader's: their first bytes say so.
-            if member.sparse or body.head(_HEAD)[:2] in _TELLING or path.startswith("etc/"):
+            if member.sparse or body.head(2) in _TELLING or path.startswith("etc/"):
                 node = _file(layer, path, member, body, number)
                 left -= _weight(node)
                 add(Added(path, node))
@@ -109,6 +117,14 @@ def read(source: Source, number: int) -> Layer:
         else:
             add(Added(path, ordinary[member.mode], target))
     return layer
+
+
+def _odd_name(layer: Layer, name: str) -> str:
+    """The normal path of something to be added; empty for whiteouts, the root, and what leaves the image."""
+    path = normal(name)
+    if path is None:
+        layer.unread.append((name, "the name leaves the image or is too long"))
+    return "" if not path or (_WHITEOUT in path and _is_whiteout(layer, path)) else path
 
 
 def _weight(node: Node) -> int:
@@ -200,8 +216,33 @@ class _Bounded(io.RawIOBase):
         return True
 
 
+def _names_native(body: Body) -> bool:
+    """Whether the table of contents of a zip file may name native code: few do, and reading all names takes long.
+
+    It does too where the table is not found where its end record says, and where there is a second such record, of ZIP64,
+    between which readers choose: then `zipfile` decides.
+    """
+    start = max(0, body.size - _END_LIMIT)
+    body.seek(start)
+    tail = body.read()
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) - at < _END_RECORD.size or _END_64 in tail:
+        return True
+    count, length = _END_RECORD.unpack_from(tail, at)
+    first = start + at - length
+    if first < 0 or length > _ARCHIVE_READ or count == 0xFFFF:
+        return True
+    body.seek(first)
+    table = body.read(length)
+    whole = table.startswith(_ENTRY) and table.count(_ENTRY) >= count
+    return not whole or any(mark in table for mark in _NATIVE_MARKS)
+
+
 def _archive(body: Body) -> Archive | None:
     """The machines of the native code in a zip file; None where it holds none."""
+    if not _names_native(body):
+        return None
+    body.seek(0)
     natives: dict[elf.Machine, str] = {}
     try:
         with zipfile.ZipFile(_Bounded(body)) as archive:

@@ -27,11 +27,11 @@ class Unreadable(Exception):
 class Body(ABC):
     """The bytes of one member as a seekable file."""
 
-    __slots__ = ("_at", "size")
+    __slots__ = ("place", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._at = 0
+        self.place = 0
 
     @abstractmethod
     def head(self, size: int) -> bytes:
@@ -46,10 +46,10 @@ class Body(ABC):
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes from here, all that are left for -1. Raises Unreadable."""
-        end = self.size if size < 0 else min(self.size, self._at + size)
-        if end <= self._at:
+        end = self.size if size < 0 else min(self.size, self.place + size)
+        if end <= self.place:
             return b""
-        start, self._at = self._at, end
+        start, self.place = self.place, end
         return self._between(start, end)
 
     def seekable(self) -> bool:
@@ -58,13 +58,31 @@ class Body(ABC):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As files have it."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.place, os.SEEK_END: self.size}[whence]
+        self.place = max(0, base + offset)
+        return self.place
 
     def tell(self) -> int:
         """Where the next byte is read."""
-        return self._at
+        return self.place
+
+
+class _Empty(Body):
+    """The body of what has none."""
+
+    __slots__ = ()
+
+    def head(self, size: int) -> bytes:
+        return b""
+
+    def leave(self) -> None:
+        """Nothing is to be left."""
+
+    def _between(self, start: int, end: int) -> bytes:
+        return b""
+
+
+EMPTY: Body = _Empty(0)
 
 
 class Source(ABC):
@@ -81,88 +99,96 @@ class Source(ABC):
         """Pass over `size` bytes. Raises Unreadable where the end comes first."""
 
     def body(self, size: int) -> Body:
-        """The next `size` bytes, to be left before anything else is read."""
+        """The next `size` bytes, to be left before anything else is read, the next body too."""
         return _Spooled(self, size)
 
 
 class PlainSource(Source):
-    """`size` bytes of a file from `start`; what is skipped is not read."""
+    """`size` bytes of a file from `start`; what is skipped is not read.
 
-    __slots__ = ("_at", "_end", "_file", "_from", "_start", "_window")
+    `position` is where in the file the next byte stands, `window` the bytes that were read last, from `seen` on.
+    """
+
+    __slots__ = ("_body", "_file", "end", "position", "seen", "start", "window")
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
-        self._file, self._start, self._at, self._end = file, start, start, start + size
-        self._window, self._from = b"", start
-
-    @property
-    def position(self) -> int:
-        """Where in the file the next byte stands."""
-        return self._at
+        self._file, self.start, self.position, self.end = file, start, start, start + size
+        self.window, self.seen = b"", start
+        self._body = _InPlace(self)  # one for all: images have tens of thousands of members
 
     @property
     def size(self) -> int:
         """The bytes of the whole."""
-        return self._end - self._start
+        return self.end - self.start
 
     def read(self, size: int) -> bytes:
-        data = self.at(self._at, size)
-        self._at += len(data)
+        offset = self.position - self.seen
+        data = self.window[offset : offset + size] if offset >= 0 else b""
+        if len(data) != size:
+            data = self.look(self.position, size)
+        self.position += len(data)
         return data
 
     def at(self, place: int, size: int) -> bytes:
         """Up to `size` bytes from a place in the file, whatever was read before."""
-        offset = place - self._from
-        if offset >= 0:
-            data = self._window[offset : offset + size]
-            if len(data) == size:
-                return data
-        size = max(0, min(size, self._end - place))
+        offset = place - self.seen
+        data = self.window[offset : offset + size] if offset >= 0 else b""
+        return data if len(data) == size else self.look(place, size)
+
+    def look(self, place: int, size: int) -> bytes:
+        """Up to `size` bytes from a place in the file, and more into the window."""
+        left = self.end - place
+        if left <= 0:
+            return b""
         self._file.seek(place)
         if size > _WINDOW:
-            return self._file.read(size)
-        self._window, self._from = self._file.read(min(_WINDOW, self._end - place)), place
-        return self._window[:size]
+            return self._file.read(size if size < left else left)
+        self.window, self.seen = self._file.read(_WINDOW if left > _WINDOW else left), place
+        return self.window[:size]
 
     def skip(self, size: int) -> None:
-        self._at += size
-        if self._at > self._end:
+        self.position += size
+        if self.position > self.end:
             raise Unreadable(_CUT)
-
-    def leave(self, end: int) -> None:
-        """Go to the block after a body that ends at `end`."""
-        if end > self._end:
-            raise Unreadable(_CUT)
-        self._at = end + (self._start - end) % BLOCK
 
     def rewind(self, size: int) -> None:
         """Go back by `size` bytes that were read."""
-        self._at -= size
+        self.position -= size
 
     def body(self, size: int) -> Body:
-        return _InPlace(self, self._at, size)
+        body = self._body
+        body.start, body.size, body.place = self.position, size, 0
+        return body
 
 
 class _InPlace(Body):
     """A body in a plain tar: read where it stands."""
 
-    __slots__ = ("_source", "_start")
+    __slots__ = ("_source", "start")
 
-    def __init__(self, source: PlainSource, start: int, size: int) -> None:
-        self.size = size
-        self._at = 0
-        self._source, self._start = source, start
+    def __init__(self, source: PlainSource) -> None:
+        super().__init__(0)
+        self._source, self.start = source, 0
 
     def head(self, size: int) -> bytes:
-        return self._source.at(self._start, size if size < self.size else self.size)
+        source = self._source
+        if size > self.size:
+            size = self.size
+        offset = self.start - source.seen
+        data = source.window[offset : offset + size] if offset >= 0 else b""
+        return data if len(data) == size else source.look(self.start, size)
 
     def _between(self, start: int, end: int) -> bytes:
-        data = self._source.at(self._start + start, end - start)
+        data = self._source.at(self.start + start, end - start)
         if len(data) < end - start:
             raise Unreadable(_CUT)
         return data
 
     def leave(self) -> None:
-        self._source.leave(self._start + self.size)
+        source, end = self._source, self.start + self.size
+        if end > source.end:
+            raise Unreadable(_CUT)
+        source.position = end + (source.start - end) % BLOCK
 
 
 class _Spooled(Body):

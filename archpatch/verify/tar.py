@@ -15,11 +15,13 @@ from zlib import adler32
 
 from msgspec import Struct
 
-from archpatch.verify.streams import BLOCK, Body, Source, Unreadable
+from archpatch.verify.streams import BLOCK, EMPTY, Body, Source, Unreadable
 
 _EXTENDED_LIMIT = 1 << 20  # bytes of one long name or pax header
-# name, mode, size, checksum, type, link, magic, the prefix of the name, what tells star's own format
-_HEADER = struct.Struct("100s8s16x12s12x8sc100s6s82x155s8x4s")
+_HEADER = struct.Struct("100s8s16x12s12x8sc355x")  # name, mode, size, checksum, type
+# What fewer members have: what they link to, what wrote the header, the prefix of the name, what tells star's own format.
+_PREFIX_AT = 345
+_LINK, _MAGIC, _PREFIX, _TRAILER = slice(157, 257), slice(257, 263), slice(_PREFIX_AT, 500), slice(508, 512)
 _STAR, _STAR_PREFIX = b"tar\0", 131
 _GNU_TIMES = 24  # bytes of GNU's headers where others have the prefix
 _ADLER = 65521
@@ -37,6 +39,7 @@ class Kind(enum.Enum):
     OTHER = "other"  # devices, FIFOs
 
 
+_FILE = Kind.FILE  # a class of members is slow to ask
 _KINDS = {
     b"0": Kind.FILE, b"\0": Kind.FILE, b"7": Kind.FILE, b"S": Kind.FILE, b"1": Kind.HARD_LINK,
     b"2": Kind.SYMLINK, b"5": Kind.DIRECTORY, b"3": Kind.OTHER, b"4": Kind.OTHER, b"6": Kind.OTHER,
@@ -63,21 +66,29 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
     extended: dict[str, str] = {}
     read, body_of = source.read, source.body
     while len(block := read(BLOCK)) == BLOCK and block != _NOTHING:
-        fields = _HEADER.unpack(block)
-        if not _checksum_holds(block, fields[3]):
+        name, mode, length, checksum, flag = _HEADER.unpack(block)
+        # Adler-32's lower half is one more than the sum of the bytes: a hundred times as fast as `sum`.
+        if (_stated(checksum) - adler32(block) % 0x10000) % _ADLER:
             raise Unreadable("broken tar header")
-        flag = fields[4]
         if flag in b"xgLK":
-            extended = _more(extended, flag, _extended(source, _number(fields[2])))
+            extended = _more(extended, flag, _extended(source, _number(length)))
             continue
         if flag == b"S":
             _skip_sparse_maps(source, block)
-        member = _member(fields, extended)
+        path = name.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        if block[_PREFIX_AT]:
+            path = _prefixed(path, block)
         if extended:
+            member = _extended_member(block, path, extended)
             extended = {}
-        body = body_of(member.size)
-        yield member, body
-        body.leave()
+        else:
+            member = _member(block, path, mode, length, flag)
+        if member.size:
+            body = body_of(member.size)
+            yield member, body
+            body.leave()
+        else:
+            yield member, EMPTY
     if extended or block.strip(b"\0") or read(BLOCK).strip(b"\0"):
         raise Unreadable("broken tar header")
 
@@ -95,41 +106,36 @@ def _more(extended: dict[str, str], flag: bytes, data: bytes) -> dict[str, str]:
     return {**extended, _LONG_NAME if flag == b"L" else _LONG_LINK: _text(data)}
 
 
-def _member(fields: tuple[bytes, ...], extended: dict[str, str]) -> Member:
-    name, mode, length, _, flag, linked, magic, prefix, trailer = fields
-    kind = _KINDS.get(flag, Kind.FILE)
-    path = _text(name)
-    if prefix[0]:
-        path = _prefixed(path, magic, prefix[:_STAR_PREFIX] if trailer == _STAR else prefix)
-    if extended:
-        return _extended_member(path, kind, fields, extended)
-    if kind is not Kind.FILE:
+def _member(block: bytes, path: str, mode: bytes, length: bytes, flag: bytes) -> Member:
+    kind = _KINDS.get(flag, _FILE)
+    if kind is not _FILE:
         # Headers of links and folders may name the size of what they stand for; no bytes follow.
-        return Member(path, kind, _mode(mode), 0, _text(linked))
+        return Member(path, kind, _mode(mode), 0, _text(block[_LINK]))
     if flag == b"\0" and path[-1:] == "/":  # the old convention for folders
         return Member(path, Kind.DIRECTORY, _mode(mode), 0)
     return Member(path, kind, _mode(mode), _number(length), "", flag == b"S")
 
 
-def _prefixed(path: str, magic: bytes, prefix: bytes) -> str:
+def _prefixed(path: str, block: bytes) -> str:
+    magic, prefix = block[_MAGIC], block[_PREFIX]
     if magic == b"ustar\0":
-        return f"{_text(prefix)}/{path}"
+        return f"{_text(prefix[:_STAR_PREFIX] if block[_TRAILER] == _STAR else prefix)}/{path}"
     if magic == b"ustar " and prefix[:_GNU_TIMES].strip(b"01234567 \0"):
         raise Unreadable("broken tar header")  # Go takes it for the prefix that GNU's headers have not
     return path
 
 
-def _extended_member(path: str, kind: Kind, fields: tuple[bytes, ...], extended: dict[str, str]) -> Member:
+def _extended_member(block: bytes, path: str, extended: dict[str, str]) -> Member:
     """The member that a pax or GNU header before its own says more of."""
-    pieces = _is_sparse(extended)
+    _, mode, length, _, flag = _HEADER.unpack(block)
+    kind, pieces = _KINDS.get(flag, _FILE), _is_sparse(extended)
     path = extended.get(_LONG_NAME) or extended.get("path", path)
-    if fields[4] == b"\0" and path.endswith("/"):
+    if flag == b"\0" and path.endswith("/"):
         kind = Kind.DIRECTORY
     path = extended.get("GNU.sparse.name", path) if pieces else path
-    link = extended.get(_LONG_LINK) or extended.get("linkpath", _text(fields[5]))
-    size = _decimal(extended["size"]) if "size" in extended else _number(fields[2])
-    sparse = fields[4] == b"S" or pieces
-    return Member(path, kind, _mode(fields[1]), size if kind is Kind.FILE else 0, link, sparse)
+    link = extended.get(_LONG_LINK) or extended.get("linkpath", _text(block[_LINK]))
+    size = _decimal(extended["size"]) if "size" in extended else _number(length)
+    return Member(path, kind, _mode(mode), size if kind is _FILE else 0, link, flag == b"S" or pieces)
 
 
 def _is_sparse(extended: dict[str, str]) -> bool:
@@ -172,16 +178,14 @@ def _skip_sparse_maps(source: Source, block: bytes) -> None:
         more = source.read(BLOCK)[504:505]
 
 
-def _checksum_holds(block: bytes, field: bytes) -> bool:
-    """Whether the bytes of a header, its checksum taken as blanks, add up to the checksum.
-
-    Adler-32's lower half is one more than the sum, modulo 65,521: a hundred times as fast as `sum`.
-    """
+@lru_cache(maxsize=4096)
+def _stated(field: bytes) -> int:
+    """What a header's bytes add up to by its checksum, which takes its own bytes for blanks; and one, as Adler-32 has it."""
     try:
         stated = int(field.strip(b" \0"), 8)
     except ValueError:
-        return False
-    return (stated - adler32(block) % 0x10000 + adler32(field) % 0x10000 - 8 * 0x20) % _ADLER == 0
+        raise Unreadable("broken tar header") from None
+    return stated + sum(field) - 8 * 0x20 + 1
 
 
 @lru_cache(maxsize=64)
@@ -189,6 +193,7 @@ def _mode(field: bytes) -> int:
     return _number(field) & 0o7777
 
 
+@lru_cache(maxsize=4096)
 def _number(field: bytes) -> int:
     digits = field.strip(b" \0")
     if digits.isdigit():  # int() alone takes signs and underscores

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archpatch.verify.streams import BLOCK
+
+END = bytes(2 * BLOCK)  # of a tar
 NUMBERS = {"amd64": 62, "arm64": 183, "386": 3, "arm": 40, "s390x": 22}
 LOADERS = {"amd64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
 # exit(0) in machine code, for static programs that really run
@@ -185,3 +188,15 @@ def layout(
     blobs["index.json"] = json.dumps(index).encode()
     path.write_bytes(tar(blobs))
     return path
+
+
+def header(name: bytes, flag: bytes = b"0", size: int = 0, link: bytes = b"", prefix: bytes = b"",
+           magic: bytes = b"ustar\x0000", trailer: bytes = b"") -> bytes:  # fmt: skip
+    """One tar header with fields that no library would write."""
+    block = bytearray(BLOCK)
+    for at, field in ((0, name), (100, b"0000755\0"), (108, b"0000000\0"), (116, b"0000000\0"),
+                      (124, b"%011o\0" % size), (136, b"00000000000\0"), (148, b" " * 8), (156, flag),
+                      (157, link), (257, magic), (345, prefix), (508, trailer)):  # fmt: skip
+        block[at : at + len(field)] = field
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)

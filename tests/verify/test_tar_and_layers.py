@@ -283,5 +283,33 @@ class TestLayers:
         assert node.archive is not None
         assert [machine.number for machine, _ in node.archive.natives] == [62, 183]
 
+    @pytest.mark.parametrize(
+        ("name", "comment", "read"),
+        [
+            pytest.param("Main.class", b"", False, id="no native code"),
+            pytest.param("Main.class", b"a" * 0xFFFF, False, id="the longest comment"),
+            pytest.param("natives/lib.so", b"", True, id="native code"),
+            pytest.param("natives/lib.so.1", b"PK\5\6" + b"\0" * 30, True, id="a second end record"),
+            pytest.param("Main.class", b"PK\6\7" + b"\0" * 30, True, id="a record of ZIP64"),
+        ],
+    )
+    def test_only_an_archive_that_may_name_native_code_is_read_in_full(
+        self, name: str, comment: bytes, read: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr(name, elf("amd64"))
+            archive.comment = comment
+        opened: list[object] = []
+
+        class Noted(zipfile.ZipFile):
+            def __init__(self, file: layers._Bounded) -> None:
+                opened.append(file)
+                super().__init__(file)
+
+        monkeypatch.setattr(zipfile, "ZipFile", Noted)
+        rootfs({"lib/app.jar": out.getvalue()})
+        assert bool(opened) is read
+
     def test_a_broken_archive_is_unread_and_harmless(self) -> None:
         assert rootfs({"x.whl": b"PK\3\4 not a zip", "y": File(b"", 0o644)}).unread[0][0] == "x.whl"
