@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from archpatch.platforms import Platform
 from archpatch.report.model import Entry, Error, FileResult, Kind, State, Verb
 from archpatch.rule import Finding
 from archpatch.syntax.tree import Problem
-from archpatch.text import sha256
+from archpatch.text import read_up_to, sha256
 
 _FORMAT = "1"
 _LARGEST = 4 << 20  # bytes of an entry
@@ -57,6 +57,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "check"
+        self._place = str(self._folder)
         self._program = ""
         self._settings: dict[Settings, str] = {}
 
@@ -99,7 +100,7 @@ class Cache:
             return None
         try:
             kept = _decoder().decode(text)
-            targets = tuple(map(Platform.parse, kept.targets))
+            targets = _platforms(kept.targets)
             context = Asked(task.path.parent, task.path.name)
             if any(context.answer(question) != told for question, told in kept.questions.items()):
                 return None
@@ -146,16 +147,22 @@ class Cache:
                     os.unlink(entry)
 
     def _path(self, key: str) -> str:
-        return os.path.join(self._folder, key[:2], key[2:])
+        return os.path.join(self._place, key[:2], key[2:])
 
     def _read(self, key: str) -> bytes | None:
         try:
-            with open(self._path(key), "rb", opener=_opener) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    return None
-                text = file.read(_LARGEST)
+            descriptor = _opener(self._path(key), os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError:
             return None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            text = read_up_to(descriptor, _LARGEST, status.st_size)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         body = text[_SUM:]
         return body if text[:_SUM].decode("latin-1") == _sum(key, body) else None
 
@@ -170,6 +177,11 @@ class Cache:
                 os.replace(temp, path)
             except OSError:
                 os.unlink(temp)
+
+
+@lru_cache(maxsize=64)
+def _platforms(names: tuple[str, ...]) -> tuple[Platform, ...]:
+    return tuple(map(Platform.parse, names))
 
 
 def program() -> str:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from archpatch.discover import Unreadable, folders_up, read
+from archpatch.discover import Unreadable, folder_above, read, walk_up
 from archpatch.platforms import ARCHES, Platform, UnknownPlatform
 from archpatch.rule import Severity, Style
 
@@ -83,31 +83,40 @@ def find(folder: Path) -> Config:
 class Search(Struct):
     """The nearest config of many folders: each folder above them is looked into once."""
 
-    own: dict[str, Config | None] = field(default_factory=dict)
+    found: dict[str, Config] = field(default_factory=dict)
 
     def nearest(self, folder: Path) -> Config:
         """As `find`. Raises ConfigError."""
-        above = tuple(folders_up(os.path.abspath(folder)))
-        for one in above:
-            if one not in self.own:
-                self.own[one] = _config_in(one, above[-1])
-            if (config := self.own[one]) is not None:
-                return config
-        return Config()
+        here: str | None = os.path.abspath(folder)
+        passed: list[str] = []
+        config: Config | None = None
+        while config is None and here is not None:
+            passed.append(here)
+            config = self.found.get(here) or _config_in(here)
+            here = folder_above(here)
+        config = config or Config()
+        self.found.update(dict.fromkeys(passed, config))
+        return config
 
 
-def _config_in(folder: str, root: str) -> Config | None:
-    """The config that a folder holds, in a repository whose root is `root`. Raises ConfigError."""
+def _config_in(folder: str) -> Config | None:
+    """The config that a folder holds. Raises ConfigError."""
     for name in NAMES:
         if not os.path.isfile(text := os.path.join(folder, name)):
             continue
         path = Path(text)
-        if path.is_symlink() and not path.resolve().is_relative_to(Path(root).resolve()):
+        if path.is_symlink() and not path.resolve().is_relative_to(_top(path.parent).resolve()):
             raise ConfigError(f"{path}: the link leads out of the repository; name it with --config")
         table = _table(path)
         if table is not None:
             return _with_tables(_config(path, table))
     return None
+
+
+def _top(folder: Path) -> Path:
+    """Where a search that begins in a folder ends."""
+    *_, top = walk_up(folder)
+    return top
 
 
 def load(path: Path) -> Config:
@@ -175,6 +184,8 @@ def _config(path: Path, keys: _Keys) -> Config:
                 f"{path}{keys.line(key)}: the keys stand in this file without [tool.archpatch] above"
             )
         if key not in _READERS:
+            from archpatch.misspelt import nearest  # for a misspelt word alone
+
             near = nearest(key.lower().replace("_", "-"), _READERS)
             raise ConfigError(
                 f"{path}{keys.line(key)}: unknown key {key!r}; the nearest known one is {near!r}"
@@ -204,20 +215,6 @@ def _inside(config: Path, name: Path) -> Path:
     if os.path.commonpath((folder, real)) != folder:
         raise ConfigError(f"{config}: data: {str(name)!r} lies outside of its folder")
     return Path(real)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The word of `known`, which holds at least one, that is most like a misspelt one.
-
-    Equal beginnings count more: codes of one family share theirs.
-    """
-
-    from difflib import SequenceMatcher  # for a misspelt word alone
-
-    def likeness(other: str) -> float:
-        return SequenceMatcher(None, word, other).ratio() + 0.1 * len(os.path.commonprefix([word, other]))  # noqa: RUF071  (of words, not of paths)
-
-    return max(known, key=likeness)
 
 
 def _strings(value: object) -> tuple[str, ...]:
@@ -250,9 +247,11 @@ def _target(word: str) -> Platform:
     platform = Platform.parse(word)
     for part, known in ((platform.os, _SYSTEMS), (platform.arch, _ARCHES)):
         if part not in known:
-            raise UnknownPlatform(
-                f"{word!r} is no known platform: {part!r}; the nearest is {nearest(part, known)!r}"
-            )
+            from archpatch.misspelt import close  # likewise
+
+            near = close(part, known)
+            hint = f"the nearest is {near!r}" if near else f"there are {', '.join(known)}"
+            raise UnknownPlatform(f"{word!r} is no known platform: {part!r}; {hint}")
     return platform
 
 

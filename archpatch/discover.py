@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,9 @@ MAX_SIZE = 4 << 20  # bytes of a Dockerfile; the largest of the public corpora h
 PATTERNS = (
     "Dockerfile", "Dockerfile.*", "Dockerfile-*", "*.Dockerfile", "*.dockerfile", "dockerfile", "Containerfile*",
 )  # fmt: skip
-# Files that share a Dockerfile's name and are none: BuildKit's ignore file for Dockerfile.x.
-_OTHERS = (".dockerignore", ".containerignore")
-_TEMPLATES = (
+# Files that share a Dockerfile's name and are none: BuildKit's ignore file for Dockerfile.x, and what is written about it.
+OTHERS = (".dockerignore", ".containerignore", ".md", ".rst")
+TEMPLATES = (
     ".ejs", ".erb", ".gotmpl", ".hbs", ".in", ".j2", ".jinja", ".jinja2", ".liquid", ".m4", ".mako", ".mustache",
     ".template", ".tmpl", ".tpl",
 )  # fmt: skip
@@ -121,12 +122,12 @@ def _without_twins(found: Mapping[Path, bool]) -> tuple[Path, ...]:
 
 def is_dockerfile_name(name: str) -> bool:
     """Whether a folder's search looks at a file of that name (or counts it as a template)."""
-    return any(fnmatchcase(name, pattern) for pattern in PATTERNS) and not name.endswith(_OTHERS)
+    return any(fnmatchcase(name, pattern) for pattern in PATTERNS) and not name.endswith(OTHERS)
 
 
 def is_template_name(name: str) -> bool:
     """Whether a name says that a program makes the Dockerfile from the file."""
-    return name.lower().endswith(_TEMPLATES)
+    return name.lower().endswith(TEMPLATES)
 
 
 def project_root(path: Path) -> Path | None:
@@ -137,6 +138,11 @@ def project_root(path: Path) -> Path | None:
 
 def root_of(folder: str) -> str | None:
     """`project_root` of an absolute folder."""
+    return folder if _is_root(folder) else _root_above(os.path.dirname(folder))
+
+
+@lru_cache(maxsize=4096)
+def _root_above(folder: str) -> str | None:
     while not _is_root(folder):
         above = os.path.dirname(folder)
         if above == folder:
@@ -204,12 +210,13 @@ def _take(path: Path, search: _Search) -> None:
 
 def _walk(folder: Path, root: str, ignore: IgnoreFiles, search: _Search) -> None:
     """Search a folder without following links to folders; an explicit stack holds any depth."""
+    is_normal = folder == _shown(folder)
     stack = [(folder, ignore)]
     while stack:
         here, above = stack.pop()
         try:
             with os.scandir(here) as entries:
-                names = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+                names = sorted(entries, key=attrgetter("name"))
         except OSError as error:
             search.troubles.append(Trouble(_shown(here), _why(error)))
             continue
@@ -226,7 +233,7 @@ def _walk(folder: Path, root: str, ignore: IgnoreFiles, search: _Search) -> None
                 if entry.name not in _NEVER:
                     folders.append((path, rules))
             else:
-                _sort_in(entry, _shown(path), root, search)
+                _sort_in(entry, path if is_normal else _shown(path), root, search)
         stack += reversed(folders)
 
 
@@ -254,18 +261,17 @@ def _why(error: Exception) -> str:
 
 def walk_up(folder: Path) -> Iterator[Path]:
     """`folder` and those above, up to the repository's root; outside one, up to the current folder."""
-    return map(Path, folders_up(os.path.abspath(folder)))
+    here: str | None = os.path.abspath(folder)
+    while here is not None:
+        yield Path(here)
+        here = folder_above(here)
 
 
-def folders_up(folder: str) -> Iterator[str]:
-    """`walk_up` of an absolute folder, in text: many files ask."""
-    last = root_of(folder) or os.getcwd()
-    if not folder.startswith(last.rstrip(os.sep) + os.sep):
-        last = folder
-    while folder != last:
-        yield folder
-        folder = os.path.dirname(folder)
-    yield folder
+def folder_above(folder: str) -> str | None:
+    """The folder above an absolute one, where `walk_up` goes on; None where it ends."""
+    root = root_of(folder)
+    goes_on = folder != root if root is not None else folder.startswith(os.getcwd().rstrip(os.sep) + os.sep)
+    return os.path.dirname(folder) if goes_on else None
 
 
 def user_folder() -> Path:

@@ -42,6 +42,8 @@ def test_a_folder_is_searched_for_names_of_dockerfiles(tree: Path, name: str) ->
     [
         "Dockerfile.dockerignore",
         "Containerfile.containerignore",
+        "Dockerfile.md",
+        "Dockerfile.rst",
         "docker-compose.yml",
         "MyDockerfile",
         "README",

@@ -38,3 +38,74 @@ def test_an_old_version_is_told_from_a_new_one() -> None:
         "AP204", "FROM continuumio/miniconda3:4.9.2-alpine AS a\nFROM continuumio/miniconda3:4.12.0\n"
     )
     assert message.startswith("`continuumio/miniconda3:4.9.2-alpine` has no arm64")
+
+
+GOSU = "https://github.com/tianon/gosu/releases/download/1.17/"
+
+
+@pytest.mark.parametrize(
+    ("url", "digest", "told"),
+    [
+        pytest.param(
+            GOSU + "gosu-amd64",
+            "a" * 64,
+            f" `curl -fsSL {GOSU}gosu-arm64 | sha256sum` gives that of arm64's file; "
+            f"gosu publishes them in {GOSU}SHA256SUMS.",
+            id="a file of the table",
+        ),
+        pytest.param(
+            "https://nodejs.org/dist/v20.1.0/node-v20.1.0-linux-x64.tar.gz",
+            "b" * 128,
+            " `curl -fsSL https://nodejs.org/dist/v20.1.0/node-v20.1.0-linux-arm64.tar.gz | sha512sum` gives that of "
+            "arm64's file; node publishes them in https://nodejs.org/dist/v20.1.0/SHASUMS256.txt.",
+            id="a longer digest",
+        ),
+        pytest.param("https://a.example/tool-amd64.tgz", "c" * 64, "", id="a file that nobody knows"),
+        pytest.param(GOSU.replace("1.17", "$V") + "gosu-amd64", "d" * 64, " gosu publishes them in SHA256SUMS.", id="a version that nobody knows"),
+    ],
+)  # fmt: skip
+def test_a_checksum_comes_with_the_command_that_gives_the_other_one(url: str, digest: str, told: str) -> None:
+    sums = "sha512sum" if len(digest) == 128 else "sha256sum"
+    message = said("AP406", f'FROM debian\nRUN curl -fsSLo /t {url} && echo "{digest}  /t" | {sums} -c\n')
+    assert message.endswith("holds for one architecture alone." + told)
+
+
+def test_the_other_checksum_is_that_of_the_url_the_file_makes() -> None:
+    text = f'FROM debian\nARG TARGETARCH\nRUN curl -fsSLo /t https://a.example/t-$TARGETARCH && echo "{"e" * 40}  /t" | sha1sum -c\n'
+    assert said("AP406", text).endswith(
+        " `curl -fsSL https://a.example/t-arm64 | sha1sum` gives that of arm64's file."
+    )
+
+
+@pytest.mark.parametrize(
+    "question",
+    ['[[ "$(uname -m)" == *arm* ]]', '[[ "$(uname -m)" =~ ^arm ]]', "uname -m | grep -q arm"],
+)
+def test_a_question_for_arm_that_uname_answers_for_32_bits_alone_leaves_arm64_to_the_default(
+    question: str,
+) -> None:
+    text = (
+        f"FROM debian\nRUN if {question}; then A=arm64; else A=amd64; fi && wget https://a.example/t-$A.tgz\n"
+    )
+    assert said("AP116", text).startswith(
+        "For arm64 no branch is taken but the default, which sets A to amd64"
+    )
+    assert not check(parse(text.replace("uname -m", "dpkg --print-architecture").encode()), load()).findings
+
+
+@pytest.mark.parametrize("question", ["[[ $(uname -m) =~ ^arm64$ ]]", "uname -m | grep -q arm64"])
+def test_an_expression_that_uname_never_answers_is_named(question: str) -> None:
+    message = said("AP115", f"FROM debian\nRUN if {question}; then apt-get install -y gcc; fi\n")
+    assert message.startswith("uname -m is never")
+    assert "it says `aarch64`" in message
+
+
+@pytest.mark.parametrize(
+    ("uses", "begins"),
+    [
+        ("COPY bin/linux/${GOARCH}/app /app", "GOARCH is amd64 on every platform"),
+        ("RUN go build -o /app", "Go builds for amd64"),
+    ],
+)
+def test_go_is_named_where_it_builds_something(uses: str, begins: str) -> None:
+    assert said("AP601", f"FROM golang:1.23\nARG GOARCH=amd64\n{uses}\n").startswith(begins)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from archpatch.discover import OTHERS, PATTERNS, TEMPLATES
+
 ROOT = Path(__file__).parent.parent
 HOOKS = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
 
@@ -22,6 +24,7 @@ WANTED = [
 PASSED_OVER = [
     "Dockerfile.j2", "Dockerfile.jinja", "Dockerfile.tmpl", "Dockerfile.erb", "Dockerfile.md", "Dockerfile.dockerignore",
     ".dockerignore", "compose.yaml", "docker-bake.hcl", "Dockerfiles/readme.txt", "mydockerfile", "Dockerfile2",
+    "tests/test_dockerfile.py", "dockerfile_parser.go", "dockerfile.ts", "lint-dockerfile.sh", "Dockerfile.rst",
 ]  # fmt: skip
 
 
@@ -33,6 +36,18 @@ def test_the_pattern_takes_dockerfiles_by_all_their_names_and_no_templates(
     pattern = HOOKS[hook]
     matched = re.search(pattern["files"], name) and not re.search(pattern["exclude"], name)
     assert bool(matched) is taken
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_pattern_takes_what_a_folder_is_searched_for(hook: str, pattern: str) -> None:
+    assert re.search(HOOKS[hook]["files"], "src/" + pattern.replace("*", "x"))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("suffix", [*TEMPLATES, *OTHERS])
+def test_the_pattern_leaves_what_a_search_leaves(hook: str, suffix: str) -> None:
+    assert re.search(HOOKS[hook]["exclude"], f"Dockerfile{suffix}")
 
 
 IDENTITY = {f"GIT_{who}_{what}": "tests" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

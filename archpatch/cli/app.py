@@ -54,7 +54,7 @@ class Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Raises UsageError that names the nearest command."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            from archpatch.config import nearest  # for a misspelt word alone
+            from archpatch.misspelt import nearest  # for a misspelt word alone
 
             near = nearest(args[0], COMMANDS)
             raise click.UsageError(f"No such command {args[0]!r}; the nearest is {near!r}", ctx)

@@ -7,8 +7,8 @@ import json
 import click
 
 from archpatch.cli.app import FOUND, OK
-from archpatch.config import nearest
 from archpatch.look import describe
+from archpatch.misspelt import no_such_rule
 from archpatch.registry import BrokenPack, load
 from archpatch.report.safe import safe
 from archpatch.rule import Rule
@@ -44,8 +44,7 @@ def explain(rule: str | None, text: str | None) -> int:
     word = str(rule)
     found = next((one for one in known if word.upper() == one.code or word.lower() == one.name), None)
     if found is None:
-        near = nearest(word, [name for one in known for name in (one.code, one.name)])
-        raise click.UsageError(f"no rule is called {word!r}; the nearest is {near}")
+        raise click.UsageError(no_such_rule(word, [name for one in known for name in (one.code, one.name)]))
     from archpatch.report.manual import plain  # jinja2 is for this page alone
 
     click.echo(plain(found), nl=False)

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from archpatch.report.markdown import diff, fenced, text, unlinked
 from archpatch.report.model import Entry, FileResult, Result, repository_path
+from archpatch.report.pages import environment
 from archpatch.report.rdjson import suggestion
 from archpatch.report.regions import Region
 from archpatch.report.safe import safe
@@ -191,10 +192,5 @@ def _render(name: str, **values: object) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("archpatch.report"),
-        autoescape=False,  # noqa: S701  (Markdown; each text goes through text(), fenced() or html.escape)
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Each text of its templates goes through text(), fenced() or html.escape."""
+    return environment(keep_end=False)

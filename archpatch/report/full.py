@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -74,7 +75,7 @@ class _Frame(Struct, frozen=True):
         found = self.entry.finding
         text = self.file.lines(self.entry.path)
         start = text.place(found.span.start)
-        gutter = len(str(text.last(found.span) + 1))
+        gutter = self._gutter()
         paint, color = self.paint, OF_SEVERITY[found.severity]
         head = f"{found.severity}[{found.code}]"
         first, *more = self._wrapped(len(head) + 1, safe(found.message), 2)
@@ -88,6 +89,14 @@ class _Frame(Struct, frozen=True):
             yield from self._related(related, gutter)
         if found.fix:
             yield from self._fix(found.fix, gutter)
+
+    def _gutter(self) -> int:
+        """The columns of the largest number of a line that is shown."""
+        found = self.entry.finding
+        last = self.file.lines(self.entry.path).last(found.span) + 1
+        for region, above in self._regions(found.fix) if found.fix else ():
+            last = max(last, region.last, region.first + above + len(lines(region.new)) - 1)
+        return len(str(last))
 
     def _source(self, text: Lines, span: Span, gutter: int, color: str) -> Iterator[str]:
         first, last = text.number(span.start), text.last(span)
@@ -144,28 +153,41 @@ class _Frame(Struct, frozen=True):
         yield from (f"{' ' * (gutter + 3)}{self.paint('bold', line)}" for line in more)
         if not fix.edits:
             return
-        for region in regions(self.file, fix, gap=2):
-            if region.path != self.entry.path:
+        shown: Path | None = None
+        for region, above in self._regions(fix):
+            if region.path == shown:
+                yield self.paint("blue", " " * gutter + " :")
+            elif region.path != self.entry.path:
                 yield f"{' ' * gutter} {self.paint('blue', '-->')} {safe(region.path)}"
-            yield from self._diff(region, gutter)
+            shown = region.path
+            yield from self._diff(region, above, gutter)
 
-    def _diff(self, region: Region, gutter: int) -> Iterator[str]:
+    def _regions(self, fix: Fix) -> Iterator[tuple[Region, int]]:
+        """The lines that a fix touches, with how many lines those above them add to the same file."""
+        added: dict[Path, int] = {}
+        for region in regions(self.file, fix, gap=2):
+            above = added.get(region.path, 0)
+            yield region, above
+            added[region.path] = above + len(lines(region.new)) - len(lines(region.old))
+
+    def _diff(self, region: Region, above: int, gutter: int) -> Iterator[str]:
+        """Lines that go with the number that they have, those that come or stay with the one that they get."""
         old, new = lines(region.old), lines(region.new)
-        at = 0
+        first, new_first, at = region.first, region.first + above, 0
         for block in blocks(old, new):
-            yield from (
-                self._line(gutter, region.first + n, _cut(_text(old[n]), 0)[0])
-                for n in range(at, block.start)
-            )
+            yield from self._kept(new[at : block.new_start], new_first + at, gutter)
             taken, put = old[block.start : block.end], new[block.new_start : block.new_end]
             column = _common(taken, put)
-            for offset, line in enumerate(taken):
-                yield self._changed(gutter, region.first + block.start + offset, "-", line, column)
-            for offset, line in enumerate(put):
-                yield self._changed(gutter, region.first + block.new_start + offset, "+", line, column)
-            at = block.end
-        yield from (
-            self._line(gutter, region.first + n, _cut(_text(old[n]), 0)[0]) for n in range(at, len(old))
+            for number, line in enumerate(taken, first + block.start):
+                yield self._changed(gutter, number, "-", line, column)
+            for number, line in enumerate(put, new_first + block.new_start):
+                yield self._changed(gutter, number, "+", line, column)
+            at = block.new_end
+        yield from self._kept(new[at:], new_first + at, gutter)
+
+    def _kept(self, kept: Sequence[bytes], first: int, gutter: int) -> Iterator[str]:
+        return (
+            self._line(gutter, number, _cut(_text(line), 0)[0]) for number, line in enumerate(kept, first)
         )
 
     def _changed(self, gutter: int, number: int, mark: str, line: bytes, column: int) -> str:

@@ -16,6 +16,7 @@ from archpatch import __version__
 from archpatch.report import Look
 from archpatch.report.diff import blocks, lines
 from archpatch.report.model import Entry, FileResult, Result, State
+from archpatch.report.pages import environment
 from archpatch.report.regions import regions
 from archpatch.report.safe import safe
 from archpatch.report.stagegraph import Graph, graph
@@ -25,13 +26,6 @@ from archpatch.text import decode
 MOST = 2000  # findings with a frame of their own
 _MOST_GRAPHS = 200
 _MOST_LINES = 400  # of a diff
-_WORDS = {
-    State.READY: "ready",
-    State.AFTER_FIX: "ready after fix",
-    State.AFTER_UNSAFE: "ready after fix --unsafe",
-    State.NEEDS_YOU: "needs you",
-    State.UNKNOWN: "unknown",
-}
 
 
 class Line(Struct, frozen=True):
@@ -85,15 +79,7 @@ def render(result: Result, look: Look) -> bytes:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("archpatch.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.html.j2")
+    return environment(html=True).get_template("report.html.j2")
 
 
 def _images(result: Result) -> Iterator[Image]:
@@ -105,7 +91,7 @@ def _images(result: Result) -> Iterator[Image]:
         drawing = graph(file) if drawn < _MOST_GRAPHS else None
         drawn += drawing is not None
         states = [
-            (file.states[one].value, _WORDS[file.states[one]]) if one in file.states else ("", "")
+            (file.states[one].value, file.states[one].words) if one in file.states else ("", "")
             for one in platforms
         ]
         yield Image(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -66,11 +67,7 @@ class Lines(Struct, frozen=True):
 @lru_cache(maxsize=64)
 def lines_of(source: bytes) -> Lines:
     """The lines of a text, computed once."""
-    starts = [0]
-    at = source.find(b"\n")
-    while at >= 0:
-        starts.append(at + 1)
-        at = source.find(b"\n", at + 1)
+    starts = [0, *accumulate([len(line) + 1 for line in source.split(b"\n")[:-1]])]
     if len(starts) > 1 and starts[-1] == len(source):
         starts.pop()  # a final line end begins no line
     return Lines(source, tuple(starts))

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import jinja2
 from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch import registry
+from archpatch.report.pages import environment
 from archpatch.rule import Example, Rule, Style
 from archpatch.suppress import NOTICES, Notice
 
@@ -153,15 +153,7 @@ def _file(name: str, before: str, after: str) -> File:
 
 def _render(template: str, **values: object) -> str:
     """A template filled in; other control characters than line ends and tabs, and bytes that are no text, are `?`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("archpatch.report"),
-        autoescape=jinja2.select_autoescape(),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template(template).render(**values)
+    text = environment().get_template(template).render(**values)
     return "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)
 
 

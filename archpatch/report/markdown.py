@@ -16,6 +16,7 @@ from msgspec import Struct
 from archpatch.report import Look
 from archpatch.report.diff import blocks, lines
 from archpatch.report.model import Entry, FileResult, Result, State
+from archpatch.report.pages import environment
 from archpatch.report.regions import regions
 from archpatch.report.safe import safe
 from archpatch.text import decode, regex
@@ -77,15 +78,8 @@ def render(result: Result, look: Look) -> bytes:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("archpatch.report"),
-        autoescape=False,  # noqa: S701  (Markdown; each text goes through text() or fenced())
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.md.j2")
+    """Each text of it goes through text() or fenced()."""
+    return environment().get_template("report.md.j2")
 
 
 def _section(result: Result, file: FileResult, entry: Entry) -> Section:

@@ -32,6 +32,20 @@ class State(enum.Enum):
     NEEDS_YOU = "needs-you"
     UNKNOWN = "unknown"
 
+    @property
+    def words(self) -> str:
+        """How people are told: `ready after fix`."""
+        return _IN_WORDS[self]
+
+
+_IN_WORDS = {
+    State.READY: "ready",
+    State.AFTER_FIX: "ready after fix",
+    State.AFTER_UNSAFE: "ready after fix --unsafe",
+    State.NEEDS_YOU: "needs you",
+    State.UNKNOWN: "unknown",
+}
+
 
 class Kind(enum.Enum):
     """What went wrong with a file; the exit code depends on it."""

@@ -12,13 +12,6 @@ from archpatch.report.safe import safe
 from archpatch.rule import Severity, Style
 from archpatch.text import Applicability
 
-_WORDS = {
-    State.READY: "ready",
-    State.AFTER_FIX: "ready after fix",
-    State.AFTER_UNSAFE: "ready after fix --unsafe",
-    State.NEEDS_YOU: "needs you",
-    State.UNKNOWN: "unknown",
-}
 _COLORS = {
     State.READY: "green",
     State.AFTER_FIX: "cyan",
@@ -58,6 +51,8 @@ def next_command(result: Result) -> str:
         return ""
     if Applicability.SAFE in levels and result.verb is not Verb.FIX:
         return f"archpatch fix {shown}".rstrip()
+    if Applicability.SAFE in levels and result.all_errors:
+        return ""  # it could not be written, and the errors say why
     if Applicability.UNSAFE in levels and not (result.unsafe and result.verb is Verb.FIX):
         return f"archpatch fix --unsafe --diff {shown}".rstrip()
     worst = max(
@@ -89,9 +84,7 @@ def _images(files: tuple[FileResult, ...], paint: Paint) -> Iterator[str]:
     platforms = dict.fromkeys(platform for file in files for platform in file.states)
     for platform in platforms:
         states = Counter(file.states[platform] for file in files if platform in file.states)
-        parts = (
-            paint(_COLORS[state], f"{states[state]} {_WORDS[state]}") for state in State if states[state]
-        )
+        parts = (paint(_COLORS[state], f"{states[state]} {state.words}") for state in State if states[state])
         yield f"  {platform}: {', '.join(parts)}"
 
 

@@ -245,18 +245,11 @@ def _proof(proof: Proof) -> Object:
 
 
 def _markdown(result: Verification) -> str:
-    import jinja2  # dear at start-up, and most runs write text
+    from archpatch.report.pages import environment  # jinja2 is dear at start-up, and most runs write text
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("archpatch.report"),
-        autoescape=False,  # noqa: S701 (Markdown; `cell` and `fence` escape)
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"cell": cell, "fence": fence, "grouped": grouped}
-    template = environment.get_template("verify.md.j2")
+    pages = environment()
+    pages.filters |= {"cell": cell, "fence": fence, "grouped": grouped}  # cell and fence escape
+    template = pages.get_template("verify.md.j2")
     return template.render(result=result, engine=engine(result), summary=summary(result), tool=__version__)
 
 

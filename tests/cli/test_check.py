@@ -135,6 +135,7 @@ def test_a_file_that_cannot_be_written_is_one_line_and_the_others_are(cli: Cli) 
     ran = cli("fix")
     assert ran.code == 4
     assert ran.err == "error: a/Dockerfile: is read-only (mode 0444); not written\n"
+    assert "Next:" not in ran.text
     assert (refused.read_bytes(), other.read_bytes()) == (SAFE, MENDED)
 
 

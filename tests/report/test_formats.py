@@ -38,6 +38,14 @@ def test_a_frame_shows_the_place_the_fix_and_how_far_it_is_trusted() -> None:
     )
 
 
+def test_a_fix_in_two_places_numbers_its_lines_as_they_will_be() -> None:
+    source = b"FROM a\n" + b"RUN x\n" * 8 + b"RUN last\n"
+    at = source.index(b"last")
+    mended = fix(Edit.insert(7, "ARG ONE\nARG TWO\n"), Edit.replace(Span(at, at + 4), "end"))
+    frame = shown("full", result(source, [Finding("XX101", Span(0, 4), "m", Severity.NOTE, mended)]))
+    assert (" 2 + ARG ONE\n 3 + ARG TWO\n 4 | RUN x\n   :\n10 - RUN last\n12 + RUN end\n") in frame
+
+
 def test_carets_stand_under_wide_characters_and_tabs() -> None:
     source = "FROM a\nRUN\techo 漢字 x\n".encode()
     found = Finding("XX101", Span(source.index(b"x\n"), source.index(b"x\n") + 1), "m", Severity.NOTE)
