@@ -6,7 +6,7 @@ from archpatch.facts.context import Context, FolderContext, MemoryContext
 from archpatch.facts.distro import Distro, Family
 from archpatch.facts.downloads import Download, UrlToken
 from archpatch.facts.facts import Facts
-from archpatch.facts.graph import CopyOut, ImageUse, ImageUseKind, PlatformKind, StagePlatform
+from archpatch.facts.graph import CopyOut, ImageUse, ImageUseKind, PlatformKind, StagePlatform, source_of
 from archpatch.facts.images import ImageRef, parse_image
 from archpatch.facts.packages import Install, Package
 from archpatch.facts.shells import Command
@@ -43,5 +43,6 @@ __all__ = [
     "VariableKind",
     "Written",
     "parse_image",
+    "source_of",
     "written",
 ]

@@ -26,3 +26,8 @@ def arch_value(declaration: Declaration) -> ArchWord | None:
         return None
     rest = text[: words[0].start] + text[words[0].end :]
     return words[0] if _AROUND.fullmatch(rest) and not words[0].text.lower().startswith("64") else None
+
+
+def has_own_rule(declaration: Declaration) -> bool:
+    """Whether a rule of its own looks at a variable of that name."""
+    return declaration.name.value in _OTHERS

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from archpatch.syntax.shell import (
-    AndOr,
-    Case,
-    Function,
-    Group,
-    If,
-    Loop,
-    Node,
-    Pipeline,
-    Sequence,
-    ShellCommand,
-)
+from archpatch.facts.nodes import every_node
+from archpatch.syntax.shell import AndOr, If, Node, Pipeline, ShellCommand
 from archpatch.syntax.shell_conditions import TESTS
 from archpatch.text import Nest, Span, regex
 
@@ -45,31 +35,17 @@ def _names_both(text: bytes) -> bool:
     return _TARGET.search(text) is not None and _BUILDER.search(text) is not None
 
 
-def _guards(node: Node | None) -> Iterator[tuple[Span, Span]]:
+def _guards(body: Node) -> Iterator[tuple[Span, Span]]:
     """What runs on a condition, and where the condition stands, in a node and all nodes inside it."""
-    if isinstance(node, If):
-        yield from ((node.span, Span(arm.span.start, arm.body.span.start)) for arm in node.arms)
-    elif isinstance(node, AndOr):
-        tests = (item.node.span for item in node.items[:-1] if _is_test(item.node))
-        yield from ((Span(test.end, node.span.end), test) for test in tests)
-    for inner in _inside(node):
-        yield from _guards(inner)
+    for node in every_node(body):
+        if isinstance(node, If):
+            yield from ((node.span, Span(arm.span.start, arm.body.span.start)) for arm in node.arms)
+        elif isinstance(node, AndOr):
+            tests = (item.node.span for item in node.items[:-1] if _is_test(item.node))
+            yield from ((Span(test.end, node.span.end), test) for test in tests)
 
 
 def _is_test(node: Node) -> bool:
     if isinstance(node, Pipeline):
         return len(node.commands) == 1 and _is_test(node.commands[0])
     return isinstance(node, ShellCommand) and node.name in TESTS
-
-
-def _inside(node: Node | None) -> Iterator[Node | None]:
-    match node:
-        case Sequence() | AndOr():
-            yield from (item.node for item in node.items)
-        case If():
-            yield from (arm.body for arm in node.arms)
-            yield node.otherwise
-        case Case():
-            yield from (arm.body for arm in node.arms)
-        case Loop() | Group() | Function():
-            yield node.body

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archpatch.facts.dotnet import told_nothing
 from archpatch.facts.graph import CopyOut, PlatformKind
 from archpatch.facts.managers import words_of
+from archpatch.facts.packages import Install
 from archpatch.facts.suppressors import runs_anywhere
 from archpatch.syntax.tree import Word
 from archpatch.text import holds
@@ -60,7 +61,11 @@ def _has_compiler(stage: StageFacts) -> bool:
     image = stage.root.image
     if image is not None and image.repository.rsplit("/", 1)[-1] in _IMAGES:
         return True
-    return any(not _PACKAGES.isdisjoint(install.names) for install in stage.all_installs())
+    return stage.any_install(_is_of_compiler)
+
+
+def _is_of_compiler(install: Install) -> bool:
+    return not _PACKAGES.isdisjoint(install.names)
 
 
 def taken_into_target(facts: Facts, stage: StageFacts) -> tuple[CopyOut, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _NAME = regex(rb"[A-Za-z_]\w*")
 _WIDE_NAME = regex(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
+
+
+def _by_stage(_: Facts, wanted: Callable[[Install], bool], managers: tuple[str, ...]) -> dict[int, bool]:
+    """What any_install() has found so far, by number of a stage."""
+    return {}
 
 
 class Contents:
@@ -82,10 +87,13 @@ class Contents:
         for run in self.runs_with(*texts, later=later):
             yield from self.facts.commands_of(run, self.me)
 
-    def installs_by(self, *managers: str, known: frozenset[str] | None = None) -> Iterator[Install]:
+    def installs_by(
+        self, *managers: str, known: frozenset[str] | None = None, later: bool = False
+    ) -> Iterator[Install]:
         """The installations by these package managers, by default all; with `known`, those of the RUNs in which one
-        of these words stands, or a variable."""
-        for run in self.runs_with(*calls(*managers)) if managers else self.runs:
+        of these words stands, or a variable; `later`: those under ONBUILD too."""
+        every = self.every_run if later else self.runs
+        for run in self.runs_with(*calls(*managers), later=later) if managers else every:
             if known is not None and not may_install(decode(run.span.of(self.facts.document.source)), known):
                 continue
             for install in self.facts.installs_of(run, self.me):
@@ -106,6 +114,21 @@ class Contents:
         """Those of its parents (for the first target) and its own by these package managers."""
         for stage in reversed(self.me.chain):
             yield from stage.installs_by(*managers)
+
+    def any_install(self, wanted: Callable[[Install], bool], *managers: str) -> bool:
+        """Whether `wanted` holds for an installation by these package managers in it or in its parents (for the first
+        target). Each stage's answer is kept: `wanted` is a function that stays, not one made for the question."""
+        kept = self.facts.once(_by_stage, wanted, managers)
+        passed: list[int] = []
+        here: StageFacts | None = self.me
+        while here is not None and here.index not in kept:
+            passed.append(here.index)
+            if any(map(wanted, here.installs_by(*managers))):
+                break
+            here = here.parent_for(self.facts.targets[0])
+        answer = here is not None and kept.get(here.index, True)
+        kept.update(dict.fromkeys(passed, answer))
+        return answer
 
     @cached_property
     def image_distro(self) -> Distro:

@@ -12,6 +12,7 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from archpatch.facts.ignore import Ignore, matches
@@ -107,6 +108,7 @@ class FolderContext(Context):
     def __init__(self, root: Path, dockerfile: str = "Dockerfile") -> None:
         self.root = root
         self.dockerfile = dockerfile
+        self._place = str(root)
         self._listings: dict[int, tuple[str, ...]] = {}
 
     @cached_property
@@ -134,7 +136,7 @@ class FolderContext(Context):
         prune = not self.ignore.has_exceptions if depth else False
         while pending:
             prefix, level = pending.pop()
-            for entry in _entries(self.root / prefix):
+            for entry in _entries(os.path.join(self._place, prefix)):
                 seen += 1
                 if seen > _MOST:
                     self.complete = False
@@ -158,9 +160,9 @@ class FolderContext(Context):
     def _bytes(self, path: str, largest: int | None, count: int) -> bytes | None:
         """The first `count` bytes of a file that is not larger than `largest`."""
         try:
-            place = os.path.join(self.root, path)
+            place = os.path.join(self._place, path)
             os.lstat(place)  # most that is asked for is not there: the way to it need not be followed
-            root = os.path.realpath(self.root)
+            root = os.path.realpath(self._place)
             real = os.path.realpath(place)
             if os.path.commonpath((root, real)) != root:
                 return None
@@ -224,10 +226,10 @@ def _told(content: bytes | None) -> str:
     return "" if content is None else sha256(content)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            return sorted(found, key=attrgetter("name"))
     except OSError:
         return []
 

@@ -15,6 +15,7 @@ from archpatch.facts.graph import PlatformKind
 from archpatch.facts.looped import each_item
 from archpatch.facts.managers import words_of
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
+from archpatch.facts.python_fetches import python_fetches
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64, Platform, arch_of, arch_words
 from archpatch.syntax.shell import Param, Script, ShellCommand, ShellWord
@@ -150,6 +151,16 @@ class Download(Struct, frozen=True):
         """Whether some target fetches another file than amd64."""
         return bool(self.urls)
 
+    def url_for(self, arch: str) -> str | None:
+        """The URL of the file for another architecture that is built; None where that is not known for sure."""
+        told = next((url for target, url in self.urls if target.arch == arch), None)
+        words = self.match.asset.spell(arch) if self.match and self.match.exact else None
+        if told is None and words is not None and self.tokens and self.match and self.match.published(arch):
+            told = self.url
+            for token in sorted(self.tokens, key=lambda token: -token.start):
+                told = told[: token.start] + words[token.place] + told[token.end :]
+        return None if told is None or UNKNOWN in told else told
+
     @property
     def file_name(self) -> str:
         """The last part of the URL's path."""
@@ -254,8 +265,13 @@ def _added(facts: Facts, stage: StageFacts, instruction: Copy) -> Iterator[Downl
 def _fetched(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Download]:
     script = facts.shell(run)
     for shell in script.commands:
+        name = shell.name
+        if name.startswith("python"):
+            command = Command(shell, run, stage, script)
+            for at, pieces, urls in python_fetches(facts, command):
+                yield _download(facts, "python", run, stage, command, at, pieces, urls, (None, True))
         words = _url_words(shell)
-        if not words or (name := shell.name) in _OTHERS:
+        if not words or name in _OTHERS:
             continue
         command = Command(shell, run, stage, script)
         for word in words:

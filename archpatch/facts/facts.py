@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property, partial
+from typing import Any, TypeVar, TypeVarTuple
 
 from msgspec.structs import replace
 
@@ -18,7 +19,6 @@ from archpatch.facts.graph import CopyOut, ImageUse
 from archpatch.facts.packages import Install, install_of
 from archpatch.facts.shells import Command, Settings, Shell
 from archpatch.facts.stages import StageFacts
-from archpatch.facts.suppressors import shape
 from archpatch.facts.uses import Use, uses_in
 from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, automatic, global_scope
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
@@ -28,6 +28,9 @@ from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
 from archpatch.tables import Tables
 from archpatch.text import Nest, Span, encode
+
+_Terms = TypeVarTuple("_Terms")
+_Answer = TypeVar("_Answer")
 
 
 class Facts:
@@ -65,6 +68,15 @@ class Facts:
         self._settings: dict[int, Settings] = {}
         self._shells: dict[tuple[int, Platform | None], Shell] = {}
         self._uses: dict[tuple[int, frozenset[str]], tuple[Use, ...]] = {}
+        self._answers: dict[Hashable, Any] = {}
+
+    def once(self, question: Callable[[Facts, *_Terms], _Answer], *terms: *_Terms) -> _Answer:
+        """What `question`, a function of a module, says of these facts and terms: asked once, and kept with them."""
+        key = (question, terms)
+        if key not in self._answers:
+            self._answers[key] = question(self, *terms)
+        answer: _Answer = self._answers[key]
+        return answer
 
     @cached_property
     def lowered(self) -> bytes:
@@ -232,15 +244,6 @@ class Facts:
                 found.setdefault(member.index, set()).add(arch)
         return {index: next(iter(arches)) for index, arches in found.items() if len(arches) == 1}
 
-    @cached_property
-    def stages_alike(self) -> Mapping[str, set[str]]:
-        """The names of stages that name an architecture, by the name with that left open: `build-{A}`."""
-        found: dict[str, set[str]] = {}
-        for stage in self.stages:
-            if stage.name and (left := shape(stage.name)) != stage.name:
-                found.setdefault(left, set()).add(stage.name)
-        return found
-
     def reached(self, target: Platform) -> frozenset[int]:
         """The numbers of the stages that a build of the last one needs."""
         if target not in self._reached:
@@ -265,11 +268,13 @@ class Facts:
         return tuple(find_downloads(self))
 
     @cached_property
-    def alike(self) -> Mapping[tuple[int, str], set[str]]:
-        """By number of a stage and shape of a URL (architectures left open), the URLs that it fetches."""
-        found: dict[tuple[int, str], set[str]] = {}
+    def downloads_of(self) -> Mapping[Span, list[Download]]:
+        """By place of a declaration, the downloads to whose URLs it adds a part; one that adds more counts as often."""
+        found: dict[Span, list[Download]] = {}
         for download in self.downloads:
-            found.setdefault((download.stage.index, shape(download.url)), set()).add(download.url)
+            for piece in download.pieces:
+                if piece.declaration is not None:
+                    found.setdefault(piece.declaration.span, []).append(download)
         return found
 
     # Shells

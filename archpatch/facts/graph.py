@@ -11,9 +11,10 @@ from msgspec import Struct
 from archpatch.facts.images import ImageRef
 from archpatch.facts.values import Scope, Value, Variable, names_in
 from archpatch.platforms import Platform, UnknownPlatform
-from archpatch.syntax.tree import Flag, Instruction, Mount, Word
+from archpatch.syntax.tree import Copy, Flag, Instruction, Mount, Word
 
 if TYPE_CHECKING:
+    from archpatch.facts.facts import Facts
     from archpatch.facts.stages import StageFacts
 
 
@@ -29,9 +30,10 @@ class PlatformKind(enum.Enum):
 class StagePlatform(Struct, frozen=True):
     """The platform of a stage for one target.
 
-    `platform` is None when it is not known. `root` is the stage whose FROM names the image: only its flag counts
-    (S7). `flag` is that flag, None where there is none. `origin` is the declaration whose default made the platform
-    constant: `ARG P=linux/amd64` behind `--platform=$P`, `ARG BUILDPLATFORM=linux/amd64` behind `$BUILDPLATFORM`.
+    `platform` is None when it is not known. `root` is the stage whose FROM names the image: only its flag counts,
+    BuildKit passes over the others. `flag` is that flag, None where there is none. `origin` is the declaration whose
+    default made the platform constant: `ARG P=linux/amd64` behind `--platform=$P`, `ARG BUILDPLATFORM=linux/amd64`
+    behind `$BUILDPLATFORM`.
     """
 
     kind: PlatformKind
@@ -56,6 +58,12 @@ class CopyOut(Struct, frozen=True):
     mount: Mount | None = None
 
 
+def source_of(facts: Facts, copy: Copy) -> StageFacts | None:
+    """The stage that a COPY takes its files of; None where it has no `--from`, or that names an image."""
+    word = copy.source_stage
+    return None if word is None else facts.stage_referred(word.value, numbers=True)
+
+
 class ImageUseKind(enum.Enum):
     """Which instruction names an image."""
 
@@ -74,7 +82,7 @@ class ImageUse(Struct, frozen=True):
     kind: ImageUseKind
 
     def platform(self, target: Platform) -> StagePlatform:
-        """The platform for which it is resolved: for COPY and mounts always the target (S11)."""
+        """The platform for which it is resolved: for COPY and mounts always the target."""
         if self.kind is ImageUseKind.FROM:
             return self.stage.platform(target)
         return StagePlatform(PlatformKind.TARGET, target, self.stage)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -41,14 +40,13 @@ def _items_of(facts: Facts, command: Command, word: ShellWord) -> tuple[tuple[Pa
             continue
         for param in params:
             if param.name == loop.variable:
-                if _is_cut(facts, loop.variable, loop.body.span):
+                if facts.once(_is_cut, loop.variable, loop.body.span):
                     return ()
                 values = (item for value in loop.values for item in _spread(command, value))
                 return tuple((param, item) for item in values if arch_words(item.raw))
     return ()
 
 
-@lru_cache(maxsize=4)  # the commands of a loop follow each other
 def _is_cut(facts: Facts, name: str, body: Span) -> bool:
     """Whether a loop asks its variable for an architecture: `${file%-amd64}`."""
     text = decode(body.of(facts.document.source))

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch.assets import UNKNOWN
+from archpatch.facts.values import Scope, Variable, VariableKind
 from archpatch.platforms import Platform
 from archpatch.syntax import words
 from archpatch.syntax.shell import Assign, Literal, Param, Part, ShellWord, Substitution
@@ -129,7 +130,7 @@ def _variable(
     if assign is not None and assign.only_on is not None and target.arch not in assign.only_on:
         yield _computed(facts, command, param, place, target)
         return
-    variable = None if assign else facts.scope(command.run, target).get(param.name)
+    variable = None if assign else _written_out(facts, facts.scope(command.run, target), param.name, target)
     declaration = variable.declaration if variable else None
     if assign is not None and assign.value is not None and not assign.append:
         held = _Place(assign.value, command.run, assign)
@@ -141,6 +142,16 @@ def _variable(
         yield from _shell(facts, command, param.operand, place, target, deep)
     else:
         yield _computed(facts, command, param, place, target)
+
+
+def _written_out(facts: Facts, scope: Scope, name: str, target: Platform) -> Variable | None:
+    """The variable of that name where its value is written: for an ARG without a default, before the first FROM."""
+    variable = scope.get(name)
+    declaration = variable.declaration if variable else None
+    if variable is None or declaration is None or declaration.value is not None:
+        return variable
+    outer = facts.global_scope(target).get(name) if variable.kind is VariableKind.ARG else None
+    return outer if outer is not None and outer.kind is VariableKind.GLOBAL else variable
 
 
 def _assigned(facts: Facts, command: Command, name: str, target: Platform) -> Assign | None:
@@ -180,7 +191,7 @@ def _dockerfile(facts: Facts, place: _Place, target: Platform, deep: int) -> Ite
             exact = Span(start, start + len(encode(part.text))) if at >= 0 else None
             yield Piece(part.text, exact, word, None, place.declaration, place.instruction)
             continue
-        variable = scope.get(part.name)
+        variable = _written_out(facts, scope, part.name, target)
         held = variable.declaration if variable else None
         literal = held is not None and variable is not None and not variable.value.names and not part.operator
         if variable and held and held.value and variable.instruction and literal and deep:

@@ -6,7 +6,9 @@ Sources: sources.list(5), dnf.conf(5) "repo options".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from archpatch.facts.stages import StageFacts
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, dict=True):
     """What a command is given, a variable of the shell is set to, or a heredoc holds.
 
     `value`: the words as written, joined by blanks, or the body. `words` with the place of each in `value`; none
@@ -40,6 +42,8 @@ class Text(Struct, frozen=True):
 
     def span(self, start: int, end: int) -> Span | None:
         """Where the characters `start` to `end` of `value` stand in the file; None where they are not plain text."""
+        if self.body is not None and self.value.isascii():
+            return Span(self.body.start + start, self.body.start + end)
         if self.body is not None:
             first = self.body.start + len(encode(self.value[:start]))
             return Span(first, first + len(encode(self.value[start:end])))
@@ -59,6 +63,14 @@ class Text(Struct, frozen=True):
     def word(self, span: Span) -> ShellWord | None:
         """The word that holds a place of the file."""
         return next((word for _, word in self.words if span in word.span), None)
+
+    @cached_property
+    def addresses(self) -> Mapping[str, list[Address]]:
+        """The addresses of its `deb` lines, those of `deb-src` left out, by the URI without quotes."""
+        found: dict[str, list[Address]] = {}
+        for match in _entries(_ADDRESS, self) if "://" in self.value else ():
+            found.setdefault(match[1].strip("'\""), []).append(Address(self, match[1], match.start(1)))
+        return found
 
 
 class AptSource(Struct, frozen=True):
@@ -151,11 +163,10 @@ def _option(match: re.Match[str]) -> tuple[int, int]:
     return key, end + len(text[end:]) - len(text[end:].lstrip(" \t"))
 
 
-def apt_addresses(facts: Facts) -> Iterator[Address]:
-    """The address of every `deb` line; of `deb-src` lines not."""
-    for text in _texts(facts, b"deb "):
-        for match in _entries(_ADDRESS, text) if "://" in text.value else ():
-            yield Address(text, match[1], match.start(1))
+def apt_addresses(facts: Facts, stage: StageFacts | None = None) -> Iterator[Address]:
+    """The address of every `deb` line, in all stages or in one; of `deb-src` lines not."""
+    for text in _texts(facts, b"deb ", stage=stage):
+        yield from sorted(chain.from_iterable(text.addresses.values()), key=lambda address: address.start)
 
 
 def rpm_addresses(facts: Facts) -> Iterator[Address]:
@@ -182,18 +193,18 @@ def _adds_repository(shell: ShellCommand) -> bool:
     return manages and any(word.prefix.startswith("--add-repo") for word in shell.arguments)
 
 
-def _texts(facts: Facts, *needles: bytes) -> Iterator[Text]:
+def _texts(facts: Facts, *needles: bytes, stage: StageFacts | None = None) -> Iterator[Text]:
     """Every text of an instruction that holds one of these words; a script within a script counts once."""
-    for stage in facts.stages:
-        for instruction in stage.body:
+    for one in facts.stages if stage is None else (stage,):
+        for instruction in one.body:
             if instruction.onbuild or not isinstance(instruction, Run | Copy):
                 continue
             if not holds(facts.document.source, needles, instruction.span.start, instruction.span.end):
                 continue
             if isinstance(instruction, Run):
-                yield from _of_run(facts, stage, instruction)
+                yield from _of_run(facts, one, instruction)
             else:
-                yield from (_of_heredoc(facts, stage, instruction, one) for one in instruction.heredocs)
+                yield from (_of_heredoc(facts, one, instruction, heredoc) for heredoc in instruction.heredocs)
 
 
 def _of_run(facts: Facts, stage: StageFacts, run: Run) -> Iterator[Text]:

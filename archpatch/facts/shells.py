@@ -63,12 +63,12 @@ class Settings:
 
     def __init__(self, script: Script) -> None:
         self.by_name: dict[str, list[Setting]] = {}
-        self._loops: list[Loop] = []
+        self.all_loops: list[Loop] = []  # each before those within it
         self.functions: list[Span] = []
         self.own: set[str] = set()  # the names of the functions
         self._regions: dict[int, Span] = {}
         self._walk(script.body, None)
-        self._loops_by_place = Nest((loop.span, loop) for loop in self._loops)
+        self._loops_by_place = Nest((loop.span, loop) for loop in self.all_loops)
         for assign in script.assigns:
             if not assign.prefix:
                 setting = Setting(assign, self._regions.get(assign.span.start))
@@ -130,7 +130,7 @@ class Settings:
                 for case_arm in node.arms:
                     self._walk(case_arm.body, case_arm.body.span)
             case Loop():
-                self._loops.append(node)
+                self.all_loops.append(node)
                 self._walk(node.body, node.body.span)
             case Function():
                 self.functions.append(node.span)

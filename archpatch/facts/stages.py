@@ -196,7 +196,7 @@ class StageFacts(Contents):
 
     @cached_property
     def targets(self) -> frozenset[Platform]:
-        """The targets for which the default build, that of the last stage, reaches it (S16)."""
+        """The targets for which the default build, that of the last stage, reaches it."""
         return frozenset(target for target in self.facts.targets if self.index in self.facts.reached(target))
 
     @property

@@ -1,4 +1,4 @@
-"""Why an architecture that is written out may be just right: N1 to N10 of the catalogue, as facts with names.
+"""Why an architecture that is written out may be just right.
 
 A rule asks `why_fine` before it reports a word like `amd64`. The other questions stand for themselves.
 """
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 class Suppressor(enum.Enum):
     """Why a word that names an architecture is no pitfall."""
 
-    GUARDED_BY_SELECTOR = "it stands in a branch that is taken on this architecture alone"  # N1
-    FALLBACK_OF_AUTOMATIC = "it is the fallback of an automatic argument that is declared"  # N2
-    TRANSLATION = "it is what a translation of architecture names looks for"  # N3
-    ENUMERATES_ARCHES = "the other architecture is named beside it"  # N4
-    NOT_AN_ARCH = "it names no architecture of the image: text, a label, another system"  # N5
-    PER_ARCH_FAMILY = "the stage, or the file, is one of a family with a member for each architecture"  # N6
-    UNREACHABLE = "no build for another architecture reaches the stage"  # N6
-    DELIBERATE = "the stage is pinned to the architecture and says so in its name"  # N7
-    ARCH_INDEPENDENT_OUTPUT = "what is taken from the pinned stage runs anywhere"  # N8
-    USER_ARG = "the value is given by a build argument without a default"  # N9
-    BUILD_TOOL = "the tool runs on the machine that builds"  # N10
+    GUARDED_BY_SELECTOR = "it stands in a branch that is taken on this architecture alone"
+    FALLBACK_OF_AUTOMATIC = "it is the fallback of an automatic argument that is declared"
+    TRANSLATION = "it is what a translation of architecture names looks for"
+    ENUMERATES_ARCHES = "the other architecture is named beside it"
+    NOT_AN_ARCH = "it names no architecture of the image: text, a label, another system"
+    PER_ARCH_FAMILY = "the stage, or the file, is one of a family with a member for each architecture"
+    UNREACHABLE = "no build for another architecture reaches the stage"
+    DELIBERATE = "the stage is pinned to the architecture and says so in its name"
+    ARCH_INDEPENDENT_OUTPUT = "what is taken from the pinned stage runs anywhere"
+    USER_ARG = "the value is given by a build argument without a default"
+    BUILD_TOOL = "the tool runs on the machine that builds"
 
 
 _TRANSLATORS = frozenset(
@@ -74,11 +74,17 @@ _ARCH_NAME = regex(r"amd64|x86|x64|intel|64bit")
 
 
 def why_fine(
-    facts: Facts, instruction: Instruction, span: Span, command: Command | None = None
+    facts: Facts,
+    instruction: Instruction,
+    span: Span,
+    command: Command | None = None,
+    *,
+    fetched: bool = False,
 ) -> Suppressor | None:
     """Why the architecture written at `span` of `instruction` is right; None where nothing speaks for it.
 
-    `command` is the command that holds it, where the caller knows it; else it is looked up in a RUN.
+    `command` is the command that holds it, where the caller knows it; else it is looked up in a RUN. `fetched`: it is in
+    a URL that the command fetches, and no word that it looks for.
     """
     stage = facts.stage_of(instruction)
     if stage is not None and (found := stage.why_fine) is not None:
@@ -88,7 +94,7 @@ def why_fine(
     if isinstance(instruction, Run):
         script = command.script if command else facts.shell(instruction)
         shell = command.shell if command else command_at(script, span)
-        return _why_in_script(facts, instruction, script, shell, span)
+        return _why_in_script(facts, instruction, script, shell, span, fetched)
     return _why_in_word(facts, instruction, span)
 
 
@@ -99,7 +105,7 @@ def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
     if stage.family_arch is not None or any(child.family_arch for child in stage.children):
         return Suppressor.PER_ARCH_FAMILY
     facts = stage.facts
-    if stage.name and len(facts.stages_alike.get(shape(stage.name), ())) > 1:
+    if stage.name and len(facts.once(_stages_alike).get(shape(stage.name), ())) > 1:
         return Suppressor.PER_ARCH_FAMILY
     if facts.named_arch == AMD64.arch and (facts.family or facts.folder_arch):
         return Suppressor.PER_ARCH_FAMILY
@@ -113,8 +119,17 @@ def why_stage_is_fine(stage: StageFacts) -> Suppressor | None:
     return None
 
 
+def _stages_alike(facts: Facts) -> Mapping[str, set[str]]:
+    """The names of stages that name an architecture, by the name with that left open: `build-{A}`."""
+    found: dict[str, set[str]] = {}
+    for stage in facts.stages:
+        if stage.name and (left := shape(stage.name)) != stage.name:
+            found.setdefault(left, set()).add(stage.name)
+    return found
+
+
 def _why_in_script(
-    facts: Facts, run: Run, script: Script, shell: ShellCommand | None, span: Span
+    facts: Facts, run: Run, script: Script, shell: ShellCommand | None, span: Span, fetched: bool
 ) -> Suppressor | None:
     if shell is not None and shell.only_on is not None:
         return Suppressor.GUARDED_BY_SELECTOR
@@ -135,7 +150,7 @@ def _why_in_script(
                 return Suppressor.TRANSLATION
     if shell is None:
         return _enumerated(arches_in(word.raw for word in words))
-    if shell.name in _TRANSLATORS:
+    if shell.name in _TRANSLATORS and not fetched:
         return Suppressor.TRANSLATION
     if shell.over:
         return Suppressor.ENUMERATES_ARCHES
@@ -246,7 +261,7 @@ def _variables(word: Word, escape: str) -> Iterator[tuple[Variable, Span]]:
             yield variable, Span(start, start + len(written))
 
 
-# N8: what is taken from a stage
+# What is taken from a stage
 
 _NEUTRAL_FOLDERS = frozenset(
     [
@@ -278,7 +293,7 @@ _NEUTRAL_FILES = regex(
 
 
 def outputs_run_anywhere(stage: StageFacts) -> bool:
-    """Whether everything that other stages take from a stage is of no architecture (N8).
+    """Whether everything that other stages take from a stage is of no architecture.
 
     False for a stage that is built upon, that is the last, or from which nothing is taken.
     """
@@ -298,21 +313,23 @@ def runs_anywhere(path: str) -> bool:
     return parts[-1] in _NEUTRAL_FOLDERS or bool(_NEUTRAL_FILES.search(parts[-1]))
 
 
-# N9 and N10, for downloads
+# Downloads
 
 
 def why_download_is_fine(facts: Facts, download: Download) -> Suppressor | None:
-    """Why a download that names one architecture is right, N4 among downloads included."""
+    """Why a download that names one architecture is right, also because the file for another one is downloaded beside it."""
+    fetched = download.kind == "python"
     for token in download.tokens:
         if token.span is not None:
             command = download.command if token.span in download.instruction.span else None
             holder = (
                 token.piece.instruction if token.piece and token.piece.instruction else download.instruction
             )
-            if (found := why_fine(facts, holder, token.span, command)) is not None:
+            if (found := why_fine(facts, holder, token.span, command, fetched=fetched)) is not None:
                 return found
-    if (found := why_fine(facts, download.instruction, download.word.span, download.command)) is not None:
-        return found
+    whole = why_fine(facts, download.instruction, download.word.span, download.command, fetched=fetched)
+    if whole is not None:
+        return whole
     if not download.tokens and download.varies:
         return Suppressor.USER_ARG
     return Suppressor.ENUMERATES_ARCHES if _has_sibling(facts, download) else None
@@ -320,16 +337,23 @@ def why_download_is_fine(facts: Facts, download: Download) -> Suppressor | None:
 
 def _has_sibling(facts: Facts, download: Download) -> bool:
     """Whether the stage fetches the same file for another architecture too."""
-    if facts.alike[download.stage.index, shape(download.url)] - {download.url}:
+    if facts.once(_urls_alike)[download.stage.index, shape(download.url)] - {download.url}:
         return True
     match = download.match
     if match is None or all(token.text for token in download.tokens):
         return False
     # tini beside tini-arm64: the name of amd64's file says nothing
-    return (download.stage.index, match.asset.tool) in _tools_of_others(facts)
+    return (download.stage.index, match.asset.tool) in facts.once(_tools_of_others)
 
 
-@lru_cache(maxsize=4)  # one file's downloads follow each other
+def _urls_alike(facts: Facts) -> Mapping[tuple[int, str], set[str]]:
+    """By number of a stage and shape of a URL (architectures left open), the URLs that it fetches."""
+    found: dict[tuple[int, str], set[str]] = {}
+    for download in facts.downloads:
+        found.setdefault((download.stage.index, shape(download.url)), set()).add(download.url)
+    return found
+
+
 def _tools_of_others(facts: Facts) -> frozenset[tuple[int, str]]:
     """The tools that are fetched for another architecture than amd64, each with the number of the stage."""
     return frozenset(
@@ -350,5 +374,5 @@ def shape(url: str) -> str:
 
 
 def is_build_tool(download: Download) -> bool:
-    """Whether the file runs on the machine that builds, so that BUILDARCH names its architecture (N10)."""
+    """Whether the file runs on the machine that builds, so that BUILDARCH names its architecture."""
     return download.argument == "BUILDARCH"

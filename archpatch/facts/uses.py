@@ -69,7 +69,7 @@ class Use(Struct, frozen=True):
 _EXPANDED = frozenset(
     {"ENV", "LABEL", "COPY", "ADD", "WORKDIR", "USER", "EXPOSE", "VOLUME", "STOPSIGNAL", "ARG"}
 )
-_NOT_EXPANDED = frozenset({"from"})  # S11: BuildKit rejects variables there
+_NOT_EXPANDED = frozenset({"from"})  # BuildKit rejects variables there
 _EXPANDED_OPTIONS = ("id", "source", "src", "target", "dst", "destination")
 
 
@@ -103,7 +103,7 @@ def _is_visible(facts: Facts, stage: StageFacts, instruction: Instruction, name:
 
 
 def _expanded(instruction: Instruction) -> Iterator[tuple[Word, Place]]:
-    """The words that BuildKit expands (S18)."""
+    """The words that BuildKit expands."""
     if isinstance(instruction, Run):
         for mount in instruction.mounts:
             for key, value in mount.options:

@@ -2,7 +2,8 @@
 
 A value may be unknown (`text` None): an ARG without a default, the environment of a base image, an automatic
 argument where no target was named. Unknown is never taken for empty.
-Source: BuildKit's dockerfile2llb (ARG and ENV dispatch), observed as S1-S6 and S18 of docs/how-it-works.md.
+Source: BuildKit's frontend/dockerfile/dockerfile2llb/convert.go (dispatchArg, dispatchEnv); what the facts claim is
+built by tests/engine/test_platform_claims.py.
 """
 
 from __future__ import annotations
@@ -261,7 +262,7 @@ def global_scope(
 ) -> Scope:
     """The scope of FROM: the automatic arguments and the ARGs before the first FROM.
 
-    A default there replaces the automatic value, in every stage that declares the name too (S3).
+    A default there replaces the automatic value, in every stage that declares the name too.
     """
     history = History()
     scope = Scope(history, END, automatic(target, build), escape, closed=True)
@@ -298,7 +299,7 @@ def declare(instruction: Instruction, position: int, history: History, scope: Sc
 
 
 def _argument(declaration: Declaration, scope: Scope, outer: Scope) -> Value:
-    """The value of an ARG of a stage: its default, else the global or automatic one, else what was there (S4, S6)."""
+    """The value of an ARG of a stage: its default, else the global or automatic one, else what was there."""
     if declaration.value is not None:
         return scope.expand(declaration.value)
     known = outer.get(declaration.name.value)

@@ -5,6 +5,7 @@ Rules on literal paths and names ask here for their text, and whether anything s
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from archpatch.facts.graph import PlatformKind
 from archpatch.facts.shells import Command
 from archpatch.facts.suppressors import Suppressor, why_fine
-from archpatch.syntax.shell import Literal, ShellWord
+from archpatch.syntax.shell import Literal, Loop, ShellWord
 from archpatch.syntax.tree import Arg, Copy, Env, Instruction, Run, Word
 from archpatch.text import Span, encode, holds
 
@@ -28,8 +29,9 @@ _PATHS = frozenset({"WORKDIR", "VOLUME"})
 class Written(Struct, frozen=True):
     """A word that holds one of the texts asked for, once for each word.
 
-    `word` is a ShellWord in a script, where `command` holds it, else a Word. `value` is its text, variables as
-    written; `name` that of the variable it is the value of, "" for other words.
+    `word` is a ShellWord in a script, where `command` holds it, else a Word; a word that a loop goes through belongs to
+    the loop's first command. `value` is its text, variables as written; `name` that of the variable it is the value of,
+    "" for other words.
     """
 
     stage: StageFacts
@@ -57,8 +59,16 @@ class Written(Struct, frozen=True):
             at = verbatim.find(sought, at + len(sought))
 
 
-def written(facts: Facts, *texts: str, only: frozenset[str] = frozenset()) -> Iterator[Written]:
+def written(facts: Facts, *texts: str, only: frozenset[str] = frozenset()) -> tuple[Written, ...]:
     """Every word of a stage that holds one of these texts, in the order of the file; of `only` these instructions."""
+    return facts.once(_written, texts, only)
+
+
+def _written(facts: Facts, texts: tuple[str, ...], only: frozenset[str]) -> tuple[Written, ...]:
+    return tuple(_each(facts, texts, only))
+
+
+def _each(facts: Facts, texts: tuple[str, ...], only: frozenset[str]) -> Iterator[Written]:
     source = facts.document.source
     sought = [text for text in map(encode, texts) if holds(source, (text,))]
     if not sought:
@@ -76,11 +86,17 @@ def _in(
 ) -> Iterator[Written]:
     if isinstance(instruction, Run) and not instruction.json and not instruction.onbuild:
         script = facts.shell(instruction)
+        loops: deque[Loop] | None = None
         for shell in script.commands:
             command = Command(shell, instruction, stage, script)
+            loops = deque(facts.settings(command).all_loops) if loops is None else loops
+            named: list[tuple[str, ShellWord]] = []
+            while loops and loops[0].body.span.start <= shell.span.start:
+                loop = loops.popleft()
+                named += [(loop.variable, word) for word in loop.values]
             targets = (redirect.target for redirect in shell.redirects if redirect.body is None)
             words = [*shell.words, *(target for target in targets if target is not None)]
-            named = [("", word) for word in words]
+            named += [("", word) for word in words]
             named += [(assign.name, assign.value) for assign in shell.assigns if assign.value is not None]
             nested = shell.script.span if shell.script is not None and shell.script.readable else None
             for name, word in named:
@@ -150,8 +166,3 @@ def has_arch(stage: StageFacts, arch: str) -> bool:
         one.kind is not PlatformKind.BUILD and one.platform is not None and one.platform.arch == arch
         for one in platforms
     )
-
-
-def only_asked_for(facts: Facts, *arches: str) -> bool:
-    """Whether no other architecture than these is asked for."""
-    return all(target.arch in arches for target in facts.targets)

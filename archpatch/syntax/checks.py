@@ -68,7 +68,7 @@ def check_file(source: bytes, any_instruction: bool, any_stage: bool) -> Iterato
 def check_instruction(node: Instruction, after_from: bool) -> Iterator[Problem]:
     """What is wrong with one instruction; `after_from` says whether a FROM stands at or before it."""
     keyword = node.keyword
-    if not after_from and (node.onbuild or keyword not in _FIRST):
+    if not after_from and (node.onbuild or (keyword in _FLAGS and keyword not in _FIRST)):
         name = "ONBUILD" if node.onbuild else keyword
         yield Problem(node.keyword_span, f"{name} stands before the first FROM")
     if node.onbuild:

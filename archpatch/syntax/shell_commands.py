@@ -25,18 +25,19 @@ from archpatch.syntax.shell_words import (
     ShellWord,
     Substitution,
 )
+from archpatch.syntax.shell_wrappers import SHELLS, USERS, script_word
 from archpatch.text import Span, decode, encode, holds
 
 if TYPE_CHECKING:
     from tree_sitter import Node as Raw
 
-SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "mksh", "busybox"})
 REDIRECTS = frozenset({"file_redirect", "herestring_redirect", "heredoc_redirect"})
 _KEYWORDS = frozenset({"export", "readonly", "declare", "typeset", "local"})
 _NESTS = frozenset({"command_substitution", "process_substitution", "arithmetic_expansion"})
 _NESTING = (b"$(", b"`", b"<(", b">(")
 # Commands that `keep` looks at; most scripts have none.
-_SPECIAL = (b"sh", b"busybox", b"read", b"exit", b"return")
+_SPECIAL = (b"sh", b"busybox", b"su ", b"runuser", b"read", b"exit", b"return")
+_GIVEN = SHELLS | USERS  # commands that a script is given to
 
 
 class CommandReader(ABC):
@@ -101,7 +102,7 @@ class CommandReader(ABC):
         """The command with what surrounds it, in its place of the list."""
         only = self.arms.now if self.arms else None
         name = command.name if self.special else ""
-        script = self._entered(command) if name in SHELLS else None
+        script = self._entered(command) if name in _GIVEN else None
         if only is not None or self.over or script is not None:
             command = ShellCommand(
                 command.span, command.words, command.assigns, command.redirects, only, self.over, script
@@ -250,7 +251,7 @@ class CommandReader(ABC):
 
     def _entered(self, command: ShellCommand) -> Script | None:
         """The script that a command gives to a shell."""
-        word = script_word(command.arguments)
+        word = script_word(command.name, command.arguments)
         if word is not None:
             text = self._value(word)
             return self._inner(text, word.span) if text else None
@@ -285,17 +286,3 @@ class CommandReader(ABC):
                 return None
             segments.append((data, place.start, place.end))
         return text_of(segments, word.span.start)
-
-
-def script_word(words: tuple[ShellWord, ...]) -> ShellWord | None:
-    """The script among the arguments of a shell: the word after `-c`, `-ec`, `-euxo pipefail -c`, `-lc`."""
-    for index, word in enumerate(words):
-        text = word.prefix
-        if text[:1] not in ("-", "+") or text.startswith("--"):
-            if index and words[index - 1].prefix[-1:] == "o":
-                continue
-            return None
-        if text[0] == "-" and "c" in text and text[1:].isalpha():
-            at = index + (2 if "o" in text else 1)
-            return words[at] if at < len(words) else None
-    return None

@@ -88,9 +88,13 @@ def _pipeline(node: Pipeline, variables: Mapping[str, Origin | None]) -> Split |
         first = node.commands[0]
         origin = origin_of_command(first, variables) if isinstance(first, ShellCommand) else None
         word = next((one for one in last.arguments if not one.raw.startswith("-")), None)
-        if origin and word and isinstance(first, ShellCommand) and (test := regex_test(word)).arches:
-            found = Split(test.taken, EVERY - test.taken, (test,), _as_word(first), origin)
-            if last.has("-v"):
+        if origin and word and isinstance(first, ShellCommand):
+            basic = last.name == "grep" and not last.has("-E", "-P")
+            exact = not last.has("-i", "-x", "-w", "-F")
+            test = regex_test(word, origin if exact else None, basic)
+            if test.arches:
+                found = Split(test.arches, EVERY - test.arches, (test,), _as_word(first), origin)
+            if found and last.has("-v"):
                 found = found.inverted()
     return found.inverted() if found and node.negated else found
 
@@ -161,7 +165,7 @@ def _compared(
         origin = origin_of_word(subject, variables) or other_origin(subject, (word,))
         if origin is None:
             continue
-        test = regex_test(word) if sign == "=~" else origin.test(word, glob and not word.quoted)
+        test = regex_test(word, origin) if sign == "=~" else origin.test(word, glob and not word.quoted)
         if test is None or not (test.arches or test.text):
             return None
         found = Split(test.arches, EVERY - test.arches, (test,), subject, origin)

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from archpatch.text import regex
+from archpatch.text import holds, regex
 
 if TYPE_CHECKING:
     from tree_sitter import Node as Raw
@@ -40,7 +40,8 @@ def _grammar() -> Any:
 
 
 # A shell among the words, which may get a script of its own: whether that can be read must be known at once.
-_SHELL = regex(rb"(?<![\w.-])(?:sh|[bdk]?ash|[kz]sh|mksh|busybox)(?![\w.-])")
+_SHELL = regex(rb"(?<![\w.-])(?:sh|[bdk]?ash|[kz]sh|mksh|busybox|su|runuser)(?![\w.-])")
+_NAMES = (b"sh", b"busybox", b"su ", b"runuser")
 _DEEP = (b"(", b"{", b"`", b"if", b"do", b"case")
 _SHALLOW = 100  # so many of these cannot nest too deeply to be read
 
@@ -49,7 +50,7 @@ def may_be_lazy(data: bytes) -> bool:
     """Whether it is known before its content is that a script the grammar can read is readable."""
     if len(data) > _SHALLOW and sum(map(data.count, _DEEP)) > _SHALLOW:
         return False
-    return not ((b"sh" in data or b"busybox" in data) and _SHELL.search(data))
+    return not (holds(data, _NAMES) and _SHELL.search(data))
 
 
 def glued(root: Raw, data: bytes) -> list[int]:

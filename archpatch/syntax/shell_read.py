@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch.syntax.shell_arms import Branch, Chain, choice
-from archpatch.syntax.shell_commands import REDIRECTS, SHELLS, CommandReader
+from archpatch.syntax.shell_commands import REDIRECTS, CommandReader
 from archpatch.syntax.shell_grammar import glued, may_be_lazy, parser
 from archpatch.syntax.shell_select import arches_of
 from archpatch.syntax.shell_text import Text
@@ -33,6 +33,7 @@ from archpatch.syntax.shell_tree import (
     ShellCommand,
 )
 from archpatch.syntax.shell_words import ShellWord
+from archpatch.syntax.shell_wrappers import SHELLS
 from archpatch.text import Span, decode
 
 if TYPE_CHECKING:

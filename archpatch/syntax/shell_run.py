@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from archpatch.syntax.shell_commands import SHELLS
 from archpatch.syntax.shell_read import Reader, read_text
 from archpatch.syntax.shell_select import mentions_arch
 from archpatch.syntax.shell_text import Text, joined, json_string, plain, text_of
 from archpatch.syntax.shell_tree import Content, Script, ShellCommand
 from archpatch.syntax.shell_tree import Sequence as Nodes
 from archpatch.syntax.shell_words import Literal, Opaque, Quote, ShellWord
+from archpatch.syntax.shell_wrappers import SHELLS
 from archpatch.syntax.tree import Document, Instruction, Word
 from archpatch.text import Span, decode, regex
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from archpatch.platforms import ARCHES, Convention, arch_of, arch_words
 from archpatch.syntax.shell_tree import ArchTest, Script, Selector, ShellCommand
 from archpatch.syntax.shell_words import Literal, Param, Part, ShellWord, Substitution
-from archpatch.text import encode, holds
+from archpatch.text import encode, holds, regex
 
 EVERY = frozenset(ARCHES)
 NONE: frozenset[str] = frozenset()
@@ -121,15 +121,40 @@ def _named(text: str) -> frozenset[str]:
     return found if len(found) == 1 else NONE
 
 
-def regex_test(word: ShellWord) -> ArchTest:
-    """What it means that a value matches a regular expression (`=~`, grep)."""
-    arches: set[str] = set()
-    for piece in re.split(r"\\?[|()^$]|\.\*", word.raw.strip("\"'")):
-        arches |= _meaning(piece.replace("\\", "").replace("?", "")) if piece else NONE
+def regex_test(word: ShellWord, origin: Origin | None, basic: bool = False) -> ArchTest:
+    """What it means that a value matches a regular expression: that of `=~` or, if `basic`, that of plain grep.
+
+    `origin` None: what the value may be does not tell (`grep -i`); the expression's words do.
+    """
+    text = word.literal or word.raw.strip("\"'")
+    if basic:  # there the signs have a meaning of their own behind a backslash alone
+        text = re.sub(r"\\?[|()+?]", lambda sign: sign[0][1:] or "\\" + sign[0], text)
+    means = NONE
+    for piece in re.split(r"[|()^$]|\.\*", text):
+        means |= _meaning(piece.replace("\\", "").replace("?", "")) if piece else NONE
         if piece in ("arm", "arm*"):
-            arches |= {"arm", "arm64"}
-    found = frozenset(arches)
-    return ArchTest(word.span, word.literal or word.raw, found, found)
+            means |= {"arm", "arm64"}
+    taken = _found_by(text, origin) if origin else None
+    if taken is None or origin is None:
+        return ArchTest(word.span, word.literal or word.raw, means, means)
+    means = taken or means
+    return ArchTest(word.span, word.literal or word.raw, means, means if origin.translated else taken)
+
+
+# Expressions that Python reads as the tools do, and quickly: none repeats a group.
+_PLAIN_EXPRESSION = regex(r"(?:[\w./|^$(-]|\[[\w-]+\]|[*+?](?![*+?])|\)(?![*+?]))+")
+
+
+def _found_by(expression: str, origin: Origin) -> frozenset[str] | None:
+    """The architectures whose values hold a match; None where the values or the expression are not known."""
+    values = (*origin.values.items(), *spellings(origin.selector))
+    if not values or not _PLAIN_EXPRESSION.fullmatch(expression):
+        return None
+    try:
+        search = re.compile(expression).search
+    except re.error:
+        return None
+    return frozenset().union(*(arches for value, arches in values if search(value)))
 
 
 def arches_of(words: Iterable[ShellWord]) -> frozenset[str]:

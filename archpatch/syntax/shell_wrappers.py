@@ -1,6 +1,8 @@
-"""Commands that run another command: `sudo`, `env A=b`, `exec`, `xargs`."""
+"""Commands that run another command: `sudo`, `env A=b`, `exec`, `xargs`; and scripts that stand in an argument."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from archpatch.syntax.shell_words import ShellWord
 
@@ -23,6 +25,9 @@ _WRAPPERS = {
     "linux64": (),
     "setarch": (),
 }  # fmt: skip
+SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "mksh", "busybox"})
+USERS = frozenset({"su", "runuser"})
+"""Commands that give a script to another user's shell: `su - app -c '...'`."""
 _TAKES_ONE = ("timeout", "setarch", "gosu", "su-exec")  # an argument of their own before the command
 
 
@@ -56,3 +61,38 @@ def _after_options(words: tuple[ShellWord, ...], at: int, wrapper: str) -> int:
         else:
             return at
     return at
+
+
+def script_word(name: str, words: tuple[ShellWord, ...]) -> ShellWord | None:
+    """The script among the arguments of a shell, or of `su`, which hands it to one."""
+    return _of_user(words) if name in USERS else _of_shell(words)
+
+
+def _of_shell(words: tuple[ShellWord, ...]) -> ShellWord | None:
+    """The word after `-c`, `-ec`, `-euxo pipefail -c`, `-lc`."""
+    for index, word in enumerate(words):
+        text = word.prefix
+        if text[:1] not in ("-", "+") or text.startswith("--"):
+            if index and words[index - 1].prefix[-1:] == "o":
+                continue
+            return None
+        if text[0] == "-" and "c" in text and text[1:].isalpha():
+            at = index + (2 if "o" in text else 1)
+            return words[at] if at < len(words) else None
+    return None
+
+
+def _of_user(words: tuple[ShellWord, ...]) -> ShellWord | None:
+    """The word after `-c` or `--command`, before or behind the user's name; None for a shell that is none of ours."""
+    options: dict[str, ShellWord | None] = {"-c": None, "-s": None}
+    for option, word in pairwise(words):
+        text = option.prefix
+        short = text[:1] + text[-1:] if text[1:].isalpha() else _LONG.get(text, "")
+        if short in options and options[short] is None:
+            options[short] = word
+    shell = options["-s"]
+    ours = shell is None or (shell.literal or "").rsplit("/", 1)[-1] in SHELLS
+    return options["-c"] if ours else None
+
+
+_LONG = {"--command": "-c", "--session-command": "-c", "--shell": "-s"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from archpatch.facts import ImageUseKind, PlatformKind, VariableKind
+from archpatch.facts import ImageUseKind, PlatformKind, VariableKind, source_of
 from archpatch.platforms import AMD64, ARM64, Platform
+from archpatch.syntax.tree import Copy
 from tests.facts.build import facts_of, last
 
 BUILD, TARGET, CONSTANT, UNKNOWN = (
@@ -231,3 +232,20 @@ def test_a_file_without_stages_has_no_final_one() -> None:
     assert facts.final is None
     assert facts.reached(AMD64) == frozenset()
     assert facts.uses() == ()
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [
+        pytest.param("--from=one", "one", id="by name"),
+        pytest.param("--from=ONE", "one", id="by name in another case"),
+        pytest.param("--from=0", "one", id="by number"),
+        pytest.param("--from=golang:1", None, id="an image"),
+        pytest.param("", None, id="the build context"),
+    ],
+)
+def test_what_a_copy_takes_its_files_of(flag: str, name: str | None) -> None:
+    stage = last(f"FROM a AS one\nFROM b\nCOPY {flag} /x /y\n")
+    (copy,) = (step for step in stage.body if isinstance(step, Copy))
+    source = source_of(stage.facts, copy)
+    assert (source.name if source else None) == name

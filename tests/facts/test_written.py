@@ -9,8 +9,7 @@ import pytest
 from archpatch.facts import Facts, FolderContext, MemoryContext, written
 from archpatch.facts.programs import program_arch
 from archpatch.facts.suppressors import Suppressor
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
-from archpatch.platforms import AMD64
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.syntax.parse import parse
 
 
@@ -32,6 +31,11 @@ def facts(text: str, name: str = "Dockerfile", siblings: tuple[str, ...] = ()) -
         ("RUN cp a-amd64 b > /c-amd64", [("", "a-amd64"), ("", "/c-amd64")]),
         ("RUN A=amd64 make", [("A", "amd64")]),
         ("RUN echo $(ls /amd64)", [("", "/amd64")]),
+        ("RUN for f in /amd64/a /b; do ls $f; done; ls amd64", [("f", "/amd64/a"), ("", "amd64")]),
+        (
+            "RUN for a in x; do for b in amd64; do ls $b; done; ls amd64; done",
+            [("b", "amd64"), ("", "amd64")],
+        ),
         ("RUN ls '/a'\"md64\"", []),
         ('RUN ["ls", "/amd64"]', [("", "/amd64")]),
     ],
@@ -58,7 +62,7 @@ def test_every_place_of_a_text_in_a_word_is_given() -> None:
 
 
 def why(subject: Facts, arch: str) -> Suppressor | None:
-    place = next(written(subject, arch))
+    place = written(subject, arch)[0]
     return why_arch_is_fine(subject, arch, place.instruction, next(place.places(arch)), place.command)
 
 
@@ -83,12 +87,6 @@ def test_a_file_for_arm64_that_names_amd64_is_not_spared_for_its_family() -> Non
     subject = facts("FROM debian\nENV A=/amd64\n", "Dockerfile.arm64", siblings=("Dockerfile.amd64",))
     assert subject.family
     assert why(subject, "amd64") is None
-
-
-def test_what_is_asked_for_is_compared_by_architecture() -> None:
-    subject = facts("FROM debian\n")
-    assert only_asked_for(subject, "amd64", "arm64")
-    assert not only_asked_for(subject, AMD64.arch)
 
 
 def elf(machine: int, big: bool = False) -> bytes:

@@ -27,6 +27,7 @@ def messages(text: str) -> list[str]:
         ("FROM a AS 1b\n", "not a name for a stage: 1b"),
         ("RUN a\nFROM b\n", "RUN stands before the first FROM"),
         ("FROM a\nFOO b\n", "unknown instruction: FOO"),
+        ("FOO b\nFROM a\n", "unknown instruction: FOO"),
         ("FROM a\nENV PATH\n", "ENV PATH has no value"),
         ("FROM a\nENV A=b c\n", "ENV c has no value"),
         ("FROM a\nENV =b\n", "a name of ENV is empty"),

@@ -188,6 +188,24 @@ def test_a_comment_hides_the_rest_of_the_joined_line() -> None:
         ),
         pytest.param('FROM x\nRUN bash -lc "a $X; b"\n', ["bash", "a", "b"], id="variables in the script"),
         pytest.param("FROM x\nRUN sh install.sh -c a\n", ["sh"], id="a file, not a script"),
+        pytest.param("FROM x\nRUN su -c 'a; b'\n", ["su", "a", "b"], id="su to root"),
+        pytest.param("FROM x\nRUN su app -c 'a; b'\n", ["su", "a", "b"], id="su to a user"),
+        pytest.param('FROM x\nRUN su - app -c "a $X; b"\n', ["su", "a", "b"], id="su with a login shell"),
+        pytest.param("FROM x\nRUN su app -lc 'a'\n", ["su", "a"], id="su with options in one word"),
+        pytest.param(
+            "FROM x\nRUN su app -s /bin/bash -c 'a'\n", ["su", "a"], id="su with a shell of its own"
+        ),
+        pytest.param(
+            "FROM x\nRUN su app -s /bin/fish -c 'a'\n", ["su"], id="su with a shell that is not read"
+        ),
+        pytest.param("FROM x\nRUN su app --command 'a'\n", ["su", "a"], id="su with a long option"),
+        pytest.param("FROM x\nRUN runuser -l app -c 'a'\n", ["runuser", "a"], id="runuser"),
+        pytest.param("FROM x\nRUN sudo su -c 'a'\n", ["su", "a"], id="su behind sudo"),
+        pytest.param("FROM x\nRUN su app -s /bin/bash\n", ["su"], id="su without a script"),
+        pytest.param("FROM x\nRUN su app -c\n", ["su"], id="su whose script is missing"),
+        pytest.param(
+            "FROM x\nRUN gosu app sh -c 'a' && su-exec app sh -c 'b'\n", ["sh", "sh", "a", "b"], id="gosu"
+        ),
         pytest.param("FROM x\nCMD a && b\n", ["a", "b"], id="CMD"),
     ],
 )
