@@ -161,7 +161,7 @@ def _demoted(state: State, findings: Iterable[Finding]) -> list[Finding]:
     culprits: set[int] = set()
     rest = safe
     while rest:
-        together = _compatible(rest)
+        together = _compatible(rest, twice=True)
         culprits.update(map(id, _culprits(state, together)))
         proved = set(map(id, together))
         rest = [finding for finding in rest if id(finding) not in proved]
@@ -192,16 +192,24 @@ def _fix(finding: Finding) -> Fix:
     return finding.fix
 
 
-def _compatible(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings whose fixes go in together: first come in the order of place, first served."""
+def _compatible(findings: Iterable[Finding], *, twice: bool = False) -> list[Finding]:
+    """The findings whose fixes go in together: first come in the order of place, first served.
+
+    `twice`: also those that declare at another place what one before them declares. Nobody wants to read that, but it
+    holds for a proof, which else would be one for each download of a stage.
+    """
     taken: dict[Path | None, list[Edit]] = {}
     declared: dict[str, Edit] = {}
     chosen: list[Finding] = []
+    whole: set[int] = set()  # several findings may share one fix, which mends them all
     for finding in sorted(findings, key=lambda finding: [edit.order for edit in _fix(finding).edits]):
         edits = _fix(finding).edits
+        if id(edits) in whole:
+            chosen.append(finding)
+            continue
         if any(_meets(edit, taken.get(edit.path, ())) for edit in edits):
             continue
-        if any(declared.get(name, edit) != edit for edit in edits for name in edit.declares):
+        if not twice and any(declared.get(name, edit) != edit for edit in edits for name in edit.declares):
             continue
         declared.update((name, edit) for edit in edits for name in edit.declares)
         for edit in edits:
@@ -210,6 +218,7 @@ def _compatible(findings: Iterable[Finding]) -> list[Finding]:
             if edit not in others[at : at + 1]:
                 others.insert(at, edit)
         chosen.append(finding)
+        whole.add(id(edits))
     return chosen
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from archpatch.facts import Download, Facts, PlatformKind, StageFacts
-from archpatch.facts.written import only_asked_for, written
+from archpatch.facts.targets import choices, only_asked_for
+from archpatch.facts.written import written
 from archpatch.platforms import AMD64, ARM64
 from archpatch.rewrite import declare_arg, substitute_word
-from archpatch.rewrite.paths import declare_spelling
+from archpatch.rewrite.paths import MOST_EDITS, declare_spelling
 from archpatch.rewrite.stages import may_be_folder, mentioned
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.text import Edit, Span, encode
@@ -75,7 +76,7 @@ def _published(facts: Facts, download: Download, word: str) -> bool:
     one that is fetched."""
     at = download.tokens[0].start
     other = facts.tables.asset(download.url[:at] + word + download.url[at:])
-    arches = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    arches = choices(facts)
     return (
         other is not None
         and download.match is not None
@@ -117,7 +118,9 @@ def call_by_plain_name(
 
     `adding` is the instruction that brings the file, and `made_in` are the stages that make it: both are left alone.
     """
-    if mentioned(document, plain, whole=True):
+    sought = encode(name)
+    mentions = document.source.count(sought)
+    if mentions > MOST_EDITS or mentioned(document, plain, whole=True):
         return None  # something else may be called so
     cut = next((at for at, (one, two) in enumerate(zip(name, plain, strict=False)) if one != two), len(plain))
     gone = len(name) - len(plain)
@@ -130,7 +133,6 @@ def call_by_plain_name(
             used.update(place.places(name))
         elif place.stage in made_in:
             made.update(place.places(name))
-    sought = encode(name)
-    if document.source.count(sought) != len(used | made) + adding.span.of(document.source).count(sought):
+    if mentions != len(used | made) + adding.span.of(document.source).count(sought):
         return None
     return tuple(Edit.delete(Span(span.start + cut, span.start + cut + gone)) for span in sorted(used))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from archpatch.facts import Command, Download, Facts, StageFacts
 from archpatch.facts.origins import Piece, piece_at, text_of, trace, trace_word
 from archpatch.facts.suppressors import command_at
-from archpatch.facts.written import only_asked_for
+from archpatch.facts.targets import only_asked_for
 from archpatch.platforms import AMD64, ARM64, ArchWord, arch_words
 from archpatch.rewrite import (
     arch_case,
@@ -39,6 +39,7 @@ from archpatch.text import Edit, Span, decode, encode, regex
 MOST = 200
 """Instructions that may name a file; with more of them no fix is made."""
 _MOST_NAMES = 60  # architectures named in a script: each of its downloads is compared with each of them
+_Naming = tuple[ShellWord, tuple[Piece, ...], ArchWord]  # a word, its value, and an architecture in that
 
 
 def coupled(
@@ -60,20 +61,14 @@ def _in_script(
 ) -> tuple[Edit, ...] | None:
     """The edits of one script; `command` is any of its commands."""
     places = {token.text: token.place for token in download.tokens if token.text}
-    changed = [token.span for token in download.tokens if token.span is not None]
-    changed += (edit.span for edit in others)
-    parts = parts_of(download.url)
-    edits: list[Edit] = []
     same = _branches(facts, command.script, download)
+    hanging = _hanging(download, command, places, same)
+    if hanging is None:
+        return None
+    changed = {*(token.span for token in download.tokens if token.span), *(edit.span for edit in others)}
     asked, values = _asking(command.stage, command.run.span.start)
-    if any(_speaks_otherwise(one, places) for one in same):
-        return None
-    named = [*_naming(command.stage, command.run.span.start), *_naming_others(command, places)]
-    if len(named) > _MOST_NAMES:
-        return None
-    for word, pieces, found in (one for one in named if one[2].text in places):
-        if word not in same and not _is_of(text_of(pieces), found, parts):
-            continue
+    edits: list[Edit] = []
+    for word, pieces, found in hanging:
         alone = text_of(pieces) == found.text and word not in same
         if alone and word.span in asked:
             continue
@@ -83,21 +78,44 @@ def _in_script(
         if span in changed or (alone and span is None and word.span in values):
             continue  # changed in its own place, or it is what the machine said, which others may ask for
         expression = expressions[places[found.text]]
-        nested = span is not None and is_nested(command.script, span)
-        if nested and set_by_case(expression):
-            return None
-        if span is None:
-            if piece.use and piece.text == found.text and download.varies:
-                edits.append(in_place(word, piece.use, expression, command))
-            continue
-        if piece.holder is word:
-            edit = substitute(word, span, expression, command)
-            if edit is None or (nested and b"'" in edit.text):
+        if span is not None:
+            made = _respelled(word, piece, span, expression, command)
+            if made is None:
                 return None
-            edits.append(edit)
-        elif piece.declaration is not None:
-            return None
+            edits += made
+        elif piece.use and piece.text == found.text and download.varies:
+            edits.append(in_place(word, piece.use, expression, command))
     return tuple(edits)
+
+
+def _hanging(
+    download: Download, command: Command, places: Mapping[str, int], same: Sequence[ShellWord]
+) -> list[_Naming] | None:
+    """What a script names that hangs on the name of the file, `same` included; None where that cannot be told."""
+    if any(_speaks_otherwise(one, places) for one in same):
+        return None
+    named = [*_naming(command.stage, command.run.span.start), *_naming_others(command, places)]
+    if len(named) > _MOST_NAMES:
+        return None
+    parts = parts_of(download.url)
+    return [
+        (word, pieces, found)
+        for word, pieces, found in named
+        if found.text in places and (word in same or _is_of(text_of(pieces), found, parts))
+    ]
+
+
+def _respelled(
+    word: ShellWord, piece: Piece, span: Span, expression: str, command: Command
+) -> tuple[Edit, ...] | None:
+    """The edit of `span`, or none where another word holds it and changes there; None where it cannot be changed."""
+    nested = is_nested(command.script, span)
+    if nested and set_by_case(expression):
+        return None
+    if piece.holder is not word:
+        return None if piece.declaration is not None else ()
+    edit = substitute(word, span, expression, command)
+    return None if edit is None or (nested and b"'" in edit.text) else (edit,)
 
 
 def _run_at(stage: StageFacts, start: int) -> Run:
@@ -114,12 +132,11 @@ def _asking(stage: StageFacts, start: int) -> tuple[frozenset[Span], frozenset[S
 
 
 @lru_cache(maxsize=4)  # the downloads of a script follow each other
-def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece, ...], ArchWord], ...]:
-    """Every architecture that a word of the RUN at `start` names outside of arms for one: the word, its value, and the
-    place in it."""
+def _naming(stage: StageFacts, start: int) -> tuple[_Naming, ...]:
+    """Every architecture that a word of the RUN at `start` names outside of arms for one."""
     run = _run_at(stage, start)
     script = stage.facts.shell(run)
-    found: list[tuple[ShellWord, tuple[Piece, ...], ArchWord]] = []
+    found: list[_Naming] = []
     for word, only_on in _words(script):
         if only_on is None:
             shell = command_at(script, word.span) or script.commands[0]
@@ -128,9 +145,7 @@ def _naming(stage: StageFacts, start: int) -> tuple[tuple[ShellWord, tuple[Piece
     return tuple(found)
 
 
-def _naming_others(
-    command: Command, places: Mapping[str, int]
-) -> Iterator[tuple[ShellWord, tuple[Piece, ...], ArchWord]]:
+def _naming_others(command: Command, places: Mapping[str, int]) -> Iterator[_Naming]:
     """The same for the spellings of one tool that name no architecture by themselves: `linux-64`, a whole triple."""
     texts = own_words(places)
     if not texts:

@@ -11,7 +11,7 @@ from archpatch.facts import Download, Facts, PlatformKind, UrlToken
 from archpatch.facts.checksums import reads_foreign_list
 from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.origins import Piece, piece_at, text_of, trace
-from archpatch.facts.written import only_asked_for
+from archpatch.facts.targets import choices, only_asked_for
 from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import (
     arch_case,
@@ -19,7 +19,6 @@ from archpatch.rewrite import (
     in_place,
     is_nested,
     set_by_case,
-    shells_around,
     substitute,
     substitute_word,
 )
@@ -30,7 +29,7 @@ from archpatch.rewrite.paths import declare_spelling
 from archpatch.rewrite.stages import fetch_stages
 from archpatch.rewrite.unnamed import unnamed_name
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Copy, Document, Run, Word
+from archpatch.syntax.tree import Copy, Declaration, Document, Run, Word
 from archpatch.text import Applicability, Edit, Fix, agree, encode, regex
 
 Words = Mapping[str, str]
@@ -119,7 +118,7 @@ def _respell(
         argument is None
         or (download.instruction.onbuild and not _is_alone(document, download))
         or not download.tokens
-        or not _readable(download)
+        or not (download.command is None or download.command.script.readable)
         or (run and download.instruction.json)
     ):
         return None
@@ -131,7 +130,8 @@ def _respell(
         chosen = _expression(document, facts, download, spelled, argument)
         if chosen is None:
             return None if download.instruction.onbuild else _by_stages(document, facts, download, words)
-        edits += chosen[0]
+        if not all(_before_stages(facts, token) for token in download.tokens if token.place == place):
+            edits += chosen[0]
         expressions[place] = chosen[1]
     if sum(map(set_by_case, expressions.values())) > 1:
         return None  # two variables of one `case`
@@ -148,7 +148,8 @@ def _respell(
     ending = unnamed_name(facts, download, expressions)
     if beside is None or others is None or goal is None or ending is None:
         return None
-    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending))), bool(others or goal))
+    across = bool(others or goal) or any(_before_stages(facts, token) for token in download.tokens)
+    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending))), across)
 
 
 def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:
@@ -206,26 +207,11 @@ def _by_stages(
     return Respelling(edits, True) if edits else None
 
 
-def _readable(download: Download) -> bool:
-    """Whether the script was read, and is none of another user's, who may have another environment."""
-    command = download.command
-    return command is None or (
-        command.script.readable
-        and not any(
-            outer.wrappers or outer.name not in _SHELLS
-            for outer in shells_around(command.script, command.shell.span)
-        )
-    )
-
-
-_SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
-
-
 def _expression(
     document: Document, facts: Facts, download: Download, words: Words, argument: str
 ) -> tuple[tuple[Edit, ...], str] | None:
     """What to write in place of the architecture, and the edits that make it work."""
-    arches = [arch for arch in _wanted(facts) if arch in words]
+    arches = [arch for arch in choices(facts) if arch in words]
     if _is_dockers(facts, words):
         return declare_arg(document, facts, download.instruction, argument), f"${{{argument}}}"
     if not isinstance(download.instruction, Run):
@@ -249,7 +235,7 @@ def _is_alone(document: Document, download: Download) -> bool:
 
 
 def _is_dockers(facts: Facts, words: Words) -> bool:
-    return all(words[arch] == Convention.DOCKER.spell(arch) for arch in _wanted(facts) if arch in words)
+    return all(words[arch] == Convention.DOCKER.spell(arch) for arch in choices(facts) if arch in words)
 
 
 def _is_held(download: Download) -> bool:
@@ -290,10 +276,6 @@ def _respell_held(document: Document, facts: Facts, download: Download, words: W
     return Respelling(tuple(dict.fromkeys((*edits, *others, *beside))), True)
 
 
-def _wanted(facts: Facts) -> list[str]:
-    return list(dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets))))
-
-
 def _replaced(
     document: Document,
     facts: Facts,
@@ -322,7 +304,23 @@ def _replaced(
         return None if edit is None or (nested and b"'" in edit.text) else (edit,)
     if not isinstance(piece.holder, Word) or expression != f"${{{argument}}}":
         return None
-    if facts.stage_of(piece.instruction) is None:
-        return None
     edit = substitute_word(piece.holder, span, expression)
-    return None if edit is None else (*declare_arg(document, facts, piece.instruction, argument), edit)
+    if edit is None:
+        return None
+    if _before_stages(facts, token):  # there an automatic argument needs no ARG
+        return (edit,) if _takes_alone(facts, download, piece.declaration) else None
+    return (*declare_arg(document, facts, piece.instruction, argument), edit)
+
+
+def _before_stages(facts: Facts, token: UrlToken) -> bool:
+    """Whether an architecture is written in an ARG before the first FROM."""
+    piece = token.piece
+    if piece is None or piece.declaration is None or piece.instruction is None:
+        return False
+    return facts.stage_of(piece.instruction) is None
+
+
+def _takes_alone(facts: Facts, download: Download, declaration: Declaration | None) -> bool:
+    """Whether nothing but the instruction of a download uses a value."""
+    uses = facts.uses(declaration.name.value) if declaration else ()
+    return all(use.instruction is download.instruction for use in uses)

@@ -10,10 +10,18 @@ from functools import lru_cache
 from itertools import takewhile
 
 from archpatch.facts import Command, Facts, PlatformKind
-from archpatch.platforms import AMD64, ARM64, Convention, arch_words
-from archpatch.syntax.shell import Literal, Quote, Script, ShellCommand, ShellWord
+from archpatch.facts.targets import choices
+from archpatch.platforms import Convention, arch_words
+from archpatch.syntax.shell import Literal, Param, Part, Quote, Script, ShellCommand, ShellWord, Substitution
 from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
-from archpatch.text import Edit, Span, decode
+from archpatch.text import Edit, Span, decode, encode, regex
+
+_DOUBLE = regex(r"[$`\\!\n]")  # what double quotes read, and single ones do not
+_MOST_ESCAPED = 4  # quotes that a word may hold to be given double ones as a whole
+_OPTION = regex(rb"-{0,2}[A-Za-z_][\w.-]*=")  # what stays outside of the quotes: `--prefix=`
+_READ = regex(rb"[\\*?\[\]{}~\n]")  # what the shell reads outside of quotes, and not within
+
+_LEADING = regex(rb"[\\`][ \t]*\r?\n[ \t]*&&")  # a line of a command list that begins with its operator
 
 
 def declare_arg(
@@ -137,21 +145,80 @@ def insert_before(document: Document, instruction: Instruction, line: str) -> Ed
 def substitute(word: ShellWord, span: Span, expression: str, command: Command | None = None) -> Edit | None:
     """Put a shell expression (`${TARGETARCH}`) in place of `span`, which lies in a literal part of `word`.
 
-    Quotes are re-done: in single quotes nothing expands, so they are closed and opened again. With the `command`
-    that the word belongs to, a `$(...)` outside of quotes gets its own. None where the place is no literal of this
-    word (a variable, a nested script).
+    Quotes are re-done: in single quotes nothing expands, so the word gets double ones, or they are closed and opened
+    again where it holds what those would change. With the `command` that the word belongs to, a word outside of quotes
+    that gets a `$(...)` is put in quotes as a whole, or the `$(...)` alone where they would change another part.
+    None where the place is no literal of this word (a variable, a nested script).
     """
     for part in word.parts:
         if isinstance(part, Literal) and span in part.span:
             if part.quote is Quote.SINGLE:
+                if (whole := _in_double_quotes(word, part, span, expression, command)) is not None:
+                    return whole
                 closes = span.end == part.span.end  # the quote that ends the part need not be opened again
                 return Edit.replace(
                     Span(span.start, span.end + closes), f'\'"{expression}"' + "'" * (not closes)
                 )
             if part.quote is Quote.NONE and command is not None:
-                return Edit.replace(span, guarded(expression, span, command))
+                return _all_quoted(word, span, expression, command) or Edit.replace(
+                    span, guarded(expression, span, command)
+                )
             return Edit.replace(span, expression)
     return None
+
+
+def _in_double_quotes(
+    word: ShellWord, part: Literal, span: Span, expression: str, command: Command | None
+) -> Edit | None:
+    """A word that is in single quotes as a whole, in double ones; None where they would change more than one place."""
+    text = encode(part.text)
+    if command is None or command.run.json or word.parts != (part,) or len(part.span) != len(text):
+        return None
+    if word.span != Span(part.span.start - 1, part.span.end + 1) or _DOUBLE.search(part.text):
+        return None
+    if part.text.count('"') > _MOST_ESCAPED:
+        return None
+    if is_nested(command.script, span) or _has_backquotes(command.stage.facts, command.run.span):
+        return None
+    if len(arch_words(part.text)) != 1:
+        return None  # another edit of the word may be to come
+    at = span.start - part.span.start
+    before, after = (decode(one).replace('"', '\\"') for one in (text[:at], text[at + len(span) :]))
+    return Edit.replace(word.span, f'"{before}{expression}{after}"')
+
+
+def _all_quoted(word: ShellWord, span: Span, expression: str, command: Command) -> Edit | None:
+    """A word outside of quotes in one pair of them; None where the expression needs none, where they would change
+    another part of the word (a glob, a list of words in a variable), or where more than one place of it may change."""
+    text = guarded(expression, span, command)
+    source = command.stage.facts.document.source
+    raw = word.span.of(source)
+    if text == expression or any(not _keeps_one_word(part, command) for part in word.parts):
+        return None
+    named = [(one.start, one.end) for one in arch_words(decode(raw))] if raw.isascii() else []
+    at = span.start - word.span.start
+    if named != [(at, at + len(span))]:
+        return None
+    option = _OPTION.match(raw)
+    start = word.span.start + (option.end() if option else 0)
+    first = next((part for part in word.parts if part.span.start == start), None)
+    if span.start < start:
+        return None
+    if first is not None and not isinstance(first, Literal) and source[first.span.end] != ord("/"):
+        return None  # a variable that a name hangs on may hold several words
+    before, after = (decode(one) for one in (source[start : span.start], source[span.end : word.span.end]))
+    return Edit.replace(Span(start, word.span.end), f'"{before}{expression}{after}"')
+
+
+def _keeps_one_word(part: Part, command: Command) -> bool:
+    """Whether a part of a word outside of quotes is the same within them; what a loop or `read` sets is not known."""
+    if isinstance(part, Param):
+        values: list[object] = [one.value for one in command.script.assigns if one.name == part.name]
+        values = values or [command.stage.facts.scope(command.run).get(part.name)]
+        return part.quote is Quote.NONE and None not in values and not part.operator
+    if not isinstance(part, Literal):
+        return isinstance(part, Substitution) and part.quote is Quote.NONE
+    return part.quote is Quote.NONE and not _READ.search(part.span.of(command.stage.facts.document.source))
 
 
 def in_place(holder: object, span: Span, expression: str, command: Command | None) -> Edit:
@@ -281,18 +348,27 @@ def arch_case(
         variable = f"{variable}{number}"
     native = all(stage.platform(target).kind is PlatformKind.TARGET for target in facts.targets)
     subject = f"${{{argument}:-$(uname -m)}}" if native else f"${argument}"
-    wanted = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    wanted = choices(facts)
     lines = [
         f'case "{subject}" in',
         *(f"  {_pattern(arch, native)}) {variable}={words[arch]} ;;" for arch in wanted if arch in words),
         f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
     ]
-    last = "esac; " if _has_background(facts.shell(run)) else "esac && "
-    head = _at_head(document, run, lines, last)
+    head = _at_head(document, run, lines, ";" if _has_background(facts.shell(run)) else "&&")
     if any(place.start == head.span.start for place in at):
         return None
     edits = (*declare_arg(document, facts, run, argument, above=above), head)
     return edits, f"${{{variable}}}"
+
+
+def arch_case_in(
+    document: Document, facts: Facts, run: Run, word: ShellWord | Word, place: Span, words: Mapping[str, str]
+) -> tuple[Edit, ...] | None:
+    """The same for one place, which lies in `word`: the edits of the `case` and of the place; None where one of them
+    cannot be made."""
+    case = arch_case(document, facts, run, words, (place,))
+    edit = put(word, place, case[1]) if case else None
+    return None if case is None or edit is None else (*case[0], edit)
 
 
 def _pattern(arch: str, native: bool) -> str:
@@ -306,7 +382,9 @@ def _has_background(script: Script) -> bool:
     return any(item.operator == "&" for item in script.body.items)
 
 
-def _at_head(document: Document, run: Run, lines: list[str], last: str) -> Edit:
+def _at_head(document: Document, run: Run, lines: list[str], tie: str) -> Edit:
+    """Lines of a `case` above the first command of a RUN; `tie` stands at the end of a line, or at its head where the
+    RUN has it there."""
     newline = decode(document.newline)
     if run.heredocs:
         at = run.heredocs[0].content.start
@@ -316,4 +394,6 @@ def _at_head(document: Document, run: Run, lines: list[str], last: str) -> Edit:
     column = run.body.start - document.line_start(run.body.start)
     indent = " " * column if column <= 12 else "    "
     joint = f" {document.escape}{newline}{indent}"
-    return Edit.insert(run.body.start, joint.join([*lines, last]))
+    leads = tie == "&&" and _LEADING.search(run.body.of(document.source))
+    last = ("esac", f"{tie} ") if leads else (f"esac{' ' * (tie == '&&')}{tie}", "")
+    return Edit.insert(run.body.start, joint.join([*lines, *last]))

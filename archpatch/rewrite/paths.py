@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
-from archpatch.facts.written import only_asked_for
+from archpatch.facts.targets import only_asked_for
 from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Instruction, Word
@@ -184,6 +184,7 @@ def replaces_words(document: Document) -> bool:
     )
 
 
+MOST_EDITS = 100  # of one fix that follows a name through a file: each use may be a finding with all of them in its fix
 _USES = frozenset({"ARG", "ENV", "RUN", "WORKDIR", "VOLUME", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
 
 
@@ -192,7 +193,8 @@ def name_edits(
 ) -> tuple[Edit, ...] | None:
     """A selector in place of `word` wherever these stages use the file `name`, COPY left out.
 
-    None where one of the places cannot be changed: then changing the others would break what fits now.
+    None where one of the places cannot be changed: then changing the others would break what fits now. None too for
+    more than MOST_EDITS.
     """
     edits: list[Edit] = []
     at = name.index(word)
@@ -208,7 +210,7 @@ def name_edits(
                 edit = substitute_written(place, selected, "$(uname -m)")
             else:
                 edit = None
-            if edit is None:
+            if edit is None or len(edits) > MOST_EDITS:
                 return None
             edits.append(edit)
     return tuple(edits)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from archpatch.facts import Download, Facts, PlatformKind, VariableKind
-from archpatch.platforms import AMD64, ARM64
+from archpatch.facts.targets import choices
 from archpatch.rewrite import attached_start
 from archpatch.syntax.tree import Copy, Document, Word
 from archpatch.syntax.words import BadWord, names
@@ -33,7 +33,7 @@ def fetch_stages(
     if download.stage.kind is not PlatformKind.TARGET:
         return None
     declared = _declarations(document, facts, download, word)
-    arches = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    arches = choices(facts)
     urls = {arch: _url(download, word, words, arch) for arch in arches}
     if declared is None or not all(urls.values()):
         return None

@@ -8,9 +8,11 @@ import pytest
 
 from archpatch.checking import Settings
 from archpatch.engine import check, fix
+from archpatch.facts import Facts
 from archpatch.registry import load
+from archpatch.rewrite import arch_case_in
 from archpatch.syntax.parse import parse
-from archpatch.text import Applicability
+from archpatch.text import Applicability, apply
 
 CACHE = "RUN --mount=type=cache,target=/app/target cargo build\n"
 FLAGS = "RUN gcc -mavx a.c\n"
@@ -152,3 +154,18 @@ def test_fixes_of_several_steps_by_one_rule_ask_for_one_argument(line: str) -> N
     places = {edit.span for fix in fixes for edit in fix.edits if edit.text.startswith(b"ARG ")}
     assert len(fixes) == 2
     assert len(places) == 1
+
+
+def test_a_choice_for_one_place_is_all_or_nothing() -> None:
+    document = parse(b'FROM a\nRUN build --arch=x64 $OTHER\nRUN ["build", "--arch=x64"]\n')
+    facts = Facts(document)
+    words = {"amd64": "x64", "arm64": "arm64"}
+    first, exec_form = facts.commands()
+    option, variable = first.shell.arguments
+    place = option.find("x64")
+    assert place is not None
+    edits = arch_case_in(document, facts, first.run, option, place, words)
+    assert edits is not None
+    assert b"--arch=${_arch}" in apply(document.source, edits)
+    assert arch_case_in(document, facts, first.run, variable, variable.span, words) is None
+    assert arch_case_in(document, facts, exec_form.run, exec_form.shell.arguments[0], place, words) is None

@@ -52,7 +52,7 @@ PROTOC = "https://github.com/protocolbuffers/protobuf/releases/download/v25.1/"
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
             f"ENV DIR=/x/ninja-linux-x86_64\\\n    URL={MOLD}${{TARGET_ARCH/arm64/aarch64}}-linux.tar.gz\n"
             "ENV OUT=/opt/mold-2.30.0-${TARGET_ARCH/arm64/aarch64}-linux\n"
-            'RUN wget $URL && tar xf mold-2.30.0-"$(uname -m)"-linux.tar.gz && mv $OUT/bin/mold /bin\n',
+            'RUN wget $URL && tar xf "mold-2.30.0-$(uname -m)-linux.tar.gz" && mv $OUT/bin/mold /bin\n',
         ),
     ],
     ids=["two steps", "one step", "Docker's word", "the kernel's words, wherever they stand"],
@@ -69,8 +69,17 @@ def test_a_name_held_by_env_or_arg_follows_the_target(before: str, after: str) -
         f"# syntax=docker/dockerfile:1.4\nFROM debian\nENV URL {PROTOC}protoc-25.1-linux-x86_64.zip\nRUN wget $URL\n",
         "# syntax=docker/dockerfile:1.6.0\nFROM debian\nARG ARCH=x86_64\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
         "# syntax=docker/dockerfile:experimental\nFROM debian\nCOPY dist/app-x64/app /app\n",
+        "# syntax=docker/dockerfile:1.4\nFROM node:22\nENV npm_config_arch=x64\nRUN npm ci\n",
+        "# syntax=docker/dockerfile:1.4\nFROM debian\nENV PATH=$PATH:/opt/node-v20.11.0-linux-x64/bin\n",
     ],
-    ids=["the name is repeated where a shell is", "frontend 1.4", "frontend 1.6.0", "frontend experimental"],
+    ids=[
+        "the name is repeated where a shell is",
+        "frontend 1.4",
+        "frontend 1.6.0",
+        "frontend experimental",
+        "an option of npm",
+        "a folder of a search path",
+    ],
 )
 def test_no_word_is_respelled_where_that_would_break_the_build(text: str) -> None:
     assert fixed(text) == text
@@ -242,7 +251,7 @@ def test_copies_on_both_sides_of_a_declaration_are_found(folder: str) -> None:
 def test_what_a_case_before_sh_c_sets_is_not_used_within(image: str, body: str, code: str | None) -> None:
     """The shell that `sh -c` starts has no variable that its parent did not export."""
     plain, nested = f"FROM {image}\nRUN {body}\n", f"FROM {image}\nRUN sh -c '{body}'\n"
-    assert "esac && " in fixed(plain)
+    assert "esac &&" in fixed(plain)
     assert fixed(nested) == nested
     found = check(parse(nested.encode(), Path("Dockerfile")), RULES, Settings(), None).findings
     assert found

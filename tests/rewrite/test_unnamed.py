@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archpatch.text import Applicability
-from tests.rewrite.test_downloads import codes, fixed
+from tests.rewrite.mending import codes, fixed
 
 NINJA = "https://github.com/ninja-build/ninja/releases/download/v1.12.1/ninja-linux"
 K3S = "https://github.com/k3s-io/k3s/releases/download/v1.30.0/k3s"
@@ -14,7 +14,9 @@ HADOOP = "https://downloads.apache.org/hadoop/common/hadoop-$V/hadoop-$V"
 
 def _fixed(text: str) -> str:
     """The commands after the `case`, as the safe fix writes them."""
-    return fixed(f"FROM debian\nENV V=3.4.0\n{text}\n", Applicability.SAFE).rpartition("esac && ")[2].strip()
+    return (
+        fixed(f"FROM debian\nENV V=3.4.0\n{text}\n", Applicability.SAFE).rpartition("esac && \\\n")[2].strip()
+    )
 
 
 @pytest.mark.parametrize(
