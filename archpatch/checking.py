@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -17,9 +18,12 @@ from archpatch.facts import Context, Facts, StageFacts
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.suppress import Notice, Suppression, Suppressions, means
-from archpatch.syntax.tree import Document, Problem, Run
+from archpatch.syntax.tree import Document, Instruction, Problem, Run
 from archpatch.tables import Tables
-from archpatch.text import Span, decode
+from archpatch.text import Applicability, Nest, Span, decode
+
+if TYPE_CHECKING:
+    from archpatch.rewrite.unheard import Unheard
 
 
 class InternalError(Exception):
@@ -99,6 +103,7 @@ def ask(facts: Facts, rules: Sequence[Rule], settings: Settings) -> Report:
         return Report(tuple(about_comments), errors=errors, targets=targets)
     failures: list[str] = []
     raw = list(_ask(_needed(document, rules, settings, comments), document, facts, failures))
+    raw = _claiming_less(raw, facts)
     kept, hidden, used = _sift(raw, comments, context, document)
     unread = tuple(_unread(facts))
     unknown = tuple(problem for _, problem in unread)
@@ -196,6 +201,32 @@ def _ask(
             continue
         for finding in findings:
             yield rule, finding
+
+
+def _claiming_less(raw: list[tuple[Rule, Finding]], facts: Facts) -> list[tuple[Rule, Finding]]:
+    """The findings, without those fixes that write an automatic argument where it is empty; none is SAFE that changes
+    what a later build will run, on an image and by a builder that nobody sees."""
+    if all(finding.fix is None for _, finding in raw):
+        return raw
+    from archpatch.rewrite.unheard import Unheard  # a check without a fix needs none
+
+    unheard = Unheard(facts)
+    later = Nest((step.span, step) for step in facts.document.instructions if step.onbuild)
+    return [(rule, _judged(finding, unheard, later)) for rule, finding in raw]
+
+
+def _judged(finding: Finding, unheard: Unheard, later: Nest[Instruction]) -> Finding:
+    fix = finding.fix
+    if fix is None:
+        return finding
+    if unheard.breaks(fix):
+        return replace(finding, fix=None)
+    own = (edit.span for edit in fix.edits if edit.path is None)
+    if fix.applicability is Applicability.SAFE and any(
+        any(True for _ in later.holding(span)) for span in own
+    ):
+        return replace(finding, fix=replace(fix, applicability=Applicability.UNSAFE))
+    return finding
 
 
 def _sift(

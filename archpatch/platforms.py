@@ -1,7 +1,7 @@
 """Platforms, and how each convention of the field spells an architecture.
 
-Sources: the vocabulary table of the catalogue (measured on BuildKit, dpkg, apk, rpm, Node, .NET and 2,122
-packages of aqua-registry), and containerd/platforms for what `--platform` accepts.
+Sources: what BuildKit, dpkg, apk, rpm, Node and .NET say of themselves, the files of 2,122 packages of
+aqua-registry, and containerd/platforms for what `--platform` accepts.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from archpatch import suppress
-from archpatch.config import Config, ConfigError, Search, load, nearest
+from archpatch.config import Config, ConfigError, Search, load
 from archpatch.discover import Found, walk_up
 from archpatch.engine import Settings
 from archpatch.look import Task, by_code, describe, look
@@ -221,8 +221,9 @@ def _results(tasks: Sequence[Task], options: Options) -> Iterator[FileResult | E
 def _unknown_code(codes: Iterable[str], known: Sequence[RuleInfo]) -> str:
     for code in codes:
         if not any(suppress.stands_for(code, rule.code, rule.name) for rule in known):
-            near = nearest(code, [name for rule in known for name in (rule.code, rule.name)])
-            return f"no rule is called {code!r}; the nearest is {near}"
+            from archpatch.misspelt import no_such_rule  # for a misspelt word alone
+
+            return no_such_rule(code, [name for rule in known for name in (rule.code, rule.name)])
     return ""
 
 

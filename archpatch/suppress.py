@@ -158,11 +158,11 @@ class Suppressions(Struct, frozen=True):
                 yield self._idle(entry, idle)
 
     def _unknown(self, entry: Suppression, code: str, rules: Sequence[Rule | Notice]) -> Finding:
-        import difflib  # for a misspelt code alone
+        from archpatch.misspelt import close  # for a misspelt code alone
 
-        known = [rule.code for rule in rules] + [rule.name for rule in rules]
-        near = difflib.get_close_matches(code.upper(), known, 1) or difflib.get_close_matches(code, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        known = [name for rule in rules for name in (rule.code, rule.name)]
+        near = close(code.upper(), known) or close(code, known)
+        hint = f"; did you mean {near}?" if near else ""
         return _finding(UNREADABLE, self._place(entry, code), f"No rule is called {code or '[]'}{hint}")
 
     def _idle(self, entry: Suppression, idle: tuple[str, ...]) -> Finding:

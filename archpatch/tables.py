@@ -202,6 +202,13 @@ class Tables(Struct, frozen=True, dict=True):
                 return max(known, key=lambda row: len(row["address"]))["arm64"] == "yes"
         return None
 
+    def spellings(self, repository: str) -> frozenset[tuple[str, str]]:
+        """How the files of a repository on GitHub (`owner/name`) spell amd64 and arm64, in pairs."""
+        rows = (row for table in self.named("downloads") for row in table.under(f"github.com/{repository}/"))
+        assets = (Asset.read(row.cells) for row in rows)
+        pairs = ((asset.spell("amd64"), asset.spell("arm64")) for asset in assets)
+        return frozenset((amd64[0], arm64[0]) for amd64, arm64 in pairs if amd64 and arm64)
+
     def asset(self, url: str) -> Match | None:
         """What is known of the file at a URL; UNKNOWN stands for characters that nobody knows."""
         prefixes = keys(url)

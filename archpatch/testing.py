@@ -28,6 +28,7 @@ from archpatch.engine import Outcome, Settings, check, fix
 from archpatch.facts import Facts, MemoryContext
 from archpatch.platforms import Platform
 from archpatch.registry import malformed
+from archpatch.rewrite import attached_start
 from archpatch.rule import Example, Finding, Rule, Style
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
@@ -249,21 +250,12 @@ def _holds_beside_another_stage(trial: _Trial, rules: Sequence[Rule]) -> None:
     document = trial.document
     if trial.example.whole_file or _NUMBERED.search(trial.example.before) or not document.stages:
         return
-    at = _start_with_comments(document)
+    at = attached_start(document, document.stages[0].head)
     other = trial.on(apply(trial.source, [Edit.insert(at, _UNRELATED)]))
     if len(other.findings) != len(trial.findings):
         raise other.fail("beside an unrelated stage other findings come", other.findings)
     result = other.mended.source.replace(encode(_UNRELATED), b"", 1)
     other.expect(result, trial.mended.source, "beside an unrelated stage the fixes do otherwise")
-
-
-def _start_with_comments(document: Document) -> int:
-    """Where the first FROM begins, the comment lines right above it included."""
-    at = document.line_start(document.stages[0].head.span.start)
-    for comment in reversed(document.comments):
-        if comment.end <= at and document.line_end(comment.start) == at:
-            at = document.line_start(comment.start)
-    return at
 
 
 def _holds_under_onbuild(trial: _Trial, rules: Sequence[Rule]) -> None:

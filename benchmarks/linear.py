@@ -46,6 +46,13 @@ SHAPES: dict[str, Shape] = {
             for i in range(n // 84)
         )
     ),
+    "packages of stages that build on each other": lambda n: (
+        "FROM alpine:3.19 AS s0\n"
+        + "".join(
+            f"FROM s{i} AS s{i + 1}\nRUN apk add py3-pip gcc && pip install grpcio && make\n"
+            for i in range(n // 76)
+        )
+    ),
     "copies between stages": lambda n: (
         "FROM debian:12 AS s0\n"
         + "".join(f"FROM scratch AS s{i + 1}\nCOPY --from=s{i} /a /a\n" for i in range(n // 48))
@@ -88,6 +95,11 @@ SHAPES: dict[str, Shape] = {
         "FROM debian:12\nRUN set -e"
         + "".join(f"; for f in t{i}-amd64; do curl -fO https://example.com/$f; done" for i in range(n // 58))
         + "\n"
+    ),
+    "downloads whose fixes are proved": lambda n: (
+        "FROM debian:12\n"
+        + "RUN curl -fLO https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-$(uname -m)\n"
+        * (n // 101)
     ),
     "one long URL": lambda n: (
         "FROM debian:12\nRUN curl -LO https://example.com/" + "-amd64-" * (n // 7) + "\n"

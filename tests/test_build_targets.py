@@ -21,7 +21,7 @@ def found(body: str) -> list[str]:
 def fixed(body: str) -> str:
     source = f"FROM debian\nRUN {body}\n".encode()
     outcome = fix(parse(source), RULES, level=Applicability.UNSAFE)
-    return outcome.source.decode().rstrip("\n").rpartition("&& ")[2]
+    return outcome.source.decode().rstrip("\n").rpartition("&& \\\n    ")[2]
 
 
 @pytest.mark.parametrize(

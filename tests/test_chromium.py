@@ -52,3 +52,24 @@ def test_dpkg_looks_at_no_index_and_apt_does() -> None:
 def test_what_is_not_one_row_of_commands_on_debian_gets_no_fix(text: str) -> None:
     assert fixed(text) == text
     assert check(parse(text.encode()), RULES).findings
+
+
+@pytest.mark.parametrize(
+    ("options", "package", "found"),
+    [
+        ("", "google-chrome-stable", False),
+        ("[signed-by=/k.gpg] ", "google-chrome-beta", False),
+        ("[arch=$(dpkg --print-architecture)] ", "google-chrome-stable", False),
+        ("[arch=amd64,arm64] ", "google-chrome-stable", False),
+        ("[arch=amd64] ", "google-chrome-stable", True),
+        ("", "google-chrome-stable=120.0.6099.109-1", True),
+    ],
+)
+def test_googles_repository_has_chrome_for_arm64(options: str, package: str, found: bool) -> None:
+    line = f"deb {options}https://dl.google.com/linux/chrome/deb/ stable main"
+    text = (
+        f'FROM debian\nRUN echo "{line}" > /etc/apt/sources.list.d/c.list && apt-get update\n'
+        f"RUN apt-get install -y {package}\n"
+    )
+    report = check(parse(text.encode()), load(), Settings(select=("AP302",)))
+    assert bool(report.findings) is found

@@ -17,7 +17,7 @@ PACK = sorted((ROOT / "rules").rglob("*.py"))
 
 # From the ground up; modules of one floor may import each other.
 FLOORS = (
-    ("text", "platforms"),
+    ("text", "platforms", "misspelt"),
     ("syntax", "ignorefiles", "assets"),
     ("tables",),
     ("rule", "deferred", "facts", "rewrite"),

@@ -24,6 +24,28 @@ def under(body: str) -> bytes:
         pytest.param("RUN GOARCH=amd64 go build -o /app .", "AP601", id="a variable of the script"),
         pytest.param("RUN ./configure --build=x86_64-linux-gnu && make", "AP607", id="an option"),
         pytest.param("RUN gcc -march=haswell -o app app.c", "AP605", id="a flag of the compiler"),
+        pytest.param("RUN apt-get update && apt-get install -y google-chrome-stable", "AP302", id="Chrome"),
+        pytest.param("RUN apt-get install -y gcc-multilib", "AP304", id="libraries for 32 bits"),
+        pytest.param("RUN apt-get install -y intel-microcode", "AP303", id="a package for amd64 alone"),
+        pytest.param(
+            "RUN dpkg --add-architecture i386 && apt-get install -y libc6:i386",
+            "AP305",
+            id="a foreign architecture",
+        ),
+        pytest.param("RUN dpkg -i /tmp/tool_1.0_amd64.deb", "AP306", id="a package out of a file"),
+        pytest.param("RUN dnf install -y tool.x86_64", "AP309", id="a package of RPM's"),
+        pytest.param("RUN pip install intel-openmp", "AP321", id="a package of Python's"),
+        pytest.param("RUN npm ci --cpu=x64", "AP324", id="an option of npm's"),
+        pytest.param(
+            "RUN gcloud components install cloud-spanner-emulator", "AP329", id="a component of gcloud"
+        ),
+        pytest.param("RUN make ARCH=x86_64", "AP611", id="a variable of make"),
+        pytest.param('RUN [ "$(uname -m)" = arm64 ] && echo arm', "AP115", id="a word that uname never says"),
+        pytest.param(
+            "RUN case $(uname -m) in x86_64) A=amd64 ;; armv7l) A=arm ;; esac; wget https://a.example/$A",
+            "AP116",
+            id="a missing branch",
+        ),
     ],
 )
 def test_what_a_later_build_runs_is_found(body: str, code: str) -> None:
@@ -75,3 +97,11 @@ def test_both_architectures_left_to_a_later_build_are_fine() -> None:
     body = f"RUN curl -fsSLo /k {KUBECTL}\nONBUILD RUN curl -fsSLo /k2 {KUBECTL.replace('amd64', 'arm64')}"
     codes = {finding.code for finding in check(parse(under(body)), load()).findings}
     assert "AP401" not in codes
+
+
+def test_no_fix_of_what_a_later_build_runs_is_safe() -> None:
+    source = b"FROM golang:1.22\n%sRUN GOARCH=amd64 go build -o /app .\n%sENV JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64\n"
+    now, later = (source % (word, word) for word in (b"", b"ONBUILD "))
+    assert fix(parse(now), load(), level=Applicability.SAFE).source.count(b"${TARGETARCH}") == 2
+    assert fix(parse(later), load(), level=Applicability.SAFE).source == later
+    assert fix(parse(later), load(), level=Applicability.UNSAFE).source.count(b"${TARGETARCH}") == 2

@@ -78,25 +78,25 @@ def test_a_choice_has_an_arm_for_the_platform(platform: str, url: str, word: str
 
 
 @pytest.mark.parametrize(
-    ("platform", "url", "word", "selector"),
+    ("platform", "url", "word", "mended"),
     [
-        ("linux/ppc64le", PROMETHEUS, "amd64", "${TARGETARCH}"),
-        ("linux/s390x", GOSU, "amd64", "${TARGETARCH}"),
-        ("linux/ppc64le", DOCKER, "x86_64", '"$(uname -m)"'),
+        ("linux/ppc64le", PROMETHEUS, "amd64", PROMETHEUS.format("${TARGETARCH}")),
+        ("linux/s390x", GOSU, "amd64", GOSU.format("${TARGETARCH}")),
+        ("linux/ppc64le", DOCKER, "x86_64", f'"{DOCKER.format("$(uname -m)")}"'),
     ],
 )
 def test_a_selector_stands_where_its_names_are_the_publisher_s(
-    platform: str, url: str, word: str, selector: str
+    platform: str, url: str, word: str, mended: str
 ) -> None:
-    assert fixed(fetch(url, word), platform) == fetch(url, selector)
+    assert fixed(fetch(url, word), platform) == fetch("{}", mended)
 
 
-LIBRARY = "FROM debian\nRUN ln -s /usr/lib/{}-linux-gnu/libz.so /z\n"
+LIBRARY = "FROM debian\nRUN ln -s {0}/usr/lib/{1}-linux-gnu/libz.so{0} /z\n"
 
 
 def test_a_library_folder_follows_the_kernel_s_name_only_where_it_has_that_name() -> None:
-    before = LIBRARY.format("x86_64")
-    assert fixed(before, "linux/s390x") == LIBRARY.format('"$(uname -m)"')
+    before = LIBRARY.format("", "x86_64")
+    assert fixed(before, "linux/s390x") == LIBRARY.format('"', "$(uname -m)")
     for platform in ("linux/arm/v7", "linux/ppc64le"):  # arm-linux-gnueabihf, powerpc64le-linux-gnu
         assert codes(before, platform) == ["AP703"]
         assert fixed(before, platform, Applicability.UNSAFE) == before

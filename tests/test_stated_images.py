@@ -29,6 +29,10 @@ RULES = tuple(rule for rule in load() if rule.code == "AP204")
         ("openjdk:11-jdk-alpine", True),
         ("openjdk:11-jdk", False),
         ("openjdk:8-jdk-alpine", False),
+        ("adoptopenjdk/openjdk11:alpine", True),
+        ("adoptopenjdk/openjdk8:jdk8u265-b01-alpine-slim", True),
+        ("adoptopenjdk/openjdk11:jre-11.0.9.1_1", False),
+        ("adoptopenjdk/maven-openjdk11", False),
     ],
 )
 def test_an_image_lacks_arm64_before_the_version_that_its_publisher_names(image: str, lacks: bool) -> None:

@@ -144,6 +144,11 @@ def test_every_download_is_found_by_its_url() -> None:
         ("https://github.com/apple/foundationdb/releases/download/6.3.24/foundationdb-clients_6.3.24-1_amd64.deb", ["amd64"], False),
         ("https://github.com/F1bonacc1/process-compose/releases/download/v0.45.0/process-compose_Linux_x86_64.tar.gz", ["x86_64"], True),
         ("https://ziglang.org/download/0.13.0/zig-linux-x86_64-0.13.0.tar.xz", ["x86_64"], True),
+        ("https://github.com/jwilder/docker-gen/releases/download/0.7.3/docker-gen-alpine-linux-amd64-0.7.3.tar.gz", ["amd64"], False),
+        ("https://github.com/RUB-NDS/Terrapin-Scanner/releases/download/v1.1.3/Terrapin_Scanner_Linux_amd64", ["amd64"], True),
+        ("https://github.com/ethereum/solidity/releases/download/v0.8.30/solc-static-linux", [""], False),
+        ("https://github.com/argotorg/solidity/releases/download/v0.8.31/solc-static-linux", [""], True),
+        ("https://mirror.openshift.com/pub/cgw/rosa/1.2.62/rosa-linux.tar.gz", [""], None),
     ],
 )  # fmt: skip
 def test_a_url_tells_tool_words_and_whether_arm64_has_it(
@@ -153,6 +158,19 @@ def test_a_url_tells_tool_words_and_whether_arm64_has_it(
     assert found is not None
     assert [url[token.start : token.end] for token in found.tokens] == words
     assert found.published("arm64") is published
+
+
+def test_the_files_of_a_repository_tell_how_it_spells_architectures() -> None:
+    assert Tables().spellings("CDR/code-server") == {("amd64", "arm64")}
+    assert Tables().spellings("nobody/nothing") == frozenset()
+
+
+@pytest.mark.parametrize("name", ["beignet-opencl-icd", "iucode-tool"])
+def test_what_is_for_intels_hardware_is_kept_to_amd64_by_the_fix(name: str) -> None:
+    document = parse(f"FROM ubuntu:20.04\nRUN apt-get install -y {name} curl\n".encode(), Path("Dockerfile"))
+    (found,) = check(document, load(), Settings(select=("AP303",))).findings
+    assert found.fix is not None
+    assert f"&& echo {name})".encode() in found.fix.edits[0].text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archpatch.facts import Facts, PlatformKind
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import only_asked_for
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Span
@@ -61,9 +62,7 @@ class MavenProtobufExe(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """The first Maven command of the file that runs where arm64 may be."""
-        if facts.context is None or facts.named_arch == "amd64":
-            return
-        if all(target.arch == "amd64" for target in facts.targets):
+        if facts.context is None or facts.named_arch == "amd64" or only_asked_for(facts, "amd64"):
             return
         for command in facts.commands_with("mvn", "mvnw"):
             shell, kind = command.shell, command.stage.kind

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts
+from archpatch.facts.targets import others
 from archpatch.rewrite.downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch_rules.download.which import Pitfall, downloads, others
+from archpatch_rules.download.which import Pitfall, downloads
 
 
 class ProtocAsset(Rule):
@@ -41,7 +42,7 @@ class ProtocAsset(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch_64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v${PROTOC_VERSION}/protoc-${PROTOC_VERSION}-linux-${_arch}.zip \\\n"
+            "    esac \\\n    && curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v${PROTOC_VERSION}/protoc-${PROTOC_VERSION}-linux-${_arch}.zip \\\n"
             "    && unzip protoc-${PROTOC_VERSION}-linux-${_arch}.zip -d /usr/local\n",
             applicability="safe",
         ),
@@ -54,7 +55,7 @@ class ProtocAsset(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch_64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${_arch}.zip\n",
+            "    esac && \\\n    curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${_arch}.zip\n",
             applicability="safe",
             title="The kernel's names fit amd64 alone",
         ),
@@ -68,7 +69,7 @@ class ProtocAsset(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch_64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${_arch}.zip\n",
+            "    esac && \\\n    curl -fsSLO https://github.com/protocolbuffers/protobuf/releases/download/v25.1/protoc-25.1-linux-${_arch}.zip\n",
             applicability="unsafe",
             title="Docker's names fit neither",
         ),

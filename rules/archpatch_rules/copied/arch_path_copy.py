@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, StageFacts
+from archpatch.facts import Facts, PlatformKind, StageFacts, source_of
 from archpatch.facts.programs import program_arch
 from archpatch.rewrite.paths import name_edits
-from archpatch.rule import Example, Finding, Rule, Severity
+from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Edit, Fix
+from archpatch_rules.copied.held_paths import follow_value, held_paths
 from archpatch_rules.copied.paths import (
     ArchPath,
     arch_paths,
@@ -83,7 +84,7 @@ class ArchPathCopy(Rule):
         Example(
             "FROM rockylinux:9\nADD tool-x86_64.rpm /\nRUN rpm -i /tool-x86_64.rpm\n",
             "FROM rockylinux:9\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            'ADD tool-${TARGET_ARCH/arm64/aarch64}.rpm /\nRUN rpm -i /tool-"$(uname -m)".rpm\n',
+            'ADD tool-${TARGET_ARCH/arm64/aarch64}.rpm /\nRUN rpm -i "/tool-$(uname -m).rpm"\n',
             "The kernel's word, and a command that uses the file",
             applicability="unsafe",
         ),
@@ -129,6 +130,12 @@ class ArchPathCopy(Rule):
             "FROM debian\nCOPY app-linux-amd64 /opt/\nCOPY <<EOF /run.sh\nexec /opt/app-linux-amd64\nEOF\n",
             "A script written out in the file starts it by that name",
         ),
+        Example(
+            "FROM debian\nARG BIN=release/linux-amd64/app\nCOPY $BIN /app\n",
+            "FROM debian\nARG TARGETARCH\nARG BIN=release/linux-${TARGETARCH}/app\nCOPY $BIN /app\n",
+            "The path comes out of an ARG",
+            applicability="unsafe",
+        ),
         Example("FROM debian\nARG TARGETARCH\nCOPY release/linux-${TARGETARCH}/app /app\n"),
         Example("FROM debian\nCOPY app-amd64 app-arm64 /opt/\n", title="Both"),
         Example(
@@ -148,6 +155,15 @@ class ArchPathCopy(Rule):
                 f"for {other} gets what is made for {found.word.arch}, or there is no such file.",
                 _fix(document, facts, found),
             )
+        for held in held_paths(facts):
+            name = held.piece.declaration.name.value if held.piece.declaration else ""
+            yield self.finding(
+                held.source.span,
+                f"This path comes out of {name} and is `{held.path}`, for {held.word.arch} by its name, whatever platform is "
+                "built.",
+                follow_value(document, facts, held),
+                related=(Related(held.span, "the architecture"),),
+            )
 
 
 def _is_program(facts: Facts, found: ArchPath) -> bool:
@@ -162,7 +178,7 @@ def _fix(document: Document, facts: Facts, found: ArchPath) -> Fix | None:
     fix = follow_target(document, facts, found, safe=known and keeps_name(found))
     if fix is None or found.copy.source_stage is None:
         return fix
-    source = facts.stage_referred(found.copy.source_stage.value, numbers=True)
+    source = source_of(facts, found.copy)
     if source is None:
         return None  # the paths of an image are what they are
     made = _made_by(document, facts, source, found)

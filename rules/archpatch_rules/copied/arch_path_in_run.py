@@ -9,7 +9,7 @@ from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import arch_case, declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.shell import ShellWord
+from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
 from archpatch_rules.toolchain.stages import for_each_target
@@ -17,6 +17,11 @@ from archpatch_rules.toolchain.stages import for_each_target
 _USERS = frozenset({"mv", "cp", "install", "ln", "chmod", "strip", "upx", "setcap"})
 # Of these the last operand is a name that the file itself gives.
 _LAST_IS_GIVEN = frozenset({"mv", "cp", "install", "ln"})
+# These unpack or install what they are given, and start what is packed in a script.
+_UNPACKERS = frozenset({"tar", "bsdtar", "unzip", "alien", "sh", "bash"})
+_PACKED = regex(r"(?i)\.(?:tar(?:\.\w+)?|tgz|txz|tbz2?|zip|run|bin)$")
+_RPM = regex(r"\.rpm$")
+_EXTRACTS = regex(r"-?[a-zA-Z]*x[a-zA-Z]*|--(?:extract|get)")
 _WORDS = ("amd64", "x86_64")
 # Library folders, loaders, JDKs, Python's names, emulators, CUDA and cross compilers have rules of their own; what the
 # kernel, a package of the distribution or a firmware calls so is another matter.
@@ -57,7 +62,7 @@ class ArchPathInRun(Rule):
         ),
         Example(
             "FROM debian\nRUN ./build.sh\nRUN strip bin/tool.x86_64\n",
-            'FROM debian\nRUN ./build.sh\nRUN strip bin/tool."$(uname -m)"\n',
+            'FROM debian\nRUN ./build.sh\nRUN strip "bin/tool.$(uname -m)"\n',
             "Named by the tool that makes it",
             applicability="unsafe",
         ),
@@ -74,11 +79,25 @@ class ArchPathInRun(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && mv bin/godot.linuxbsd.editor.${_arch} /usr/bin/godot\n",
+            "    esac && \\\n    mv bin/godot.linuxbsd.editor.${_arch} /usr/bin/godot\n",
             "Godot's word for arm64",
             applicability="unsafe",
         ),
+        Example(
+            "FROM debian\nADD assets /assets\nRUN tar -xzf /assets/tool-linux-amd64.tar.gz -C /opt\n",
+            "FROM debian\nADD assets /assets\nARG TARGETARCH\n"
+            "RUN tar -xzf /assets/tool-linux-${TARGETARCH}.tar.gz -C /opt\n",
+            "Unpacked",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nADD assets /assets\nRUN alien -i /assets/client-19.26.x86_64.rpm\n",
+            'FROM debian\nADD assets /assets\nRUN alien -i "/assets/client-19.26.$(uname -m).rpm"\n',
+            "A package of another family",
+            applicability="unsafe",
+        ),
         Example("FROM debian\nCOPY . .\nRUN mv bin/app bin/app-amd64\n", title="A name that is given here"),
+        Example("FROM debian\nCOPY . .\nRUN tar -czf app-linux-amd64.tar.gz bin\n", title="Packed here"),
         Example("FROM debian\nCOPY . .\nRUN cp conf/app-amd64.conf /etc/app.conf\n", title="A text"),
         Example("FROM debian\nCOPY . .\nRUN mv bin/app-amd64 /a || mv bin/app-arm64 /a\n"),
         Example('FROM debian\nCOPY . .\nRUN if [ "$(uname -m)" = x86_64 ]; then mv bin/app-amd64 /app; fi\n'),
@@ -88,8 +107,9 @@ class ArchPathInRun(Rule):
         """One finding for each name, at its first use."""
         for stage in for_each_target(facts):
             for command in stage.commands_with(*_WORDS):
+                kept = ".rpm" if command.shell.name == "alien" else ""
                 for word in _used(command):
-                    named = next((text for text in _WORDS if _names(word, text)), None)
+                    named = next((text for text in _WORDS if _names(word, text, kept)), None)
                     span = word.find(named) if named else None
                     if named is None or span is None or _made_here(document, facts, word, named):
                         continue
@@ -107,7 +127,9 @@ def _used(command: Command) -> Iterator[ShellWord]:
     shell = command.shell
     if shell.redirects and not shell.words:
         return
-    if shell.name in _USERS:
+    if shell.name in _UNPACKERS:
+        yield from _packed(shell)
+    elif shell.name in _USERS:
         operands = [word for word in shell.arguments if not word.prefix.startswith("-")]
         given = shell.name in _LAST_IS_GIVEN and len(operands) > 1
         yield from operands[:-1] if given else operands
@@ -115,9 +137,24 @@ def _used(command: Command) -> Iterator[ShellWord]:
         yield started
 
 
-def _names(word: ShellWord, text: str) -> bool:
+def _options(shell: ShellCommand) -> Iterator[ShellWord]:
+    """The options of tar, whose first word needs no hyphen."""
+    for number, word in enumerate(shell.arguments):
+        if number == 0 or word.prefix.startswith("-"):
+            yield word
+
+
+def _packed(shell: ShellCommand) -> Iterator[ShellWord]:
+    """The archives and packages that a command takes apart."""
+    if shell.name.endswith("tar") and not any(_EXTRACTS.fullmatch(word.prefix) for word in _options(shell)):
+        return
+    packed = _RPM if shell.name == "alien" else _PACKED
+    yield from (word for word in shell.arguments if packed.search(word.literal or ""))
+
+
+def _names(word: ShellWord, text: str, kept: str) -> bool:
     literal = word.literal
-    if literal is None or _VARIABLE.search(literal) or _OTHERS.search(literal.lower()):
+    if literal is None or _VARIABLE.search(literal) or _OTHERS.search(literal.lower().removesuffix(kept)):
         return False
     if _TEXT.search(literal):
         return False

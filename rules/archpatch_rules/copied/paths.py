@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from archpatch.facts import Facts, PlatformKind, StageFacts
+from archpatch.facts import Facts, PlatformKind, StageFacts, source_of
 from archpatch.facts.jars import arm64_of_jar
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.facts.targets import only_asked_for
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, Convention, arch_words
 from archpatch.rewrite import substitute_word
 from archpatch.rewrite.added import call_by_plain_name, plain_name
@@ -77,13 +78,18 @@ def arch_paths(facts: Facts) -> Iterator[ArchPath]:
 
 def named_path(copy: Copy, source: Word) -> ArchPath | None:
     """The source, where it names one architecture and no rule of its own is for it."""
-    path = source.value
+    word = names_one(source.value)
+    return None if word is None else ArchPath(copy, source, word)
+
+
+def names_one(path: str) -> ArchWord | None:
+    """The one architecture that a path names, where no rule of its own is for it."""
     if "://" in path or path.startswith("<<") or any(one.search(path) for one in (_OTHERS, _TEXTS, _ABOUT)):
         return None
     words = arch_words(path)
     if len({word.arch for word in words}) != 1 or words[0].arch not in ("amd64", "arm64"):
         return None
-    return ArchPath(copy, source, words[-1])
+    return words[-1]
 
 
 def context_path(path: str) -> str:
@@ -162,8 +168,7 @@ def _under_one_name(
         folder = goal.value.removesuffix(name)
     else:
         return None
-    origin = found.copy.source_stage
-    source_stage = facts.stage_referred(origin.value, numbers=True) if origin is not None else None
+    source_stage = source_of(facts, found.copy)
     made_in = source_stage.chain if source_stage is not None else ()
     used = call_by_plain_name(document, facts, (stage, *stage.feeds), found.copy, name, plain, made_in)
     return None if used is None else (Edit.replace(goal.span, folder + plain), *used)

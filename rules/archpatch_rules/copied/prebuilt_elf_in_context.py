@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, PlatformKind, StageFacts
 from archpatch.facts.programs import program_arch
+from archpatch.facts.targets import only_asked_for
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Word
@@ -88,7 +89,7 @@ class PrebuiltElfInContext(Rule):
             if found is None:
                 continue
             path, arch = found
-            if all(target.arch == arch for target in facts.targets):
+            if only_asked_for(facts, arch):
                 continue
             if why_arch_is_fine(facts, arch, copy, source.span) is not None:
                 continue

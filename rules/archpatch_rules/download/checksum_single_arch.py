@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts
+from archpatch.facts import Download, Facts
+from archpatch.facts.targets import others
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
@@ -19,7 +20,8 @@ class ChecksumSingleArch(Rule):
 
     It is fine where each architecture has a checksum of its own.
 
-    No fix is written: the other checksum has to be taken from the publisher, by someone who trusts it. A checksum is
+    No fix is written: the other checksum has to be taken from the publisher, by someone who trusts it. Where the other
+    file is known, the finding names the command that computes its checksum, and the publisher's list. A checksum is
     never dropped.
     """
 
@@ -60,15 +62,36 @@ class ChecksumSingleArch(Rule):
         """One finding for each download."""
         for download in downloads(facts, Pitfall.CHECKSUM):
             what = "follows the architecture" if download.varies else "is that of amd64 on every platform"
-            known = download.match.asset if download.match else None
-            where = (
-                f" {known.tool} publishes them in {known.checksum.replace('{asset}', 'FILE')}."
-                if known and known.checksum
-                else ""
-            )
+            told = (_computed(facts, download), _published(facts, download))
+            where = f" {'; '.join(one for one in told if one)}." if any(told) else ""
+            chosen = "the checksum" if download.varies else "URL and checksum"
             yield self.finding(
                 download.span,
                 f"The URL {what}, and the checksum beside it holds for one architecture alone.{where}",
-                Fix("Choose URL and checksum by architecture in a case", (), Applicability.MANUAL),
+                Fix(f"Choose {chosen} by architecture in a case", (), Applicability.MANUAL),
                 related=tuple(Related(digest.span, "the checksum") for digest in download.digests[:3]),
             )
+
+
+# The programs that compute a checksum, by its length in hexadecimal digits.
+_PROGRAMS = {32: "md5sum", 40: "sha1sum", 56: "sha224sum", 64: "sha256sum", 96: "sha384sum", 128: "sha512sum"}
+
+
+def _computed(facts: Facts, download: Download) -> str:
+    """The command that gives the other checksum; "" where the other file is not known."""
+    url = download.url_for(others(facts)[0])
+    digest = download.digests[0].text.rpartition(":")[2]
+    program = _PROGRAMS.get(len(digest)) if url and not set(url) & set("?&;'\"$ ") else None
+    return f"`curl -fsSL {url} | {program}` gives that of {others(facts)[0]}'s file" if program else ""
+
+
+def _published(facts: Facts, download: Download) -> str:
+    """Where the publisher has the checksums; "" where the table does not know."""
+    match = download.match
+    if match is None or not match.asset.checksum:
+        return ""
+    url, name = download.url_for(others(facts)[0]) or "", match.asset.checksum
+    folder, slash, file = url.rpartition("/")
+    name = name.replace("{asset}", file or "FILE").replace("{v}", (match.version or "").removeprefix("v"))
+    beside = folder + slash + name if name[:1] != "." and "{" not in name else name
+    return f"{match.asset.tool} publishes them in {beside}"

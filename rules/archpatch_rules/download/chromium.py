@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 from archpatch.facts import Download
+from archpatch.facts.nodes import items_from
 from archpatch.rewrite import is_nested
 from archpatch.syntax.shell import Script, ShellCommand, ShellWord
 from archpatch.syntax.tree import Document
@@ -15,9 +15,6 @@ _INSTALLERS = frozenset({"apt", "apt-get", "dpkg"})
 _FILE = regex(rb"\.deb(?![\w.])")
 _FOLDER = b"/opt/google/chrome"
 _NAME = regex(rb"(?<![\w./-])(?:/usr/bin/)?(google-chrome(?:-stable|-beta|-unstable)?)(?![\w.-])")
-_THEN = regex(rb"(?:\s|\\\r?\n)*&&(?:\s|\\\r?\n)*")
-_OTHERWISE = regex(rb"(?:\s|\\\r?\n)*\|")
-_AFTER_OTHERS = regex(rb"[|!](?:\s|\\\r?\n)*\Z")
 
 
 def chromium_instead(document: Document, download: Download) -> Fix | None:
@@ -38,7 +35,7 @@ def chromium_instead(document: Document, download: Download) -> Fix | None:
         return None
     place = Span(row[0].span.start, row[-1].span.end)
     others = b"\n".join((document.source[: place.start], document.source[place.end :]))
-    if _FILE.search(others) or _AFTER_OTHERS.search(document.source[command.script.span.start : place.start]):
+    if _FILE.search(others):
         return None
     links = "".join(
         f" && ln -s chromium /usr/bin/{name}" for name in dict.fromkeys(map(decode, _NAME.findall(others)))
@@ -53,14 +50,15 @@ def chromium_instead(document: Document, download: Download) -> Fix | None:
 
 def _row(document: Document, script: Script, first: ShellCommand) -> list[ShellCommand]:
     """The command and those after it, each if the one before did well, that speak of the file of a package."""
-    row = [first]
-    after = [one for one in script.commands if one.span.start > first.span.start]
-    for other in takewhile(lambda one: _FILE.search(one.span.of(document.source)), after):
-        between = document.source[row[-1].span.end : other.span.start]
-        if not _THEN.fullmatch(between):
+    row: list[ShellCommand] = []
+    for item in items_from(script, first):
+        node = item.node
+        if not isinstance(node, ShellCommand) or (row and not _FILE.search(node.span.of(document.source))):
             break
-        row.append(other)
-    return [] if _OTHERWISE.match(document.source, row[-1].span.end) else row
+        row.append(node)
+        if item.operator != "&&":
+            return [] if item.operator == "||" else row
+    return row
 
 
 def _installer(row: Sequence[ShellCommand]) -> ShellCommand | None:

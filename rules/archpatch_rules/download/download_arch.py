@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts
+from archpatch.facts.targets import others
 from archpatch.rewrite.downloads import respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Fix
-from archpatch_rules.download.which import Pitfall, downloads, others
+from archpatch_rules.download.which import Pitfall, downloads
 
 
 class DownloadArch(Rule):
@@ -44,7 +45,7 @@ class DownloadArch(Rule):
             "FROM debian\n"
             "RUN curl -fsSL 'https://download.docker.com/linux/static/stable/x86_64/docker-27.0.1.tgz' | tar xz\n",
             "FROM debian\n"
-            "RUN curl -fsSL 'https://download.docker.com/linux/static/stable/'\"$(uname -m)\"'/docker-27.0.1.tgz' | tar xz\n",
+            'RUN curl -fsSL "https://download.docker.com/linux/static/stable/$(uname -m)/docker-27.0.1.tgz" | tar xz\n',
             applicability="safe",
             title="The kernel's names, in single quotes",
         ),
@@ -60,7 +61,7 @@ class DownloadArch(Rule):
             "      amd64|x86_64) _arch=x64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && wget https://nodejs.org/dist/${VERSION}/node-${VERSION}-linux-${_arch}.tar.xz \\\n"
+            "    esac \\\n    && wget https://nodejs.org/dist/${VERSION}/node-${VERSION}-linux-${_arch}.tar.xz \\\n"
             "    && tar xf node-${VERSION}-linux-${_arch}.tar.xz -C /opt\n",
             applicability="safe",
             title="Names of no convention",
@@ -119,6 +120,14 @@ class DownloadArch(Rule):
             '    && for file in "${files[@]}"; do curl -fsSLO "https://get.helm.sh/$file.tar.gz"; done\n',
             applicability="safe",
             title="Out of an array",
+        ),
+        Example(
+            'FROM python:3.12\nRUN python -c "from urllib.request import urlretrieve; \\\n'
+            "  urlretrieve('https://dl.k8s.io/release/v1.30.0/bin/linux/amd64/kubectl', '/kubectl')\"\n",
+            'FROM python:3.12\nARG TARGETARCH\nRUN python -c "from urllib.request import urlretrieve; \\\n'
+            "  urlretrieve('https://dl.k8s.io/release/v1.30.0/bin/linux/${TARGETARCH}/kubectl', '/kubectl')\"\n",
+            applicability="safe",
+            title="By Python",
         ),
         Example(
             "FROM debian\n"

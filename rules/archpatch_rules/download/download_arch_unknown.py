@@ -41,8 +41,8 @@ class DownloadArchUnknown(Rule):
             "RUN wget https://example.com/tool-1.0-x86_64.tar.gz \\\n"
             "    && tar xf tool-1.0-x86_64.tar.gz --strip-components=1 tool-1.0-x86_64/bin\n",
             "FROM debian\n"
-            'RUN wget https://example.com/tool-1.0-"$(uname -m)".tar.gz \\\n'
-            '    && tar xf tool-1.0-"$(uname -m)".tar.gz --strip-components=1 tool-1.0-"$(uname -m)"/bin\n',
+            'RUN wget "https://example.com/tool-1.0-$(uname -m).tar.gz" \\\n'
+            '    && tar xf "tool-1.0-$(uname -m).tar.gz" --strip-components=1 "tool-1.0-$(uname -m)/bin"\n',
             applicability="unsafe",
         ),
         Example(
@@ -52,7 +52,7 @@ class DownloadArchUnknown(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && wget https://example.com/org/bytedeco/openblas-0.3.23-linux-${_arch}.jar\n",
+            "    esac && \\\n    wget https://example.com/org/bytedeco/openblas-0.3.23-linux-${_arch}.jar\n",
             applicability="unsafe",
             title="JavaCPP's names",
         ),
@@ -78,7 +78,7 @@ class DownloadArchUnknown(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && wget https://example.com/tool_Linux_${_arch}.tar.gz\n",
+            "    esac && \\\n    wget https://example.com/tool_Linux_${_arch}.tar.gz\n",
             applicability="unsafe",
             title="GoReleaser's names",
         ),

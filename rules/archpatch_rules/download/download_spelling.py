@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts
+from archpatch.facts.targets import others
 from archpatch.rewrite.downloads import respell, respell_arms, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
-from archpatch_rules.download.which import Pitfall, downloads, others
+from archpatch_rules.download.which import Pitfall, downloads
 
 
 class DownloadSpelling(Rule):
@@ -37,7 +38,7 @@ class DownloadSpelling(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && curl -fsSLo /bin/hadolint https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-${_arch}\n",
+            "    esac && \\\n    curl -fsSLo /bin/hadolint https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-${_arch}\n",
             applicability="safe",
         ),
         Example(
@@ -68,7 +69,7 @@ class DownloadSpelling(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && A=$(uname -m) && "
+            "    esac && \\\n    A=$(uname -m) && "
             "curl -fsSLO https://github.com/open-policy-agent/conftest/releases/download/v0.28.3/conftest_0.28.3_Linux_${_arch}.tar.gz "
             "&& tar xf conftest_0.28.3_Linux_${_arch}.tar.gz\n",
             applicability="safe",

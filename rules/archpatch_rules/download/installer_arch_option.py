@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts.scripts import read_by, script_of
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import declare_arg, substitute
@@ -21,7 +22,8 @@ _VARIABLES = frozenset({"ARCH", "ARCHITECTURE", "CPU_ARCH", "INSTALL_ARCH"})
 class InstallerArchOption(Rule):
     """An installer is told to fetch amd64, on every platform.
 
-    Most installers ask the machine themselves; an option that names amd64 takes that away from them.
+    Most installers ask the machine themselves; an option that names amd64 takes that away from them. So does a variable
+    in front of the command: ARCH and its like for what is called an installer, any that a script of the build context reads.
 
     It is fine within a branch that asks for the architecture.
 
@@ -30,7 +32,7 @@ class InstallerArchOption(Rule):
     """
 
     code, name, severity = "AP410", "installer-arch-option", Severity.WARNING
-    hints = ("--arch", "--cpu", "--platform", "arch=")
+    hints = ("--arch", "--cpu", "--platform", "arch=", "platform=", "target=", "cpu=", "machine=")
     errors = ("exec format error",)
     examples = (
         Example(
@@ -43,6 +45,13 @@ class InstallerArchOption(Rule):
             "FROM debian\nRUN ARCH=x86_64 ./install.sh\n",
             "FROM debian\nRUN ARCH=x86_64 ./install.sh\n",
         ),
+        Example(
+            "FROM debian\nCOPY scripts /scripts\nRUN PLATFORM=amd64 /scripts/fetch.sh\n",
+            "FROM debian\nCOPY scripts /scripts\nARG TARGETARCH\nRUN PLATFORM=${TARGETARCH} /scripts/fetch.sh\n",
+            "A variable that a script of the build context reads",
+            files={"scripts/fetch.sh": 'wget "https://example.com/tool-$PLATFORM.tgz"\n'},
+            applicability="unsafe",
+        ),
         Example("FROM debian\nRUN curl -fsSL https://example.com/install.sh | sh -s -- --version 1.2\n"),
         Example("FROM debian\nARG TARGETARCH\nRUN ./install.sh --arch ${TARGETARCH}\n"),
     )
@@ -50,9 +59,9 @@ class InstallerArchOption(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each option."""
         for command in facts.commands_with(*self.hints):
-            if not _installs(command) or command.stage.kind is PlatformKind.CONSTANT:
+            if command.stage.kind is PlatformKind.CONSTANT:
                 continue
-            for word, span, text in _arches(command):
+            for word, span, text in _arches(facts, command):
                 if why_fine(facts, command.run, span, command) is None:
                     yield self.finding(
                         span,
@@ -68,19 +77,28 @@ def _installs(command: Command) -> bool:
     return "install" in name or "setup" in name
 
 
-def _arches(command: Command) -> Iterator[tuple[ShellWord, Span, str]]:
-    words = [value for option in _OPTIONS if (value := command.shell.option(option)) is not None]
-    words += [
-        assign.value
-        for assign in command.shell.assigns
-        if assign.name in _VARIABLES and assign.value is not None
-    ]
+def _arches(facts: Facts, command: Command) -> Iterator[tuple[ShellWord, Span, str]]:
+    words = _told(command) if _installs(command) else []
+    if assigned := [assign for assign in command.shell.assigns if assign.prefix and assign.value is not None]:
+        script = script_of(facts, command)
+        known = read_by(facts, script) if script is not None else frozenset()
+        words += [one.value for one in assigned if one.name in known and one.value and one.value not in words]
     for word in words:
         text = word.literal
         found = next(iter(arch_words(text)), None) if text else None
         span = word.find(found.text) if found else None
         if found is not None and span is not None and found.arch == "amd64":
             yield word, span, found.text
+
+
+def _told(command: Command) -> list[ShellWord]:
+    """What an installer is told by options and variables that are called as such."""
+    words = [value for option in _OPTIONS if (value := command.shell.option(option)) is not None]
+    return words + [
+        assign.value
+        for assign in command.shell.assigns
+        if assign.name in _VARIABLES and assign.value is not None
+    ]
 
 
 def _fix(

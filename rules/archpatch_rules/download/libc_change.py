@@ -37,7 +37,7 @@ class LibcChange(Rule):
             "      amd64|x86_64) _arch=x86_64-unknown-linux-musl ;; \\\n"
             "      arm64|aarch64) _arch=aarch64-unknown-linux-gnu ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && curl -fsSL https://github.com/dandavison/delta/releases/download/0.17.0/delta-0.17.0-${_arch}.tar.gz | tar xz\n",
+            "    esac && \\\n    curl -fsSL https://github.com/dandavison/delta/releases/download/0.17.0/delta-0.17.0-${_arch}.tar.gz | tar xz\n",
             applicability="unsafe",
         ),
         Example(

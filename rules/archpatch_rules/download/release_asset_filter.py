@@ -8,14 +8,15 @@ from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import arch_case, declare_arg, substitute
-from archpatch.rewrite.downloads import convention_of
+from archpatch.rewrite.downloads import Words, convention_of
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix, Span
+from archpatch.text import Applicability, Edit, Fix, Span, regex
 
 _FILTERS = frozenset({"grep", "egrep", "fgrep", "rg", "jq", "awk", "gawk", "sed"})
 _FETCHERS = frozenset({"curl", "wget", "wget2", "http"})
+_REPOSITORY = regex(r"github\.com/(?:repos/)?([\w.-]+/[\w.-]+)/releases")
 
 
 class ReleaseAssetFilter(Rule):
@@ -26,8 +27,8 @@ class ReleaseAssetFilter(Rule):
     It is fine in a branch that asks for the architecture, and where the filter names the others too.
 
     The fix puts `${TARGETARCH}` in place of `amd64`, and `$(uname -m)` in place of `x86_64`; beside `Linux_x86_64` the
-    file for arm64 is mostly `Linux_arm64`, which a `case` chooses. It is unsafe: what the release calls that file is
-    not known.
+    file for arm64 is mostly `Linux_arm64`, which a `case` chooses. Where the tables know files of that repository, theirs
+    is the word for arm64. It is unsafe: what the release calls that file is not known for sure.
     """
 
     code, name, severity = "AP412", "release-asset-filter", Severity.WARNING
@@ -49,7 +50,7 @@ class ReleaseAssetFilter(Rule):
             "| jq -r '.assets[].browser_download_url | select(contains(\"x86_64\"))') && curl -fsSLO $URL\n",
             "FROM debian\n"
             "RUN URL=$(curl -fsSL https://api.github.com/repos/o/r/releases/latest "
-            "| jq -r '.assets[].browser_download_url | select(contains(\"'\"$(uname -m)\"'\"))') && curl -fsSLO $URL\n",
+            '| jq -r ".assets[].browser_download_url | select(contains(\\"$(uname -m)\\"))") && curl -fsSLO $URL\n',
             applicability="unsafe",
         ),
         Example(
@@ -60,10 +61,24 @@ class ReleaseAssetFilter(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep -o 'https.*Linux_'\"${_arch}\"'.tar.gz' "
+            '    esac && \\\n    curl -fsSL https://api.github.com/repos/o/r/releases/latest | grep -o "https.*Linux_${_arch}.tar.gz" '
             "| xargs curl -fsSLO\n",
             applicability="unsafe",
             title="GoReleaser's names",
+        ),
+        Example(
+            "FROM debian\n"
+            "RUN curl -fsSL https://api.github.com/repos/cdr/code-server/releases/latest | grep -o 'https.*-linux-x86_64.tar.gz' "
+            "| xargs curl -fsSLO\n",
+            "FROM debian\nARG TARGETARCH\n"
+            'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
+            "      amd64|x86_64) _arch=x86_64 ;; \\\n"
+            "      arm64|aarch64) _arch=arm64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
+            "    esac && \\\n    curl -fsSL https://api.github.com/repos/cdr/code-server/releases/latest "
+            '| grep -o "https.*-linux-${_arch}.tar.gz" | xargs curl -fsSLO\n',
+            applicability="unsafe",
+            title="The publisher's word for arm64",
         ),
         Example(
             "FROM debian\nRUN gh release download v1 -R o/r -p '*_linux64.tar.gz'\n",
@@ -103,22 +118,15 @@ def _picks(document: Document, command: Command) -> bool:
         return [word.literal for word in shell.arguments[:2]] == ["release", "download"]
     if shell.name not in _FILTERS:
         return False
+    source, end = document.source, shell.span.start
+    # Nothing but pipes may part the two.
+    first = max(source.rfind(mark, command.run.span.start, end) for mark in (b"||", b";", b"&&"))
     return any(
-        other.name in _FETCHERS
-        and other.span.end <= shell.span.start
+        first < other.span.end <= end
+        and other.name in _FETCHERS
         and any("/releases" in word.raw for word in other.arguments)
-        and _is_pipe(document.source[other.span.end : shell.span.start])
+        and source[other.span.end : end].lstrip(b" \\\t\r\n").startswith(b"|")
         for other in command.script.commands
-    )
-
-
-def _is_pipe(between: bytes) -> bool:
-    """Whether nothing but pipes part two commands of a script."""
-    return (
-        between.lstrip(b" \\\t\r\n").startswith(b"|")
-        and b"||" not in between
-        and b";" not in between
-        and b"&&" not in between
     )
 
 
@@ -145,11 +153,27 @@ def _fix(
     return Fix("Pick the file for the architecture that is built", edits, Applicability.UNSAFE)
 
 
+def _published(facts: Facts, command: Command, text: str) -> Words | None:
+    """The spellings that the tables have for files of the repository whose release is asked for.
+
+    Where none of its files says `text` for amd64, what all of them say for arm64.
+    """
+    told = command.shell.option("-R", "--repo") if command.shell.name == "gh" else None
+    holders = [other for other in command.script.commands if other.name in _FETCHERS]
+    found = (_REPOSITORY.search(word.raw) for other in holders for word in other.arguments)
+    repositories = {told.raw} if told is not None else {match[1] for match in found if match}
+    if len(repositories) != 1:
+        return None
+    pairs = {(before, after) for before, after in facts.tables.spellings(repositories.pop()) if before}
+    arm64 = {after for before, after in pairs if before == text} or {after for _, after in pairs}
+    return {"amd64": text, "arm64": arm64.pop()} if len(arm64) == 1 else None
+
+
 def _chosen(
     document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, found: ArchWord
 ) -> tuple[tuple[Edit, ...], str] | None:
     """What to write in place of the architecture, and the edits that make it work."""
-    words = convention_of(found.text, word.raw[: found.start])
+    words = _published(facts, command, found.text) or convention_of(found.text, word.raw[: found.start])
     if words is None:
         return None
     pair = (found.text, words["arm64"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from archpatch.facts import Download, Facts
+from archpatch.facts.nodes import every_node
 from archpatch.facts.suppressors import why_download_is_fine
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.shell import AndOr, Case, Function, Group, If, Loop, Node, Sequence, ShellCommand
+from archpatch.syntax.shell import AndOr, Node, ShellCommand
 from archpatch.syntax.tree import Document
 
 _NOTHING = frozenset({"true", ":", "exit", "echo"})
@@ -55,33 +57,15 @@ def _is_swallowed(download: Download) -> bool:
     if download.command is None:
         return False
     span = download.command.shell.span
-    for node in _chains(download.command.script.body):
-        for item, following in zip(node.items, node.items[1:], strict=False):
-            if item.operator == "||" and span in item.node.span and _does_nothing(following.node):
-                return True
-    return False
+    chains = (node for node in every_node(download.command.script.body) if isinstance(node, AndOr))
+    return any(
+        item.operator == "||" and span in item.node.span and _does_nothing(following.node)
+        for chain in chains
+        for item, following in pairwise(chain.items)
+    )
 
 
 def _does_nothing(node: Node) -> bool:
     if not isinstance(node, ShellCommand) or node.name not in _NOTHING:
         return False
     return node.name != "exit" or [word.literal for word in node.arguments] == ["0"]
-
-
-def _chains(node: Node) -> Iterator[AndOr]:
-    """Every `a && b || c` of a script."""
-    if isinstance(node, AndOr):
-        yield node
-        below: list[Node] = [item.node for item in node.items]
-    elif isinstance(node, Sequence):
-        below = [item.node for item in node.items]
-    elif isinstance(node, If):
-        below = [*(arm.body for arm in node.arms), *([node.otherwise] if node.otherwise else [])]
-    elif isinstance(node, Case):
-        below = [*(arm.body for arm in node.arms)]
-    elif isinstance(node, Loop | Group | Function):
-        below = [node.body]
-    else:
-        return
-    for one in below:
-        yield from _chains(one)

@@ -42,7 +42,7 @@ class UbuntuPoolDeb(Rule):
             "      amd64|x86_64) _deb=archive.ubuntu.com/ubuntu/pool/main/o/openssl/libssl1.1_1.1.1f-1_amd64 ;; \\\n"
             "      arm64|aarch64) _deb=ports.ubuntu.com/ubuntu-ports/pool/main/o/openssl/libssl1.1_1.1.1f-1_arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && wget http://${_deb}.deb\n",
+            "    esac && \\\n    wget http://${_deb}.deb\n",
             applicability="unsafe",
         ),
         Example(
@@ -54,7 +54,7 @@ class UbuntuPoolDeb(Rule):
             "      amd64|x86_64) _deb=archive.ubuntu.com/ubuntu/pool/main/f/x_1_amd64 ;; \\\n"
             "      arm64|aarch64) _deb=ports.ubuntu.com/ubuntu-ports/pool/main/f/x_1_arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && wget http://${_deb}.deb\nRUN dpkg -i x_1_${TARGETARCH}.deb\n",
+            "    esac && \\\n    wget http://${_deb}.deb\nRUN dpkg -i x_1_${TARGETARCH}.deb\n",
             "The name of the file is used again",
             applicability="unsafe",
         ),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from functools import lru_cache
 
 from archpatch.facts import Download, Facts, Family, PlatformKind
 from archpatch.facts.suppressors import Suppressor, why_download_is_fine
-from archpatch.platforms import AMD64
+from archpatch.facts.targets import others
 from archpatch.text import regex
 
 
@@ -35,10 +34,9 @@ _POOL = regex(r"https?://(?:[a-z.]+\.)?(?:archive|security)\.ubuntu\.com/ubuntu/
 
 def downloads(facts: Facts, *wanted: Pitfall) -> Iterator[Download]:
     """The downloads that are one of these pitfalls and for which nothing speaks."""
-    return (download for download, pitfall in _judged(facts) if pitfall in wanted)
+    return (download for download, pitfall in facts.once(_judged) if pitfall in wanted)
 
 
-@lru_cache(maxsize=1)  # nine rules ask for the same file, one after the other
 def _judged(facts: Facts) -> tuple[tuple[Download, Pitfall], ...]:
     found = ((download, _pitfall(facts, download)) for download in facts.downloads)
     return tuple(
@@ -53,11 +51,6 @@ def _why_fine(facts: Facts, download: Download, pitfall: Pitfall) -> Suppressor 
         guarded = Suppressor.GUARDED_BY_SELECTOR if download.only_on is not None else None
         return guarded or download.stage.why_fine
     return why_download_is_fine(facts, download)
-
-
-def others(facts: Facts) -> tuple[str, ...]:
-    """The architectures that are built beside amd64."""
-    return tuple(dict.fromkeys(target.arch for target in facts.targets if target.arch != AMD64.arch))
 
 
 def lacking(facts: Facts, download: Download) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, ImageUse, ImageUseKind, Variable, VariableKind
+from archpatch.facts.targets import choices
 from archpatch.facts.values import names_in
-from archpatch.platforms import AMD64, ARM64, Convention
+from archpatch.platforms import Convention
 from archpatch.rewrite import attached_start
 from archpatch.rewrite.stages import counts_stages
 from archpatch.rule import Example, Finding, Related, Rule, Severity
@@ -159,7 +160,7 @@ def _stage_for_each(document: Document, facts: Facts, named: NamedArch) -> Fix |
     match = _WHEELS.fullmatch(ref.repository)
     if match is None or ref.registry != "quay.io" or ref.digest is not None or counts_stages(document):
         return None
-    arches = dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets)))
+    arches = choices(facts)
     uses = [use for use in facts.images if use.ref.repository == ref.repository]
     if not _WHEEL_ARCHES.issuperset(arches) or not all(_plain(use, ref.tag) for use in uses):
         return None

@@ -8,6 +8,8 @@ from archpatch.text import regex
 # The list of official images has it no longer: Alpine's were early builds of the port to musl, for x86-64.
 # Sources: docker-library/docs#2243; nextcloud/notify_push#157.
 _OPENJDK_11 = regex(r"11(?:-ea(?:-\d+)?)?(?:-jdk)?-alpine(?:3\.\d+)?")
+# The publisher's own images on Alpine. Sources: adoptium/containers#158, #425; leonchen83/redis-rdb-cli#62.
+_ADOPT = regex(r"adoptopenjdk/openjdk\d+(?:-openj9)?")
 _VERSION = regex(r"\d+(?:\.\d+)+")
 
 
@@ -20,6 +22,8 @@ def why_no_arm64(facts: Facts, ref: ImageRef) -> str | None:
         return row["reason"] if _is_before(ref.tag or "", row["since"]) else None
     if ref.official and ref.name == "openjdk" and _OPENJDK_11.fullmatch(ref.tag or ""):
         return "the publisher built Java 11 on Alpine for amd64 alone"
+    if _ADOPT.fullmatch(ref.name) and "alpine" in (ref.tag or "").split("-"):
+        return "the publisher built Java on Alpine for amd64 alone"
     if ref.official and facts.tables.image_lacks_arm64(ref.name, ref.tag or "latest"):
         return "declared in the list of official images, not measured"
     return None

@@ -62,7 +62,7 @@ class AndroidSdkPackage(Rule):
         if ARM64 not in facts.targets or facts.named_arch:
             return
         for stage in stages(facts):
-            for command in stage.commands_with("sdkmanager"):
+            for command in stage.commands_with("sdkmanager", later=True):
                 if not _is_sdkmanager(command) or command.shell.has("--uninstall", "--list"):
                     continue
                 for word in command.shell.arguments:

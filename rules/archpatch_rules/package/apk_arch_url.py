@@ -33,7 +33,7 @@ class ApkArchUrl(Rule):
     examples = (
         Example(
             "FROM alpine\nRUN apk add https://dl-cdn.alpinelinux.org/alpine/v3.20/main/x86_64/zlib-1.3.1-r1.apk\n",
-            'FROM alpine\nRUN apk add https://dl-cdn.alpinelinux.org/alpine/v3.20/main/"$(apk --print-arch)"/zlib-1.3.1-r1.apk\n',
+            'FROM alpine\nRUN apk add "https://dl-cdn.alpinelinux.org/alpine/v3.20/main/$(apk --print-arch)/zlib-1.3.1-r1.apk"\n',
             applicability="safe",
         ),
         Example(
@@ -48,7 +48,7 @@ class ApkArchUrl(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each word."""
         for stage in stages(facts):
-            for command in stage.commands_with("apk"):
+            for command in stage.commands_with("apk", later=True):
                 if command.shell.name != "apk" or command.shell.option("--root", "-p") is not None:
                     continue
                 for word, span, text, arch in _words(command):

@@ -9,7 +9,7 @@ from archpatch.rewrite import add_packages
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
-from archpatch_rules.package.musl import built_from_source, installed, is_plain_alpine
+from archpatch_rules.package.musl import built_from_source, is_plain_alpine, lacks
 from archpatch_rules.package.which import stages
 
 _COMPILING = frozenset({"pip", "npm", "yarn", "pnpm", "gem", "bundle"})
@@ -66,9 +66,8 @@ class ApkGccWithoutMuslDev(Rule):
             add = next((one for one in stage.installs_by("apk") if one.has("gcc", "clang")), None)
             if add is None or add.command.shell.only_on is not None:
                 continue
-            present = installed(stage)
             users = list(_compile(stage, add.run.span.start))
-            if present is None or "musl-dev" in present or not users:
+            if not users or lacks(stage, ["musl-dev"]) != ["musl-dev"]:
                 continue
             known = [one.name for install in users for one, _ in built_from_source(facts, install)]
             words = [package.word for package in add.packages]

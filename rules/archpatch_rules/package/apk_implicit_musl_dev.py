@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts
+from archpatch.facts import Facts, Install
 from archpatch.rewrite import add_packages
 from archpatch.rule import Example, Finding, Rule, Severity, Style
 from archpatch.syntax.tree import Document
@@ -42,8 +42,7 @@ class ApkImplicitMuslDev(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage."""
         for stage in stages(facts):
-            names = {name for install in stage.all_installs("apk") for name in install.names}
-            if "g++" not in names or names & {"musl-dev", "libc-dev", "build-base", "alpine-sdk"}:
+            if not stage.any_install(_is_compiler, "apk") or stage.any_install(_says_it, "apk"):
                 continue
             for install in stage.installs_by("apk"):
                 package = next((one for one in install.packages if one.name == "g++"), None)
@@ -59,3 +58,11 @@ class ApkImplicitMuslDev(Rule):
                         ),
                     )
                     break
+
+
+def _is_compiler(install: Install) -> bool:
+    return install.has("g++")
+
+
+def _says_it(install: Install) -> bool:
+    return install.has("musl-dev", "libc-dev", "build-base", "alpine-sdk")

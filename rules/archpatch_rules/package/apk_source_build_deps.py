@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install
+from archpatch.facts.targets import others
 from archpatch.rewrite import add_packages, insert_before
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
-from archpatch_rules.package.musl import built_from_source, installed, is_plain_alpine, last_add
-from archpatch_rules.package.which import others, stages
+from archpatch_rules.package.musl import built_from_source, is_plain_alpine, lacks, last_add
+from archpatch_rules.package.which import stages
 
 
 class ApkSourceBuildDeps(Rule):
@@ -63,19 +64,15 @@ class ApkSourceBuildDeps(Rule):
             return
         for stage in stages(facts):
             pips = list(stage.installs_by("pip")) if is_plain_alpine(stage) else []
-            present = installed(stage) if pips else None
-            if present is None:
-                continue
             for install in pips:
                 found = [
                     (one, build)
                     for one, build in built_from_source(facts, install)
-                    if set(build.needs) - present
+                    if lacks(stage, build.needs)
                 ]
-                missing = sorted({name for _, build in found for name in build.needs} - present)
-                if missing == ["musl-dev"]:  # a gcc without headers is another rule's matter
-                    continue
-                if found:
+                missing = lacks(stage, {name for _, build in found for name in build.needs})
+                # a gcc without headers is another rule's matter
+                if missing and missing != ["musl-dev"]:
                     requirement = found[0][0]
                     yield self.finding(
                         install.command.shell.span,

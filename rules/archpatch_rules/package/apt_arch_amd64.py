@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archpatch.facts import Facts
+from archpatch.facts import Facts, StageFacts
 from archpatch.facts.repositories import (
     Address,
     AptSource,
@@ -14,13 +14,14 @@ from archpatch.facts.repositories import (
     copied_apt_sources,
 )
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.platforms import AMD64, Convention, arch_words
 from archpatch.rewrite import declare_arg, substitute
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span
 from archpatch_rules.package.google_chrome import is_chrome
-from archpatch_rules.package.which import others, safe_if, stages
+from archpatch_rules.package.which import safe_if, stages
 
 # Releases for which many of these had no arm64 yet.
 _OLD = ("precise", "trusty", "xenial", "wheezy", "jessie", "stretch", "12.04", "14.04", "16.04")
@@ -58,7 +59,7 @@ class AptArchAmd64(Rule):
         ),
         Example(
             "FROM debian\nRUN echo 'deb [ arch=amd64 ] https://apt.example.com stable main' | tee /etc/apt/sources.list.d/x.list\n",
-            "FROM debian\nRUN echo 'deb [ arch='\"$(dpkg --print-architecture)\"' ] https://apt.example.com stable main' "
+            'FROM debian\nRUN echo "deb [ arch=$(dpkg --print-architecture) ] https://apt.example.com stable main" '
             "| tee /etc/apt/sources.list.d/x.list\n",
             "In single quotes; a repository that nobody knows",
             applicability="unsafe",
@@ -100,7 +101,7 @@ class AptArchAmd64(Rule):
         Example(
             "FROM debian\nRUN echo deb [arch=amd64] https://apt.example.com/amd64/apt buster main > /etc/apt/sources.list.d/x.list\n",
             'FROM debian\nRUN echo deb [arch="$(dpkg --print-architecture)"] '
-            'https://apt.example.com/"$(dpkg --print-architecture)"/apt buster main > /etc/apt/sources.list.d/x.list\n',
+            '"https://apt.example.com/$(dpkg --print-architecture)/apt" buster main > /etc/apt/sources.list.d/x.list\n',
             "In both places",
             applicability="unsafe",
         ),
@@ -132,13 +133,14 @@ class AptArchAmd64(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each entry."""
-        concerned = list(stages(facts))
+        concerned = frozenset(stages(facts))
         sources = list(apt_sources(facts))
+        named: dict[StageFacts, set[str]] = {}
         for source in sources:
-            beside = {
-                word for one in sources if one.text.stage is source.text.stage for word in one.architectures
-            }
-            missing = [] if "arm64" in beside and "amd64" in beside else _missing(facts, source)
+            named.setdefault(source.text.stage, set()).update(source.architectures)
+        for source in sources:
+            both = {"amd64", "arm64"} <= named[source.text.stage]
+            missing = [] if both else _missing(facts, source)
             if not missing or source.text.stage not in concerned or is_chrome(source.uri):
                 continue
             if why_fine(facts, source.text.instruction, source.span, source.text.command) is None:
@@ -150,7 +152,7 @@ class AptArchAmd64(Rule):
 
     def _copied(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each entry of a list that is copied out of the build context."""
-        concerned = list(stages(facts))
+        concerned = frozenset(stages(facts))
         found = list(copied_apt_sources(facts))
         named = {word for _, source in found for word in source.architectures}
         for relative, source in found if not {"amd64", "arm64"} <= named else ():
@@ -175,7 +177,7 @@ class AptArchAmd64(Rule):
 
     def _addresses(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each address of a folder for amd64; entries that name architectures are told above."""
-        concerned = list(stages(facts)) if facts.named_arch is None else []
+        concerned = frozenset(stages(facts)) if facts.named_arch is None else frozenset()
         for address in apt_addresses(facts):
             text, span = address.text, next(iter(_folders(address)), None)
             if span is None or text.stage not in concerned or "arch=" in text.value:
@@ -240,12 +242,7 @@ def _fix(document: Document, facts: Facts, source: AptSource) -> Fix | None:
 
 def _edits(document: Document, facts: Facts, source: AptSource) -> tuple[Edit, ...]:
     text = source.text
-    folders = [
-        span
-        for address in apt_addresses(facts)
-        if address.text == text and address.uri.strip("'\"") == source.uri
-        for span in _folders(address)
-    ]
+    folders = [span for address in text.addresses.get(source.uri, ()) for span in _folders(address)]
     if text.body is not None and not text.expands and not folders:
         return (Edit.delete(source.option),) if source.option else ()
     return _named(document, facts, text, [source.span, *folders])

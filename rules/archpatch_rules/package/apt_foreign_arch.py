@@ -70,8 +70,9 @@ class AptForeignArch(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each package of amd64 or arm64, one for each command that installs those of i386."""
         told: set[StageFacts] = set()
+        every = _added(facts)
         for install in installs(facts, "apt"):
-            added = _added(install.command.stage)
+            added = every[install.command.stage]
             foreign = [one for one in install.packages if one.arch and not is_fine(facts, install, one)]
             for package in foreign:
                 arch = Convention.DPKG.read(package.arch or "")
@@ -114,19 +115,23 @@ def _mirror(stage: StageFacts) -> str:
     return "" if debian else "Ubuntu's mirror has no packages of it (404), and "
 
 
-def _added(stage: StageFacts) -> frozenset[str]:
-    """The architectures that the stage, or one it is built on, adds to dpkg."""
-    values = (
-        command.shell.option("--add-architecture")
-        for one in stage.chain
-        for command in one.commands_with("--add-architecture")
-        if command.shell.name == "dpkg"
-    )
-    return frozenset(value.literal for value in values if value is not None and value.literal)
+def _added(facts: Facts) -> dict[StageFacts, frozenset[str]]:
+    """The architectures that each stage, or one it is built on, adds to dpkg."""
+    added: dict[StageFacts, frozenset[str]] = {}
+    for stage in facts.stages:
+        values = (
+            command.shell.option("--add-architecture")
+            for command in stage.commands_with("--add-architecture", later=True)
+            if command.shell.name == "dpkg"
+        )
+        own = frozenset(value.literal for value in values if value is not None and value.literal)
+        parent = stage.parent_for(facts.targets[0])
+        added[stage] = own if parent is None else own | added[parent]
+    return added
 
 
 def _adds_i386(facts: Facts, stage: StageFacts) -> Command | None:
-    for command in stage.commands_with("--add-architecture"):
+    for command in stage.commands_with("--add-architecture", later=True):
         if (
             command.shell.name == "dpkg"
             and (value := command.shell.option("--add-architecture")) is not None

@@ -25,7 +25,18 @@ _OTHER_RULES = (
     "libx32",
     "libc6-",
 )
-_HARDWARE = ("intel", "i965", "amd64-microcode", "msr-tools", "libmfx", "cpuid", "memtest86", "va-driver")
+_HARDWARE = (
+    "intel",
+    "i965",
+    "amd64-microcode",
+    "beignet",
+    "cpuid",
+    "iucode-tool",
+    "libmfx",
+    "memtest86",
+    "msr-tools",
+    "va-driver",
+)
 
 
 class AptPackageAmd64Only(Rule):

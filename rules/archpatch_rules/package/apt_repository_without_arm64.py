@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from archpatch.facts import Facts
 from archpatch.facts.repositories import apt_addresses
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch_rules.package.google_chrome import is_chrome
-from archpatch_rules.package.which import others, stages
+from archpatch_rules.package.which import stages
 
 
 class AptRepositoryWithoutArm64(Rule):

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, StageFacts
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Span
-from archpatch_rules.package.which import is_fine, others, stages
+from archpatch_rules.package.which import is_fine, stages
 
 _BRANDED = frozenset({"chrome", "chrome-beta", "chrome-dev", "msedge", "msedge-beta", "msedge-dev"})
 _SKIPS = ("PUPPETEER_SKIP_DOWNLOAD", "PUPPETEER_SKIP_CHROMIUM_DOWNLOAD", "PUPPETEER_EXECUTABLE_PATH")
@@ -49,7 +50,7 @@ class BrowserDownload(Rule):
             return
         skips = any(name.encode() in document.source for name in _SKIPS)
         for stage in stages(facts):
-            for command in stage.commands_with(*self.hints):
+            for command in stage.commands_with(*self.hints, later=True):
                 span = _branded(command)
                 if span is not None and why_fine(facts, command.run, span, command) is None:
                     yield self.finding(

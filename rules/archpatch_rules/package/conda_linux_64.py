@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, StageFacts
+from archpatch.facts import Command, Facts, StageFacts
+from archpatch.facts.assigned import assigned
 from archpatch.facts.suppressors import why_fine
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Document, Env, Instruction
+from archpatch.syntax.tree import Document, Instruction
 from archpatch.text import Span
 from archpatch_rules.package.which import stages
 
@@ -38,6 +39,10 @@ class CondaLinux64(Rule):
             "FROM condaforge/miniforge3\nENV CONDA_SUBDIR=linux-64\nRUN conda install -y numpy\n",
             "FROM condaforge/miniforge3\nENV CONDA_SUBDIR=linux-64\nRUN conda install -y numpy\n",
         ),
+        Example(
+            "FROM condaforge/miniforge3\nARG CONDA_SUBDIR=linux-64\nRUN conda install -y numpy\n",
+            "FROM condaforge/miniforge3\nARG CONDA_SUBDIR=linux-64\nRUN conda install -y numpy\n",
+        ),
         Example("FROM mambaorg/micromamba\nRUN micromamba install -y -n base -f /tmp/environment.yaml\n"),
         Example(
             'FROM mambaorg/micromamba\nRUN if [ "$(uname -m)" = x86_64 ]; then micromamba install -f /tmp/conda-linux-64.lock; fi\n'
@@ -47,34 +52,22 @@ class CondaLinux64(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each place."""
-        for stage in stages(facts):
-            for instruction, span in _places(stage):
-                if why_fine(facts, instruction, span) is None:
-                    yield self.finding(
-                        span,
-                        "conda installs the packages of linux-64 (x86_64) on every platform: on arm64 their programs do not run. "
-                        "arm64 is linux-aarch64.",
-                    )
+        for instruction, span, command in _places(facts, list(stages(facts))):
+            if why_fine(facts, instruction, span, command) is None:
+                yield self.finding(
+                    span,
+                    "conda installs the packages of linux-64 (x86_64) on every platform: on arm64 their programs do not run. "
+                    "arm64 is linux-aarch64.",
+                )
 
 
-def _places(stage: StageFacts) -> Iterator[tuple[Instruction, Span]]:
-    for command in stage.commands:
-        if command.shell.name in _NAMES and command.shell.only_on is None:
+def _places(facts: Facts, concerned: list[StageFacts]) -> Iterator[tuple[Instruction, Span, Command | None]]:
+    for stage in concerned:
+        for command in stage.commands_with("linux-64"):
             words = [word for word in command.shell.arguments if "linux-64" in word.raw]
-            if words and not any("linux-aarch64" in word.raw for word in command.shell.arguments):
-                yield command.run, words[0].span
-        for assign in command.shell.assigns:
-            if (
-                assign.name == "CONDA_SUBDIR"
-                and assign.value is not None
-                and assign.value.literal == "linux-64"
-            ):
-                yield command.run, assign.value.span
-    for step in stage.body:
-        for declaration in step.declarations if isinstance(step, Env) else ():
-            if (
-                declaration.name.value == "CONDA_SUBDIR"
-                and declaration.value is not None
-                and declaration.value.value.strip("\"'") == "linux-64"
-            ):
-                yield step, declaration.value.span
+            both = any("linux-aarch64" in word.raw for word in command.shell.arguments)
+            if words and not both and command.shell.name in _NAMES and command.shell.only_on is None:
+                yield command.run, words[0].span, command
+    for place in assigned(facts, "CONDA_SUBDIR"):
+        if place.value == "linux-64" and place.stage in concerned:
+            yield place.instruction, place.word.span, place.command

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
+from archpatch.facts.targets import others
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix, regex
-from archpatch_rules.package.which import installs, is_fine, on_amd64_alone, others
+from archpatch_rules.package.which import installs, is_fine, on_amd64_alone
 
 _CROSS = regex(
     r"(?:(?P<tool>gcc|g\+\+|gfortran|cpp)(?:-[\d.]+)?-aarch64-linux-gnu|crossbuild-essential-arm64|libc6-dev-arm64-cross)$"

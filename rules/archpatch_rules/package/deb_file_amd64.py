@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts, Install, Package
 from archpatch.platforms import ArchWord, arch_words
-from archpatch.rewrite.downloads import guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Fix
-from archpatch_rules.package.which import is_fine, others, packages
+from archpatch_rules.package.fetched import fetched_fix
+from archpatch_rules.package.which import is_fine, packages
 
 
 class DebFileAmd64(Rule):
@@ -65,7 +64,7 @@ class DebFileAmd64(Rule):
                 continue
             span = package.word.find(found.text) or package.word.span
             if "://" in package.name:
-                yield self.finding(span, _message(package, found), _fix(document, facts, package))
+                yield self.finding(span, _message(package, found), fetched_fix(document, facts, package))
             elif not _is_downloaded(facts, install, package):
                 yield self.finding(span, _message(package, found))
 
@@ -96,14 +95,3 @@ def _is_downloaded(facts: Facts, install: Install, package: Package) -> bool:
 
 def _output(download: Download) -> str:
     return (download.output or "").rsplit("/", 1)[-1]
-
-
-def _fix(document: Document, facts: Facts, package: Package) -> Fix | None:
-    download = next((one for one in facts.downloads if one.word.span == package.word.span), None)
-    words = (table_words(download) or guessed_words(download)) if download else None
-    if download is None or words is None:
-        return None
-    respelled = respell(document, facts, download, words)
-    match = download.match
-    known = match is not None and all(match.published(arch) is True for arch in others(facts))
-    return respelled.fix("Install the file for the architecture that is built", known) if respelled else None

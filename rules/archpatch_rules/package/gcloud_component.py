@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
-from archpatch_rules.package.which import is_fine, on_amd64_alone, others, packages, stages
+from archpatch_rules.package.which import is_fine, on_amd64_alone, packages, stages
 
 # Source: Google's own images of its CLI, which leave these out on arm64.
 _AMD64_ONLY = frozenset(
@@ -68,7 +69,7 @@ class GcloudComponent(Rule):
                     Fix("Install it on amd64 alone", (edit,), Applicability.UNSAFE) if edit else None,
                 )
         for stage in stages(facts):
-            for command in stage.commands_with("gcloud"):
+            for command in stage.commands_with("gcloud", later=True):
                 texts = [word.literal for word in command.shell.arguments]
                 if command.shell.name != "gcloud" or "components" not in texts or "install" not in texts:
                     continue

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from archpatch.facts import Facts, Install, StageFacts
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.platforms import arch_words
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document, Env
 from archpatch.text import Span, decode
-from archpatch_rules.package.which import installs, others
+from archpatch_rules.package.which import installs
 
 _FROZEN = ("BUNDLE_FROZEN", "BUNDLE_DEPLOYMENT")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package, StageFacts
-from archpatch.facts.repositories import apt_addresses
+from archpatch.facts.repositories import apt_addresses, apt_sources
 from archpatch.facts.suppressors import why_fine
 from archpatch.rewrite import is_nested
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span, decode, regex
-from archpatch_rules.package.which import is_fine, on_amd64_alone, packages, stages
+from archpatch_rules.package.which import is_fine, on_amd64_alone, stages
 
 _PACKAGES = frozenset(
     ["google-chrome-stable", "google-chrome-beta", "google-chrome-unstable", "google-chrome"]
@@ -22,13 +22,13 @@ _PATH = regex(rb"/usr/bin/google-chrome(?:-stable|-beta|-unstable)?(?![\w.-])")
 
 
 class GoogleChrome(Rule):
-    """Google Chrome is installed, which Google published for amd64 alone.
+    """Google Chrome is installed, which Google published for amd64 alone until 2026.
 
     On arm64 the build ends with `has no installation candidate` or `Unable to locate package google-chrome-stable`.
-    Google announced packages for arm64 in 2026; older versions have none, and a repository line that says `arch=amd64`
-    would not find them either.
+    Since July 2026, Google's apt repository has packages for arm64. Versions before that have none, and a repository line
+    that says `arch=amd64` does not find them.
 
-    It is fine in a branch that is for amd64 alone, and so is the repository then: apt passes over one that has nothing
+    It is fine where the repository line names no architecture and no version is asked for, in a branch that is for amd64 alone, and so is the repository then: apt passes over one that has nothing
     for its architecture.
 
     On Debian the fix installs Chromium on other architectures, and leaves amd64 as it is; a path of Chrome that the file
@@ -71,9 +71,22 @@ class GoogleChrome(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM node:22\nRUN apt-get update && apt-get install -y google-chrome-stable chromium\n",
+            "FROM node:22\nRUN apt-get update && apt-get install -y "
+            '$([ "$(dpkg --print-architecture)" = amd64 ] && echo google-chrome-stable) chromium\n',
+            "Beside Chromium",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM example.com/base\nRUN yum install -y google-chrome-stable\n",
             "FROM example.com/base\nRUN yum install -y google-chrome-stable\n",
             "From a repository that the base image knows",
+        ),
+        Example(
+            "FROM debian\n"
+            'RUN echo "deb http://dl.google.com/linux/chrome/deb/ stable main" > /etc/apt/sources.list.d/c.list \\\n'
+            " && apt-get update && apt-get install -y google-chrome-stable\n",
+            title="The repository has it for arm64",
         ),
         Example("FROM debian\nRUN apt-get update && apt-get install -y chromium chromium-driver\n"),
         Example(
@@ -84,9 +97,10 @@ class GoogleChrome(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage: at the repository, else at the first package."""
+        offered = _is_offered(facts)
         for stage in stages(facts):
             places = list(_places(facts, stage))
-            if places:
+            if places and not (offered and _takes_newest(facts, stage)):
                 yield self.finding(
                     places[0],
                     "Google published Chrome for Linux on amd64 alone until 2026: on arm64 there is nothing to install. "
@@ -102,11 +116,10 @@ def is_chrome(uri: str) -> bool:
 
 
 def _places(facts: Facts, stage: StageFacts) -> Iterator[Span]:
-    for repository in () if _is_chosen(stage) else apt_addresses(facts):
+    for repository in () if _is_chosen(stage) else apt_addresses(facts, stage):
         span = repository.span
         if (
-            repository.text.stage is stage
-            and span is not None
+            span is not None
             and is_chrome(repository.uri)
             and why_fine(facts, repository.text.instruction, span, repository.text.command) is None
         ):
@@ -115,21 +128,37 @@ def _places(facts: Facts, stage: StageFacts) -> Iterator[Span]:
         yield package.word.span
 
 
+def _is_offered(facts: Facts) -> bool:
+    """Whether apt finds Chrome's newest version for arm64 too: the repository is set up, and nothing limits it.
+
+    Sources: armbian/os#485, wimpysworld/deb-get#1951, SeleniumHQ/docker-selenium#3187.
+    """
+    limited = any(
+        is_chrome(source.uri) and "amd64" in source.architectures and "arm64" not in source.architectures
+        for source in apt_sources(facts)
+    )
+    return not limited and any(is_chrome(address.uri) for address in apt_addresses(facts))
+
+
+def _takes_newest(facts: Facts, stage: StageFacts) -> bool:
+    """Whether apt installs it, and nothing asks for a version."""
+    return all(
+        install.manager == "apt" and package.version is None for install, package in _installed(facts, stage)
+    )
+
+
 def _installed(facts: Facts, stage: StageFacts) -> Iterator[tuple[Install, Package]]:
-    for install, package in packages(facts, "apt", "yum", "dnf", "microdnf"):
-        if (
-            install.command.stage is stage
-            and package.name in _PACKAGES
-            and not is_fine(facts, install, package)
-        ):
-            yield install, package
+    for install in stage.installs_by("apt", "yum", "dnf", "microdnf", later=True):
+        for package in install.packages if install.command.shell.only_on is None else ():
+            if package.name in _PACKAGES and not is_fine(facts, install, package):
+                yield install, package
 
 
 def _is_chosen(stage: StageFacts) -> bool:
     """Whether a script of the stage names one of the packages in a branch that asks for the architecture."""
     return any(
         command.shell.only_on is not None and any(word.literal in _PACKAGES for word in command.shell.words)
-        for command in stage.commands_with("google-chrome")
+        for command in stage.commands_with("google-chrome", later=True)
     )
 
 
@@ -157,7 +186,7 @@ def _fix(document: Document, facts: Facts, stage: StageFacts) -> Fix | None:
 
 def _links(document: Document, stage: StageFacts) -> str:
     """What gives Chromium the paths and names by which the file calls Chrome; nothing where it calls none."""
-    called = [command.shell.name for command in stage.commands_with("google-chrome")]
+    called = [command.shell.name for command in stage.commands_with("google-chrome", later=True)]
     paths = dict.fromkeys(
         [
             *map(decode, _PATH.findall(document.source)),

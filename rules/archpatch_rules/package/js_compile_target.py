@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.suppressors import why_fine
-from archpatch.facts.written import only_asked_for
+from archpatch.facts.targets import only_asked_for, others
 from archpatch.platforms import ArchWord, arch_words
-from archpatch.rewrite import arch_case, substitute
+from archpatch.rewrite import arch_case_in
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Fix, Span, decode
-from archpatch_rules.package.which import others, safe_if
+from archpatch_rules.package.which import safe_if
 
 # What is compiled to a program by which option, and how arm64 is spelled there.
 _OPTIONS = {
@@ -51,7 +51,7 @@ class JsCompileTarget(Rule):
             "      amd64|x86_64) _arch=x64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
+            "    esac && \\\n    bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
             applicability="safe",
         ),
         Example(
@@ -61,7 +61,7 @@ class JsCompileTarget(Rule):
             "      amd64|x86_64) _arch=x64-baseline ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
+            "    esac && \\\n    bun build --compile --target=bun-linux-${_arch} ./app.ts --outfile /app\n",
             "A level that x64 alone has",
             applicability="safe",
         ),
@@ -72,7 +72,7 @@ class JsCompileTarget(Rule):
             "      amd64|x86_64) _arch=x64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && npx pkg -t node18-linux-${_arch} -o /app .\n",
+            "    esac && \\\n    npx pkg -t node18-linux-${_arch} -o /app .\n",
             applicability="safe",
         ),
         Example(
@@ -145,9 +145,8 @@ def _fix(
     text = decode(level.of(document.source)) if level is not None else found.text
     span = level or span
     words = {"amd64": text, "arm64": _ARM64[found.text]}
-    chosen = arch_case(document, facts, command.run, words, (span,))
-    edit = substitute(word, span, chosen[1]) if chosen else None
-    if chosen is None or edit is None:
+    edits = arch_case_in(document, facts, command.run, word, span, words)
+    if edits is None:
         return None
     sure = _tool(command) != "nexe"
-    return Fix("Compile for the architecture that is built", (*chosen[0], edit), safe_if(facts, sure))
+    return Fix("Compile for the architecture that is built", edits, safe_if(facts, sure))

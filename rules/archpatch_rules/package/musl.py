@@ -6,7 +6,8 @@ musllinux_1_1 and musllinux_1_2, x86_64 and aarch64, Python 3.12, looked up in 2
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from archpatch.facts import Facts, Family, Install, StageFacts
@@ -68,16 +69,36 @@ def is_plain_alpine(stage: StageFacts) -> bool:
 
 def installed(stage: StageFacts) -> frozenset[str] | None:
     """The names of what a stage and those below it install with apk, what they bring included; None: not known."""
-    found: set[str] = set()
-    for install in stage.all_installs("apk"):
-        if not install.complete:
-            return None
-        found |= install.names
-    for name in tuple(found):
-        found |= _BRINGS.get(
-            "php-dev" if name.startswith("php") and name.endswith("-dev") else name, frozenset()
-        )
-    return frozenset(found)
+    if stage.any_install(_is_incomplete, "apk"):
+        return None
+    return frozenset(
+        name
+        for install in stage.all_installs("apk")
+        for one in install.names
+        for name in (one, *_brought(one))
+    )
+
+
+def lacks(stage: StageFacts, names: Iterable[str]) -> list[str] | None:
+    """Those of Alpine's packages that a stage and those below it do not install, in order; None: not known."""
+    if stage.any_install(_is_incomplete, "apk"):
+        return None
+    return sorted(name for name in names if not stage.any_install(_brings(name), "apk"))
+
+
+def _is_incomplete(install: Install) -> bool:
+    return not install.complete
+
+
+@cache
+def _brings(name: str) -> Callable[[Install], bool]:
+    return lambda install: any(name == one or name in _brought(one) for one in install.names)
+
+
+def _brought(name: str) -> frozenset[str]:
+    """What a package brings along."""
+    known = "php-dev" if name.startswith("php") and name.endswith("-dev") else name
+    return _BRINGS.get(known, frozenset())
 
 
 def last_add(stage: StageFacts) -> Install | None:

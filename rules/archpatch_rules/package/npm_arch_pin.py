@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, Install, PlatformKind
+from archpatch.facts import Command, Facts, Install, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
-from archpatch.facts.written import only_asked_for
+from archpatch.facts.targets import only_asked_for, others
 from archpatch.platforms import Convention
-from archpatch.rewrite import declare_arg, substitute
+from archpatch.rewrite import substitute
+from archpatch.rewrite.paths import declare_spelling
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Env, Instruction, Word
 from archpatch.text import Applicability, Edit, Fix, Span, regex
-from archpatch_rules.package.which import installs, is_fine, others
+from archpatch_rules.package.which import installs, is_fine
 
 _VARIABLES = frozenset({"npm_config_arch", "npm_config_target_arch", "npm_config_cpu", "electron_arch"})
 _TOOLS = frozenset(
@@ -65,38 +66,34 @@ class NpmArchPin(Rule):
         if not others(facts):
             return
         for stage in facts.stages:
-            if stage.kind is PlatformKind.CONSTANT:
-                continue
-            for step in stage.body:
-                for declaration in step.declarations if isinstance(step, Env) else ():
-                    arch = (
-                        Convention.NODE.read(declaration.value.value.strip("\"'"))
-                        if declaration.value
-                        else None
-                    )
-                    if (
-                        declaration.name.value.lower() in _VARIABLES
-                        and arch in ("amd64", "arm64")
-                        and why_fine(facts, step, declaration.span) is None
-                        and arch != facts.named_arch
-                    ):
-                        yield self.finding(
-                            declaration.span,
-                            _message(declaration.value),
-                            _follow(document, facts, step, declaration.value),
-                        )
-            for command in stage.commands_with(*self.hints):
-                for word in _words(command):
-                    arch = Convention.NODE.read(word.literal or "")
-                    if (
-                        arch in ("amd64", "arm64")
-                        and arch != facts.named_arch
-                        and why_fine(facts, command.run, word.span, command) is None
-                        and not _has_both(command)
-                    ):
-                        yield self.finding(word.span, _message(None), _fix(command, word, word.span))
+            if stage.kind is not PlatformKind.CONSTANT:
+                yield from self._variables(document, facts, stage)
+                yield from self._commands(facts, stage)
         for install in installs(facts, "npm", "yarn", "pnpm"):
             yield from self._packages(facts, install)
+
+    def _variables(self, document: Document, facts: Facts, stage: StageFacts) -> Iterator[Finding]:
+        """Those that an ENV sets."""
+        for step in (step for step in stage.body if isinstance(step, Env)):
+            for declaration in step.declarations:
+                value = declaration.value
+                if declaration.name.value.lower() not in _VARIABLES or value is None:
+                    continue
+                if (
+                    _is_pin(facts, value.value.strip("\"'"))
+                    and why_fine(facts, step, declaration.span) is None
+                ):
+                    fix = _follow(document, facts, step, value)
+                    yield self.finding(declaration.span, _message("later npm installs"), fix)
+
+    def _commands(self, facts: Facts, stage: StageFacts) -> Iterator[Finding]:
+        """Options of npm and its like, and variables that a script sets."""
+        for command in stage.commands_with(*self.hints, later=True):
+            for word in _words(command):
+                if not _is_pin(facts, word.literal or "") or _has_both(command):
+                    continue
+                if why_fine(facts, command.run, word.span, command) is None:
+                    yield self.finding(word.span, _message("npm"), _fix(command, word, word.span))
 
     def _packages(self, facts: Facts, install: Install) -> Iterator[Finding]:
         found = [(one, match) for one in install.packages if (match := _PACKAGE.match(one.name))]
@@ -110,21 +107,29 @@ class NpmArchPin(Rule):
             )
 
 
-def _follow(document: Document, facts: Facts, step: Instruction, value: Word | None) -> Fix | None:
-    """Node says `x64` and `arm64`: BuildKit makes the one of amd64, since its frontend 1.7."""
+def _is_pin(facts: Facts, word: str) -> bool:
+    """Whether a word of node's names one architecture, and not the one that the file is for."""
+    arch = Convention.NODE.read(word)
+    return arch in ("amd64", "arm64") and arch != facts.named_arch
+
+
+def _follow(document: Document, facts: Facts, step: Instruction, value: Word) -> Fix | None:
+    """Node says `x64` and `arm64`."""
     stage = facts.stage_of(step)
-    span = value.find("x64") if value is not None else None
+    span = value.find("x64")
     if span is None or stage is None or stage.kind is not PlatformKind.TARGET or step.onbuild:
         return None
     if not only_asked_for(facts, "amd64", "arm64"):
         return None
-    edits = (*declare_arg(document, facts, step, "TARGETARCH"), Edit.replace(span, "${TARGETARCH/amd64/x64}"))
+    chosen = declare_spelling(document, facts, step, "x64", "arm64")
+    if chosen is None:
+        return None
+    edits = (*chosen[0], Edit.replace(span, chosen[1]))
     return Fix("Let it follow TARGETARCH", edits, Applicability.UNSAFE)
 
 
-def _message(value: object) -> str:
-    where = "later npm installs" if value is not None else "npm"
-    return f"{where} take native modules for one architecture on every platform: node cannot load them on another one."
+def _message(what: str) -> str:
+    return f"{what} take native modules for one architecture on every platform: node cannot load them on another one."
 
 
 def _words(command: Command) -> Iterator[ShellWord]:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from archpatch.facts import Facts, Install
 from archpatch.facts.requirements import Requirement, python_requirements
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Span
 from archpatch_rules.package.musl import built_from_source, is_plain_alpine
-from archpatch_rules.package.which import installs, others
+from archpatch_rules.package.which import installs
 
 # The first version with a wheel for aarch64, of packages that PyPI has no source of. Source: PyPI's files, as pip chooses
 # among them, looked up in 2026-11.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, PlatformKind
+from archpatch.facts.assigned import assigned
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import arch_words
 from archpatch.rewrite import substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Document, Env
+from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix, Span
 from archpatch_rules.package.which import installs, stages
 
@@ -34,12 +35,16 @@ class PipPlatform(Rule):
     examples = (
         Example(
             "FROM python:3.12\nRUN pip install --platform manylinux2014_x86_64 --only-binary=:all: --target /opt numpy\n",
-            'FROM python:3.12\nRUN pip install --platform manylinux2014_"$(uname -m)" --only-binary=:all: --target /opt numpy\n',
+            'FROM python:3.12\nRUN pip install --platform "manylinux2014_$(uname -m)" --only-binary=:all: --target /opt numpy\n',
             applicability="unsafe",
         ),
         Example(
             "FROM python:3.12\nENV UV_PYTHON_PLATFORM=x86_64-manylinux_2_28\nRUN uv pip install numpy\n",
             "FROM python:3.12\nENV UV_PYTHON_PLATFORM=x86_64-manylinux_2_28\nRUN uv pip install numpy\n",
+        ),
+        Example(
+            "FROM python:3.12\nRUN UV_PYTHON_PLATFORM=x86_64-manylinux_2_28 uv sync\n",
+            "FROM python:3.12\nRUN UV_PYTHON_PLATFORM=x86_64-manylinux_2_28 uv sync\n",
         ),
         Example("FROM python:3.12\nRUN pip install --platform any --only-binary=:all: --target /opt flask\n"),
         Example(
@@ -61,14 +66,13 @@ class PipPlatform(Rule):
                     continue
                 if why_fine(facts, install.run, span, install.command) is None:
                     yield self.finding(span, _message(found.text), _fix(install, word, span, found.text))
-        for stage in stages(facts):
-            for step in stage.body:
-                for declaration in step.declarations if isinstance(step, Env) else ():
-                    value = declaration.value
-                    if declaration.name.value == "UV_PYTHON_PLATFORM" and value is not None:
-                        found = next(iter(arch_words(value.value)), None)
-                        if found is not None and found.arch != facts.named_arch:
-                            yield self.finding(value.span, _message(found.text))
+        concerned = list(stages(facts))
+        for place in assigned(facts, "UV_PYTHON_PLATFORM"):
+            found = next(iter(arch_words(place.value or "")), None)
+            if found is None or found.arch == facts.named_arch or place.stage not in concerned:
+                continue
+            if why_fine(facts, place.instruction, place.word.span, place.command) is None:
+                yield self.finding(place.word.span, _message(found.text))
 
 
 def _message(text: str) -> str:

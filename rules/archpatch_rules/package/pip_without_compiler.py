@@ -8,11 +8,12 @@ from typing import NamedTuple
 from archpatch.facts import Facts, Install, StageFacts
 from archpatch.facts.managers import words_of
 from archpatch.facts.requirements import Requirement, python_requirements
+from archpatch.facts.targets import others
 from archpatch.rewrite import add_packages, insert_before
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Fix
-from archpatch_rules.package.which import others, stages
+from archpatch_rules.package.which import stages
 
 
 class _SourceBuild(NamedTuple):
@@ -100,8 +101,7 @@ class PipWithoutCompiler(Rule):
             return
         for stage in stages(facts):
             pips = list(stage.installs_by("pip")) if _is_slim(stage) else []
-            present = _installed(stage) if pips else None
-            if present is None or present & _COMPILERS:
+            if not pips or stage.any_install(_may_be_compiler, "apt", "dpkg"):
                 continue
             for install in pips:
                 compiled = next(_compiled(facts, install), None)
@@ -122,14 +122,10 @@ def _is_slim(stage: StageFacts) -> bool:
     return image is not None and image.official and image.name == "python" and "slim" in (image.tag or "")
 
 
-def _installed(stage: StageFacts) -> frozenset[str] | None:
-    """The packages of Debian that a stage and those below it install; None where that is not known."""
-    found: set[str] = set()
-    for install in stage.all_installs("apt", "dpkg"):
-        if not install.complete:
-            return None
-        found |= {name.rstrip("-0123456789.") for name in install.names} | install.names
-    return frozenset(found)
+def _may_be_compiler(install: Install) -> bool:
+    """Whether a compiler is among the packages of Debian, or what they are is not known."""
+    names = {name.rstrip("-0123456789.") for name in install.names} | install.names
+    return not install.complete or not _COMPILERS.isdisjoint(names)
 
 
 def _compiled(facts: Facts, install: Install) -> Iterator[tuple[Requirement, _SourceBuild]]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
 from archpatch.platforms import Convention, arch_words
-from archpatch.rewrite.downloads import guessed_words, respell, table_words
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix
-from archpatch_rules.package.which import installs, is_fine, names_it, others
+from archpatch_rules.package.fetched import fetched_fix
+from archpatch_rules.package.which import installs, is_fine, names_it
 
 _MANAGERS = ("yum", "dnf", "microdnf", "tdnf", "zypper", "rpm")
 
@@ -44,7 +44,7 @@ class RpmArchLiteral(Rule):
         ),
         Example(
             "FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0.x86_64.rpm\n",
-            'FROM rockylinux:9\nRUN dnf install -y https://example.com/tool-1.0."$(uname -m)".rpm\n',
+            'FROM rockylinux:9\nRUN dnf install -y "https://example.com/tool-1.0.$(uname -m).rpm"\n',
             applicability="unsafe",
         ),
         Example(
@@ -102,7 +102,7 @@ class RpmArchLiteral(Rule):
         return self.finding(
             package.word.span,
             f"{name} is a package for one architecture, and is installed on every platform: rpm refuses it on another one.",
-            _fix(document, facts, package),
+            fetched_fix(document, facts, package),
         )
 
 
@@ -118,14 +118,3 @@ def _is_downloaded(facts: Facts, install: Install, package: Package) -> bool:
     chain = install.command.stage.chain
     outputs = ((one.output or "").rsplit("/", 1)[-1] for one in facts.downloads if one.stage in chain)
     return name in outputs or any(name == one.file_name for one in facts.downloads if one.stage in chain)
-
-
-def _fix(document: Document, facts: Facts, package: Package) -> Fix | None:
-    download = next((one for one in facts.downloads if one.word.span == package.word.span), None)
-    words = (table_words(download) or guessed_words(download)) if download else None
-    respelled = respell(document, facts, download, words) if download and words else None
-    if respelled is None or download is None:
-        return None
-    match = download.match
-    known = match is not None and all(match.published(arch) is True for arch in others(facts))
-    return respelled.fix("Install the file for the architecture that is built", known)

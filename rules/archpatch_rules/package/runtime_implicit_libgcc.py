@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts
+from archpatch.facts import Facts, Install
 from archpatch.rewrite import add_packages
 from archpatch.rule import Example, Finding, Rule, Severity, Style
 from archpatch.syntax.tree import Document
@@ -43,8 +43,7 @@ class RuntimeImplicitLibgcc(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage."""
         for stage in stages(facts):
-            names = {name for install in stage.all_installs("apk") for name in install.names}
-            if "libstdc++" not in names or names & _SAY_IT:
+            if not stage.any_install(_is_library, "apk") or stage.any_install(_says_it, "apk"):
                 continue
             for install in stage.installs_by("apk"):
                 package = next((one for one in install.packages if one.name == "libstdc++"), None)
@@ -58,3 +57,11 @@ class RuntimeImplicitLibgcc(Rule):
                         ),
                     )
                     break
+
+
+def _is_library(install: Install) -> bool:
+    return install.has("libstdc++")
+
+
+def _says_it(install: Install) -> bool:
+    return not _SAY_IT.isdisjoint(install.names)

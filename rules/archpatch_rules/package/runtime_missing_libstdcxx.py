@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from archpatch.facts import CopyOut, Facts, Install, StageFacts
 from archpatch.facts.managers import words_of
 from archpatch.facts.requirements import Requirement
+from archpatch.facts.targets import others
 from archpatch.rewrite import add_packages, attached_start
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, decode
 from archpatch_rules.package.musl import built_from_source, installed, is_plain_alpine, last_add
-from archpatch_rules.package.which import others
 
 _SITE = (
     "site-packages",

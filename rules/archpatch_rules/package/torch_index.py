@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import others
 from archpatch.platforms import AMD64
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, regex
-from archpatch_rules.package.which import installs, is_fine, names_it, others
+from archpatch_rules.package.which import installs, is_fine, names_it
 
 _LOCAL = regex(r"\+(cpu|cu\d+)(?![\w.])")
 _INDEX = regex(r"https?://download\.pytorch\.org/whl/(?:[a-z]+/)?(cu\d+)")

@@ -47,7 +47,7 @@ class UbuntuArchiveHost(Rule):
             "      amd64|x86_64) _mirror=archive.ubuntu.com/ubuntu ;; \\\n"
             "      arm64|aarch64) _mirror=ports.ubuntu.com/ubuntu-ports ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            '    esac && echo "deb http://${_mirror} jammy universe" >> /etc/apt/sources.list\n',
+            '    esac && \\\n    echo "deb http://${_mirror} jammy universe" >> /etc/apt/sources.list\n',
             applicability="unsafe",
         ),
         Example(

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 from archpatch.facts import Facts, Install, Package, PlatformKind, StageFacts
 from archpatch.facts.suppressors import why_fine
-from archpatch.platforms import AMD64
+from archpatch.facts.targets import others
 from archpatch.rewrite import guarded
 from archpatch.syntax.shell import Literal, Param, Quote
 from archpatch.text import Applicability, Edit
-
-
-def others(facts: Facts) -> tuple[str, ...]:
-    """The architectures that are built beside amd64."""
-    return tuple(dict.fromkeys(target.arch for target in facts.targets if target.arch != AMD64.arch))
 
 
 def safe_if(facts: Facts, known: bool) -> Applicability:
@@ -31,9 +26,9 @@ def stages(facts: Facts) -> Iterator[StageFacts]:
 
 
 def installs(facts: Facts, *managers: str, known: frozenset[str] | None = None) -> Iterator[Install]:
-    """The installations by these managers that every target does; `known` as in packages()."""
+    """The installations by these managers that every target does, or a later build on it; `known` as in packages()."""
     for stage in stages(facts):
-        for install in stage.installs_by(*managers, known=known):
+        for install in stage.installs_by(*managers, known=known, later=True):
             if install.command.shell.only_on is None:
                 yield install
 
@@ -66,6 +61,8 @@ def on_amd64_alone(install: Install, package: Package, instead: str = "") -> Edi
     """Install a package on amd64 alone, and `instead` elsewhere; None where its name cannot be replaced."""
     if not names_it(install, package):
         return None
+    if any(one.name == instead for one in install.packages):
+        instead = ""  # it is installed anyway
     otherwise = f" || echo {instead}" if instead else ""
     name = package.word.raw
     asked = f'$([ "$(dpkg --print-architecture)" = amd64 ] && echo {name}{otherwise})'

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, PlatformKind, Written, written
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.facts.targets import only_asked_for
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
-from archpatch.rewrite import declare_arg
-from archpatch.rewrite.paths import substitute_written
+from archpatch.rewrite.paths import declare_spelling, substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
 from archpatch.text import Applicability, Fix, Span, encode, regex
@@ -143,19 +143,22 @@ def _stands_elsewhere(document: Document, place: Written, name: str) -> bool:
 
 
 def _fix(document: Document, facts: Facts, place: Written, element: str, word: ArchWord) -> Fix | None:
-    expression = {"amd64": "${TARGETARCH}", "x64": "${TARGETARCH/amd64/x64}"}.get(word.text)
-    if "/lib/amd64" in element and word.text == "amd64":
-        expression = "${TARGETARCH/arm64/aarch64}"  # where Java 8 has its libraries
-    if expression is None or place.stage.kind is not PlatformKind.TARGET or place.instruction.onbuild:
+    if word.text not in ("amd64", "x64") or not only_asked_for(facts, "amd64", "arm64"):
         return None
-    if not only_asked_for(facts, "amd64", "arm64"):
+    if place.stage.kind is not PlatformKind.TARGET or place.instruction.onbuild:
+        return None
+    java_8 = word.text == "amd64" and "/lib/amd64" in element  # the folder of its libraries
+    arm64 = "aarch64" if java_8 else "arm64"
+    chosen = declare_spelling(document, facts, place.instruction, word.text, arm64)
+    if chosen is None:
         return None
     edits = []
     for span in place.places(element):
         start = span.start + len(encode(element[: word.start]))
-        edit = substitute_written(place, Span(start, start + len(word.text)), expression)
+        edit = substitute_written(place, Span(start, start + len(word.text)), chosen[1])
         if edit is None:
             return None
         edits.append(edit)
-    declared = declare_arg(document, facts, place.instruction, "TARGETARCH")
-    return Fix("Name the folder of the architecture that is built", (*declared, *edits), Applicability.UNSAFE)
+    return Fix(
+        "Name the folder of the architecture that is built", (*chosen[0], *edits), Applicability.UNSAFE
+    )

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts, PlatformKind, Written, written
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.facts.targets import only_asked_for
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import arch_case
 from archpatch.rewrite.paths import substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -56,7 +57,7 @@ class CudaPath(Rule):
             "      amd64|x86_64) _cuda=x86_64 ;; \\\n"
             "      arm64|aarch64) _cuda=sbsa ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            '    esac && echo "deb https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2204/${_cuda} /"'
+            '    esac && \\\n    echo "deb https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2204/${_cuda} /"'
             " > /etc/apt/a.list\n",
             "The package repository",
             applicability="unsafe",
@@ -69,7 +70,7 @@ class CudaPath(Rule):
             "      amd64|x86_64) _cuda=x86_64 ;; \\\n"
             "      arm64|aarch64) _cuda=sbsa ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && dnf config-manager --add-repo "
+            "    esac && \\\n    dnf config-manager --add-repo "
             "https://developer.download.nvidia.com/compute/cuda/repos/rhel9/${_cuda}/cuda-rhel9.repo\n",
             "A file that dnf fetches",
             applicability="unsafe",

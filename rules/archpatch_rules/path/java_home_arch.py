@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Facts, Family, PlatformKind, Written, written
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.facts.targets import only_asked_for
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import arch_of
 from archpatch.rewrite import declare_arg
 from archpatch.rewrite.paths import substitute_written
@@ -51,7 +52,7 @@ class JavaHomeArch(Rule):
         ),
         Example(
             "FROM ubuntu:22.04\nRUN ln -s java-8-openjdk-amd64 /usr/lib/jvm/default-jvm\n",
-            'FROM ubuntu:22.04\nRUN ln -s java-8-openjdk-"$(dpkg --print-architecture)" /usr/lib/jvm/default-jvm\n',
+            'FROM ubuntu:22.04\nRUN ln -s "java-8-openjdk-$(dpkg --print-architecture)" /usr/lib/jvm/default-jvm\n',
             "In a RUN",
             applicability="safe",
         ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, Family, PlatformKind, Written, written
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.facts import Facts, Family, PlatformKind, Written, source_of, written
+from archpatch.facts.targets import only_asked_for
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite.paths import declare_spelling, respelled_copy, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document
@@ -69,7 +70,7 @@ class LoaderLiteral(Rule):
         ),
         Example(
             "FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-x86_64.path\n",
-            'FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-"$(uname -m)".path\n',
+            'FROM alpine\nRUN echo /usr/local/lib > "/etc/ld-musl-$(uname -m).path"\n',
             "musl's names end with that of the machine",
             applicability="safe",
         ),
@@ -83,7 +84,7 @@ class LoaderLiteral(Rule):
         Example(
             "FROM rockylinux:9 AS build\nFROM scratch\nCOPY --from=build /lib64 /lib64\n", title="Red Hat's"
         ),
-        Example('FROM alpine\nRUN echo /usr/local/lib > /etc/ld-musl-"$(uname -m)".path\n'),
+        Example('FROM alpine\nRUN echo /usr/local/lib > "/etc/ld-musl-$(uname -m).path"\n'),
         Example(
             "FROM debian\nARG TARGETARCH\n"
             'RUN if [ "$TARGETARCH" = amd64 ]; then ls /lib64/ld-linux-x86-64.so.2; else ls /lib; fi\n'
@@ -135,11 +136,11 @@ def _is_said_of_source(place: Written, text: str) -> bool:
 def _is_debian_lib64(facts: Facts, place: Written) -> bool:
     """Whether a COPY takes /lib64 itself out of a stage or an image of Debian."""
     copy = place.instruction
-    if not isinstance(copy, Copy) or copy.source_stage is None or place.word not in copy.sources:
+    if not isinstance(copy, Copy) or place.word not in copy.sources:
         return False
     if place.value.rstrip("/*") != "/lib64":
         return False
-    source = facts.stage_referred(copy.source_stage.value, numbers=True)
+    source = source_of(facts, copy)
     if source is None or source.distro.family is not Family.DEBIAN:
         return False
     return why_arch_is_fine(facts, "amd64", copy, place.word.span) is None
@@ -173,7 +174,7 @@ def _other_loader(document: Document, facts: Facts, place: Written) -> tuple[Edi
         return ()
     if goal.verbatim not in (f"/{_GLIBC}", "/lib64/") or not only_asked_for(facts, "amd64", "arm64"):
         return ()
-    source = facts.stage_referred(copy.source_stage.value, numbers=True)
+    source = source_of(facts, copy)
     if any(one.kind is not PlatformKind.TARGET for one in (place.stage, source) if one is not None):
         return ()
     if source is not None and source.distro.family is Family.ALPINE:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, Family, PlatformKind, Written, written
-from archpatch.facts.written import only_asked_for, why_arch_is_fine
+from archpatch.facts import Facts, Family, PlatformKind, Written, source_of, written
+from archpatch.facts.targets import only_asked_for
+from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite.paths import add_to_search_path, respelled_copy, respelled_value, uname_edits
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Copy, Document, Env
@@ -62,14 +63,20 @@ class MultiarchDirLiteral(Rule):
     examples = (
         Example(
             "FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/x86_64-linux-gnu\n",
-            'FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir=lib/"$(uname -m)"-linux-gnu\n',
+            'FROM php:8.3-apache\nRUN docker-php-ext-configure ldap --with-libdir="lib/$(uname -m)-linux-gnu"\n',
             applicability="safe",
         ),
         Example(
             "FROM debian\nRUN dpkg --add-architecture i386\nRUN ln -s /usr/lib/x86_64-linux-gnu/libz.so /usr/lib\n",
             "FROM debian\nRUN dpkg --add-architecture i386\n"
-            'RUN ln -s /usr/lib/"$(uname -m)"-linux-gnu/libz.so /usr/lib\n',
+            'RUN ln -s "/usr/lib/$(uname -m)-linux-gnu/libz.so" /usr/lib\n',
             "Beside programs for 32 bits",
+            applicability="safe",
+        ),
+        Example(
+            "FROM debian\nRUN for lib in /usr/lib/x86_64-linux-gnu/libicu*.so.72; do ln -s $lib ${lib%.72}.74; done\n",
+            'FROM debian\nRUN for lib in /usr/lib/"$(uname -m)"-linux-gnu/libicu*.so.72; do ln -s $lib ${lib%.72}.74; done\n',
+            "What a loop goes through",
             applicability="safe",
         ),
         Example(
@@ -208,7 +215,7 @@ def _family(place: Written) -> Family:
     step = place.instruction
     if not isinstance(step, Copy) or step.source_stage is None or _is_destination(place):
         return place.stage.distro.family
-    source = place.stage.facts.stage_referred(step.source_stage.value, numbers=True)
+    source = source_of(place.stage.facts, step)
     return Family.UNKNOWN if source is None else source.distro.family
 
 

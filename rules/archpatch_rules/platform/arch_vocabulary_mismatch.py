@@ -77,7 +77,7 @@ class ArchVocabularyMismatch(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Words of arch switches that their selector never holds."""
-        for run in (run for stage in facts.stages for run in stage.runs):
+        for run in (run for stage in facts.stages for run in stage.every_run):
             script = facts.shell(run)
             for switch in script.switches:
                 covered = {arch for arm in switch.arms for test in arm.words for arch in test.taken}

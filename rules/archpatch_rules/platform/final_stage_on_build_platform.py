@@ -108,9 +108,9 @@ class FinalStageOnBuildPlatform(Rule):
         through = "" if root is final else f" (through `FROM {final.head.image.value}`)"
         yield self.finding(
             flag.span,
-            f"The final image{through} is built from a base of the build machine's platform: its linux/arm64 variant "
-            "is labelled arm64 and holds the binaries of the machine that built it (amd64 on most), which end in "
-            "`exec format error` on an arm64 node. Leave the flag off; builder stages may keep theirs.",
+            f"The final image{through} is built from a base of the build machine's platform: the linux/arm64 image holds "
+            "that machine's binaries (amd64 on most), which end in `exec format error`. Leave the flag off; builder stages "
+            "may keep theirs.",
             fix,
             related=() if root is final else (Related(final.head.span, "the final stage, on this base"),),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.compiles import compiled_by, follows_target, taken_into_target
-from archpatch.platforms import AMD64, ARM64
+from archpatch.facts.targets import choices
 from archpatch.rewrite import arch_case, declare_arg
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.shell import Origin, Selector, ShellWord, Substitution, origin_of_command
@@ -57,7 +57,7 @@ class HostArchInBuildStage(Rule):
             "      amd64) _arch=x86_64 ;; \\\n"
             "      arm64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: $TARGETARCH"; exit 1 ;; \\\n'
-            '    esac && wget -O /tool "https://example.com/tool-${_arch}"\n'
+            '    esac && \\\n    wget -O /tool "https://example.com/tool-${_arch}"\n'
             "FROM alpine\n"
             "COPY --from=fetch /tool /usr/bin/tool\n",
             "The kernel's are not",
@@ -106,7 +106,7 @@ class HostArchInBuildStage(Rule):
         convention = origin.selector.convention
         if place is None or origin.translated or convention is None:
             return None
-        words = {arch: word for arch in _arches(facts) if (word := convention.spell(arch))}
+        words = {arch: word for arch in choices(facts) if (word := convention.spell(arch))}
         if all(arch == word for arch, word in words.items()):
             edits: tuple[Edit, ...] = declare_arg(document, facts, command.run, "TARGETARCH")
             expression = "${TARGETARCH}"
@@ -119,10 +119,6 @@ class HostArchInBuildStage(Rule):
         if any(edit.clashes(other) for other in edits):
             return None  # what it answers is the first command of the RUN: the case would stand in the same place
         return Fix("Ask for the target's architecture", (*edits, edit), Applicability.UNSAFE)
-
-
-def _arches(facts: Facts) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((AMD64.arch, ARM64.arch, *(target.arch for target in facts.targets))))
 
 
 def _taken(document: Document, facts: Facts, stage: StageFacts, command: Command) -> Span | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import islice
 
 from archpatch.facts import (
     AUTOMATIC,
@@ -13,9 +15,12 @@ from archpatch.facts import (
     Use,
     VariableKind,
     Written,
+    source_of,
     written,
 )
 from archpatch.facts.arch_values import arch_value
+from archpatch.facts.scripts import script_reading
+from archpatch.facts.targets import only_asked_for
 from archpatch.platforms import AMD64, ARM64, ArchWord
 from archpatch.rewrite import declare_arg, substitute, substitute_word
 from archpatch.rewrite.paths import declare_spelling, replaces_words
@@ -34,6 +39,8 @@ class LiteralArchArg(Rule):
     What it flows into (a URL, a path, a compiler's target) is for that architecture on every platform: `docker buildx
     build --platform linux/arm64` fills in TARGETARCH and nothing else. The arm64 image gets amd64 files, silently
     unless they are run.
+
+    A script of the build context that a RUN runs has it in its environment, and counts where it reads it.
 
     It is fine where nothing uses it, and in a stage that is one of a per-arch family or pinned on purpose. An argument
     without a default is whoever builds' matter.
@@ -110,6 +117,18 @@ class LiteralArchArg(Rule):
             "RUN wget https://releases.hashicorp.com/terraform/0.11.7/terraform_0.11.7_linux_$ARCH.zip\n",
             "What uses it is not there for arm64",
         ),
+        Example(
+            "FROM debian\nENV PLATFORM amd64\nCOPY install.sh /\nRUN /install.sh\n",
+            "FROM debian\nARG TARGETARCH\nENV PLATFORM ${TARGETARCH}\nCOPY install.sh /\nRUN /install.sh\n",
+            "A script of the build context reads it",
+            files={"install.sh": 'wget "https://example.com/tool-$PLATFORM.tgz"\n'},
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nENV PLATFORM amd64\nCOPY install.sh /\nRUN /install.sh\n",
+            files={"install.sh": 'PLATFORM=$(uname -m)\nwget "https://example.com/tool-$PLATFORM.tgz"\n'},
+            title="A script that sets its own",
+        ),
         Example("FROM debian\nARG ARCH=amd64\nRUN true\n", title="Nobody uses it"),
         Example("FROM debian\nARG ARCH\nRUN wget https://example.com/tool-${ARCH}.tgz\n", title="No default"),
         Example("FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH:-amd64}\nRUN echo $ARCH > /arch\n"),
@@ -123,13 +142,15 @@ class LiteralArchArg(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Declarations whose value is an architecture and that something uses."""
-        if all(target.arch == AMD64.arch for target in facts.targets):
+        if only_asked_for(facts, AMD64.arch):
             return
         found = list(_candidates(document, facts))
         uses = _uses_by_name(facts, {declaration.name.value for _, declaration, _ in found})
         for instruction, declaration, word in found:
-            if _used(facts, instruction, declaration, uses.get(declaration.name.value, [])):
-                yield self._found(document, facts, instruction, declaration, word)
+            used = _used(facts, instruction, declaration, uses.get(declaration.name.value, []))
+            script = None if used else script_reading(facts, instruction, declaration)
+            if used or script:
+                yield self._found(document, facts, instruction, declaration, word, script)
 
     def _found(
         self,
@@ -138,12 +159,14 @@ class LiteralArchArg(Rule):
         instruction: Arg | Env,
         declaration: Declaration,
         word: ArchWord,
+        script: str | None,
     ) -> Finding:
         name = declaration.name.value
-        gone = next((one for one in _downloads(facts, instruction, declaration) if _unpublished(one)), None)
+        gone = next((one for one in facts.downloads_of.get(declaration.span, ()) if _unpublished(one)), None)
         also = (
             f" For arm64 there is no {gone.match.asset.tool} of this version." if gone and gone.match else ""
         )
+        also += f" {script} of the build context reads it." if script else ""
         return self.finding(
             declaration.span,
             f"{name} is `{declaration.value.value if declaration.value else ''}` on every platform, and so is what it is "
@@ -168,7 +191,7 @@ class LiteralArchArg(Rule):
             return None  # the tool may be for the machine that builds: a person knows
         if stage is None and _names_organisation(facts, declaration):
             return None  # arm64's is called arm64v8
-        spelling = _arm64_spelling(facts, instruction, declaration, word)
+        spelling = _arm64_spelling(facts, declaration, word)
         edits = declare_arg(document, facts, instruction, "TARGETARCH") if stage is not None else ()
         if spelling is None:
             return None
@@ -184,7 +207,7 @@ class LiteralArchArg(Rule):
         if not edits or paths is None:
             return None
         edits = (*edits, *paths)
-        known = word.text == "amd64" and _all_known(facts, instruction, declaration)
+        known = word.text == "amd64" and _all_known(facts, declaration)
         title = f"Let {declaration.name.value} follow TARGETARCH"
         return Fix(title, edits, Applicability.SAFE if known else Applicability.UNSAFE)
 
@@ -227,9 +250,9 @@ def _copied(
 ) -> tuple[Edit, ...] | None:
     """Edits of a COPY that takes the folder from the stage of the declaration: its own stage spells the word anew."""
     copy, stage = place.instruction, place.stage
-    if not isinstance(copy, Copy) or not isinstance(place.word, Word) or copy.source_stage is None:
+    if not isinstance(copy, Copy) or not isinstance(place.word, Word):
         return None
-    source = facts.stage_referred(copy.source_stage.value, numbers=True)
+    source = source_of(facts, copy)
     if source is None or stage.kind is not PlatformKind.TARGET or copy.json:
         return None
     held = (one for step in source.chain for one in step.body if isinstance(one, Arg | Env))
@@ -276,7 +299,8 @@ def _used(facts: Facts, instruction: Instruction, declaration: Declaration, uses
         ]
         if any(name in _FALLBACK.sub("", word.value) for word in words):
             return True
-    for use in uses:
+    first = bisect_left(uses, instruction.span.start, key=lambda use: use.instruction.span.start)
+    for use in islice(uses, first, None):
         variable = facts.scope(use.instruction).get(name)
         if use.assigned or variable is None or use.place is Place.FLAG:
             continue
@@ -297,28 +321,20 @@ def _pin_told_elsewhere(facts: Facts, declaration: Declaration) -> Flag | None:
     return platforms[0].flag if origins and all(one is declaration for one in origins) else None
 
 
-def _downloads(facts: Facts, instruction: Instruction, declaration: Declaration) -> Iterator[Download]:
-    for download in facts.downloads:
-        for piece in download.pieces:
-            if piece.declaration is declaration:
-                yield download
-
-
 def _unpublished(download: Download) -> bool:
     match = download.match
     return match is not None and match.exact and match.published(ARM64.arch) is False
 
 
-def _arm64_spelling(
-    facts: Facts, instruction: Instruction, declaration: Declaration, word: ArchWord
-) -> str | None:
+def _arm64_spelling(facts: Facts, declaration: Declaration, word: ArchWord) -> str | None:
     """How arm64 is to be spelled there; None where what uses it disagrees, or is not there for arm64."""
     spellings = {"amd64": "arm64", "x86_64": "aarch64", "x64": "arm64"}
-    if any(_unpublished(download) for download in _downloads(facts, instruction, declaration)):
+    found = facts.downloads_of.get(declaration.span, ())
+    if any(map(_unpublished, found)):
         return None
     told = {
         words[0]
-        for download in _downloads(facts, instruction, declaration)
+        for download in found
         if download.match and download.match.exact and (words := download.match.asset.spell(ARM64.arch))
     }
     if len(told) > 1:
@@ -326,8 +342,8 @@ def _arm64_spelling(
     return told.pop() if told else spellings.get(word.text.lower())
 
 
-def _all_known(facts: Facts, instruction: Instruction, declaration: Declaration) -> bool:
-    found = list(_downloads(facts, instruction, declaration))
+def _all_known(facts: Facts, declaration: Declaration) -> bool:
+    found = facts.downloads_of.get(declaration.span, ())
     uses = facts.uses(declaration.name.value)
     return (
         bool(found)

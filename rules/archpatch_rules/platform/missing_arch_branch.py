@@ -64,7 +64,7 @@ class MissingArchBranch(Rule):
             "else A=amd64; fi && wget https://example.com/tool-$A.tgz\n",
             "FROM debian\nARG TARGETPLATFORM\n"
             'RUN if [ "$TARGETPLATFORM" = linux/amd64 ]; then A=amd64; elif [ "$TARGETPLATFORM" = linux/arm64 ]; then A=arm64; '
-            "else echo >&2 'unsupported platform'; exit 1; fi && wget https://example.com/tool-$A.tgz\n",
+            "else echo >&2 unsupported platform; exit 1; fi && wget https://example.com/tool-$A.tgz\n",
             "A default that nobody should get",
             applicability="unsafe",
         ),
@@ -72,7 +72,7 @@ class MissingArchBranch(Rule):
             'FROM golang\nARG TARGETARCH\nRUN case "$TARGETARCH" in amd64) export GOARCH=amd64 ;; arm64) export GOARCH=arm64 ;; '
             "*) export GOOS=linux GOARCH=amd64 ;; esac; go build -o /app-$GOARCH .\n",
             'FROM golang\nARG TARGETARCH\nRUN case "$TARGETARCH" in amd64) export GOARCH=amd64 ;; arm64) export GOARCH=arm64 ;; '
-            "*) echo >&2 'unsupported platform'; exit 1 ;; esac; go build -o /app-$GOARCH .\n",
+            "*) echo >&2 unsupported platform; exit 1 ;; esac; go build -o /app-$GOARCH .\n",
             "A statement that sets more than one variable",
             applicability="unsafe",
         ),
@@ -93,7 +93,7 @@ class MissingArchBranch(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Switches whose arms leave a target out."""
-        for run in (run for stage in facts.stages for run in stage.runs):
+        for run in (run for stage in facts.stages for run in stage.every_run):
             script = facts.shell(run)
             for switch in script.switches:
                 covered = frozenset(arch for arm in switch.arms for arch in arm.arches)
@@ -177,7 +177,8 @@ def _fail_aloud(script: Script, assign: Assign) -> Fix | None:
     statement = next((one for one in script.commands if assign in one.assigns), None)
     if statement is None or not script.readable:
         return None
-    edit = Edit.replace(statement.span, "echo >&2 'unsupported platform'; exit 1")
+    # Without quotes: it may stand within those of `sh -c`.
+    edit = Edit.replace(statement.span, "echo >&2 unsupported platform; exit 1")
     return Fix("Let the default fail aloud", (edit,), Applicability.UNSAFE)
 
 

@@ -10,8 +10,9 @@ from msgspec import Struct
 from archpatch.facts import Command, Facts, PlatformKind
 from archpatch.facts.assigned import Assigned, assigned
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import only_asked_for
 from archpatch.platforms import AMD64
-from archpatch.rewrite import arch_case, put
+from archpatch.rewrite import arch_case_in, put
 from archpatch.rewrite.paths import declare_spelling
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
@@ -95,7 +96,7 @@ class BuildTargetOption(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && zig build -Dtarget=${_arch}-linux-musl -Doptimize=ReleaseSafe\n",
+            "    esac && \\\n    zig build -Dtarget=${_arch}-linux-musl -Doptimize=ReleaseSafe\n",
             applicability="unsafe",
         ),
         Example(
@@ -105,7 +106,7 @@ class BuildTargetOption(Rule):
             "      amd64|x86_64) _arch=x64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && vcpkg install --triplet ${_arch}-linux zlib\n",
+            "    esac && \\\n    vcpkg install --triplet ${_arch}-linux zlib\n",
             applicability="unsafe",
         ),
         Example(
@@ -130,7 +131,7 @@ class BuildTargetOption(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && scons platform=linuxbsd target=editor arch=${_arch}\n",
+            "    esac && \\\n    scons platform=linuxbsd target=editor arch=${_arch}\n",
             "Godot's word",
             applicability="unsafe",
         ),
@@ -158,7 +159,7 @@ class BuildTargetOption(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Every option and every variable of vcpkg that names amd64."""
-        if facts.named_arch or all(target == AMD64 for target in facts.targets):
+        if facts.named_arch or only_asked_for(facts, AMD64.arch):
             return
         for command in facts.commands_with(*self.hints):
             tool = _tool(command)
@@ -240,9 +241,8 @@ def _in_run(
     if not arm64 or place is None or _is_folder(document, place):
         return None
     words = {"amd64": place.of(document.source).decode(), "arm64": arm64}
-    case = arch_case(document, facts, command.run, words, (place,))
-    edit = put(word, place, case[1]) if case else None
-    return _fix((*case[0], edit)) if case and edit else None
+    edits = arch_case_in(document, facts, command.run, word, place, words)
+    return _fix(edits) if edits else None
 
 
 def _is_folder(document: Document, place: Span) -> bool:

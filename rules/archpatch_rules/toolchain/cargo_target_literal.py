@@ -57,12 +57,12 @@ class CargoTargetLiteral(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && rustup target add ${_arch}-unknown-linux-musl\n"
+            "    esac && \\\n    rustup target add ${_arch}-unknown-linux-musl\n"
             'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && cargo build --release --target ${_arch}-unknown-linux-musl \\\n"
+            "    esac \\\n    && cargo build --release --target ${_arch}-unknown-linux-musl \\\n"
             "    && cp target/${_arch}-unknown-linux-musl/release/app /app\n"
             "FROM scratch\n"
             "COPY --from=build /app /app\n",
@@ -78,7 +78,7 @@ class CargoTargetLiteral(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && rustup target add ${_arch}-unknown-linux-musl\n"
+            "    esac && \\\n    rustup target add ${_arch}-unknown-linux-musl\n"
             "ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc "
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc\n"
             "FROM chef\nARG TARGETARCH\n"
@@ -86,7 +86,7 @@ class CargoTargetLiteral(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && cargo build --target ${_arch}-unknown-linux-musl\n",
+            "    esac && \\\n    cargo build --target ${_arch}-unknown-linux-musl\n",
             "Installed in the stage before",
             applicability="unsafe",
         ),
@@ -98,7 +98,7 @@ class CargoTargetLiteral(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && target=${_arch}-unknown-linux-gnu; \\\n"
+            "    esac && \\\n    target=${_arch}-unknown-linux-gnu; \\\n"
             '    cargo build --target "${target}" && cp "target/${target}/release/app" /app\n',
             "In a variable of the script",
             applicability="unsafe",
@@ -111,7 +111,7 @@ class CargoTargetLiteral(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && rustup target add ${_arch}-unknown-linux-musl && echo ${_arch}-unknown-linux-musl > /target\n"
+            "    esac && \\\n    rustup target add ${_arch}-unknown-linux-musl && echo ${_arch}-unknown-linux-musl > /target\n"
             'RUN cargo build --target "$(cat /target)"\n',
             "In a file",
             applicability="unsafe",
@@ -155,10 +155,12 @@ class CargoTargetLiteral(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each command or variable that names the triple."""
+        fixes: dict[str, Fix | None] = {}  # each mends all of the file
+        told = _told_by_variable(facts)
         for stage in facts.stages:
             if not stage.reached or stage.why_fine is not None:
                 continue
-            places = list(_places(facts, stage))
+            places = [*told.get(stage, ()), *_places(facts, stage)]
             triples = {triple for triple, *_ in places}
             arches = {_ARCHES[triple.partition("-")[0]] for triple in triples}
             wrong = [target for target in facts.targets if target.arch not in arches]
@@ -173,7 +175,9 @@ class CargoTargetLiteral(Rule):
             rustup = all(command and command.shell.name == "rustup" for _, command in open_places)
             if rustup and not _is_noted(stage, triple):
                 continue  # another target is installed, and nothing builds for it on every platform
-            fix = _fix(document, facts, stage, triple)
+            if triple not in fixes:
+                fixes[triple] = _fix(document, facts, triple)
+            fix = fixes[triple] if stage.kind is PlatformKind.TARGET else None
             for span, _ in open_places:
                 yield self.finding(
                     span,
@@ -183,11 +187,20 @@ class CargoTargetLiteral(Rule):
                 )
 
 
-def _places(facts: Facts, stage: StageFacts) -> Iterator[tuple[str, Span, Instruction, Command | None]]:
+_Place = tuple[str, Span, Instruction, Command | None]
+
+
+def _told_by_variable(facts: Facts) -> dict[StageFacts | None, list[_Place]]:
+    """Where the stages (None: an ARG above the first) tell cargo of a triple by its variable."""
+    found: dict[StageFacts | None, list[_Place]] = {}
     for place in assigned(facts, "CARGO_BUILD_TARGET"):
-        match = re.fullmatch(_TRIPLE, place.value or "")
-        if match and place.stage is stage:
-            yield match[0], place.span, place.instruction, place.command
+        if match := re.fullmatch(_TRIPLE, place.value or ""):
+            found.setdefault(place.stage, []).append((match[0], place.span, place.instruction, place.command))
+    return found
+
+
+def _places(facts: Facts, stage: StageFacts) -> Iterator[_Place]:
+    """Where commands of a stage name a triple."""
     for command in stage.commands_with("unknown-linux", later=True):
         if command.shell.name in _TOOLS:
             for word in command.shell.arguments:
@@ -223,9 +236,9 @@ def _is_noted(stage: StageFacts, triple: str) -> bool:
     )
 
 
-def _fix(document: Document, facts: Facts, stage: StageFacts, triple: str) -> Fix | None:
+def _fix(document: Document, facts: Facts, triple: str) -> Fix | None:
     """The triple's first word, chosen by architecture in every RUN that names it."""
-    if stage.kind is not PlatformKind.TARGET or not triple.startswith("x86_64"):
+    if not triple.startswith("x86_64"):
         return None
     told = _told(document, facts, triple)
     if told is not None:

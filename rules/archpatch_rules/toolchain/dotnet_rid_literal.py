@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.dotnet import Runtime, runtimes, sdk_version
 from archpatch.facts.suppressors import why_fine
-from archpatch.rewrite import arch_case, declare_arg, substitute, substitute_word
+from archpatch.rewrite import arch_case, arch_case_in, declare_arg, substitute, substitute_word
 from archpatch.rewrite.paths import declare_spelling
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
@@ -78,7 +78,7 @@ class DotnetRidLiteral(Rule):
             "      amd64|x86_64) _arch=x64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && dotnet publish -r linux-musl-${_arch} -o /app\n",
+            "    esac && \\\n    dotnet publish -r linux-musl-${_arch} -o /app\n",
             "An older SDK, and another C library than its own",
             applicability="safe",
         ),
@@ -114,7 +114,7 @@ class DotnetRidLiteral(Rule):
             "      amd64|x86_64) _arch=x64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && dotnet publish --runtime=linux-${_arch} -o /app\n",
+            "    esac && \\\n    dotnet publish --runtime=linux-${_arch} -o /app\n",
             "Option and value in one word",
             applicability="safe",
         ),
@@ -218,11 +218,10 @@ def _by_arch(document: Document, facts: Facts, runtime: Runtime, first: Runtime)
 def _by_case(document: Document, facts: Facts, runtime: Runtime) -> tuple[Edit, ...] | None:
     written = "x64" if runtime.arch == "amd64" else "arm64"
     span = runtime.value.find(f"-{written}" if runtime.system else written)
-    case = arch_case(document, facts, runtime.command.run, _WORDS, (span,)) if span else None
-    if not runtime.arch or span is None or case is None:
+    if not runtime.arch or span is None:
         return None
-    edit = substitute(runtime.value, Span(span.end - len(written), span.end), case[1])
-    return None if edit is None else (*case[0], edit)
+    place = Span(span.end - len(written), span.end)
+    return arch_case_in(document, facts, runtime.command.run, runtime.value, place, _WORDS)
 
 
 def _knows_amd64(stage: StageFacts) -> bool:

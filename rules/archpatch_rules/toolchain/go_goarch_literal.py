@@ -98,6 +98,12 @@ class GoGoarchLiteral(Rule):
             "A literal arm64 is no better",
             applicability="unsafe",
         ),
+        Example(
+            "FROM alpine\nARG GOARCH=amd64\nCOPY bin/linux/${GOARCH}/app /app\n",
+            "FROM alpine\nARG TARGETARCH\nARG GOARCH=${TARGETARCH}\nCOPY bin/linux/${GOARCH}/app /app\n",
+            "A file that is chosen by it",
+            applicability="safe",
+        ),
         Example("FROM golang:1.23\nRUN GOARCH=amd64 go build -o /a && GOARCH=arm64 go build -o /b\n"),
         Example(
             "FROM golang:1.23\nENV GOARCH=arm64 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc\n",
@@ -139,10 +145,7 @@ class GoGoarchLiteral(Rule):
         for place in places:
             if wrong and not _is_fine(facts, place):
                 yield self.finding(
-                    place.span,
-                    f"Go builds for {place.value} whatever is asked for: the {wrong[0]} image gets a program for {place.value}, "
-                    "which ends in `exec format error` there. Let GOARCH follow TARGETARCH.",
-                    self._fix(document, facts, place),
+                    place.span, _message(facts, place, wrong[0]), self._fix(document, facts, place)
                 )
 
     def _defaults(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -207,6 +210,18 @@ def _default(facts: Facts, place: Assigned) -> Literal | None:
     variable = facts.scope(command.run).get(part.name)
     plain = variable is None or variable.declaration is None or variable.declaration.value is None
     return operand if plain else None
+
+
+def _message(facts: Facts, place: Assigned, wrong: str) -> str:
+    if place.stage is not None and next(iter(_commands_under(facts, place)), None) is None:
+        return (
+            f"GOARCH is {place.value} on every platform, and so is what it chooses: the {wrong} image gets what is made for "
+            f"{place.value}. Let GOARCH follow TARGETARCH."
+        )
+    return (
+        f"Go builds for {place.value} whatever is asked for: the {wrong} image gets a program for {place.value}, "
+        "which ends in `exec format error` there. Let GOARCH follow TARGETARCH."
+    )
 
 
 def _is_fine(facts: Facts, place: Assigned) -> bool:

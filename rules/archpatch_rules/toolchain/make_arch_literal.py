@@ -73,7 +73,7 @@ class MakeArchLiteral(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Goals and variables with amd64 in them, in stages of the target platform."""
         for stage in for_each_target(facts):
-            for command in stage.commands_with("amd64", "x86"):
+            for command in stage.commands_with("amd64", "x86", later=True):
                 if command.shell.name not in _TOOLS:
                     continue
                 for word in _asked(command):

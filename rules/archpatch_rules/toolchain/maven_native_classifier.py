@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from archpatch.facts import Command, Facts, PlatformKind, written
 from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import only_asked_for
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import AMD64
-from archpatch.rewrite import arch_case, delete_option, substitute
+from archpatch.rewrite import arch_case_in, delete_option
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document
@@ -53,7 +54,7 @@ class MavenNativeClassifier(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=arm64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && mvn package -Djavacpp.platform=linux-${_arch}\n",
+            "    esac && \\\n    mvn package -Djavacpp.platform=linux-${_arch}\n",
             applicability="unsafe",
         ),
         Example(
@@ -65,7 +66,7 @@ class MavenNativeClassifier(Rule):
             "      amd64|x86_64) _arch=x86_64 ;; \\\n"
             "      arm64|aarch64) _arch=aarch_64 ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && mvn dependency:get -Dartifact=io.netty:netty-transport-native-epoll:4.1.94.Final:jar:linux-${_arch}\n",
+            "    esac && \\\n    mvn dependency:get -Dartifact=io.netty:netty-transport-native-epoll:4.1.94.Final:jar:linux-${_arch}\n",
             "An artifact",
             applicability="unsafe",
         ),
@@ -84,7 +85,7 @@ class MavenNativeClassifier(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Every such property."""
-        if all(target == AMD64 for target in facts.targets):
+        if only_asked_for(facts, AMD64.arch):
             return
         for command in facts.commands_with(*self.hints):
             if command.shell.name not in _TOOLS or not command.stage.reached:
@@ -132,8 +133,5 @@ def _fix(document: Document, facts: Facts, command: Command, word: ShellWord, na
     if arm64 is None or span is None:
         return None
     place = Span(span.start + len("linux-"), span.end)
-    case = arch_case(document, facts, command.run, {"amd64": "x86_64", "arm64": arm64}, (place,))
-    edit = substitute(word, place, case[1]) if case else None
-    if case is None or edit is None:
-        return None
-    return Fix("Choose it by architecture", (*case[0], edit), Applicability.UNSAFE)
+    chosen = arch_case_in(document, facts, command.run, word, place, {"amd64": "x86_64", "arm64": arm64})
+    return Fix("Choose it by architecture", chosen, Applicability.UNSAFE) if chosen else None

@@ -63,7 +63,7 @@ class RustupHostLiteral(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Toolchains and default hosts for amd64, in stages of the target platform."""
         for stage in for_each_target(facts):
-            for command in stage.commands_with("x86_64-unknown-linux"):
+            for command in stage.commands_with("x86_64-unknown-linux", later=True):
                 for word, edit in _hosts(document, command):
                     if why_fine(facts, command.run, word.span, command) is None:
                         yield self.finding(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from archpatch.facts import Command, Facts, Family, PlatformKind
 from archpatch.facts.assigned import Assigned, assigned
 from archpatch.facts.suppressors import why_fine
+from archpatch.facts.targets import only_asked_for
 from archpatch.platforms import AMD64
 from archpatch.rewrite import delete_option
 from archpatch.rule import Example, Finding, Rule, Severity
@@ -83,7 +84,7 @@ class ToolchainTriple(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """Every compiler and every option that names a triple of amd64."""
-        if facts.named_arch or all(target == AMD64 for target in facts.targets):
+        if facts.named_arch or only_asked_for(facts, AMD64.arch):
             return
         for span, edits, instruction, command in (*self._variables(facts), *self._options(document, facts)):
             stage = facts.stage_of(instruction)

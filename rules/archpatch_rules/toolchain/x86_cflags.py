@@ -54,7 +54,7 @@ class X86Cflags(Rule):
             "      amd64|x86_64) _flags='-msse4.2 -mavx2' ;; \\\n"
             "      arm64|aarch64) _flags= ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            '    esac && ./configure CFLAGS="-O2 ${_flags}" && make\n',
+            '    esac && \\\n    ./configure CFLAGS="-O2 ${_flags}" && make\n',
             applicability="unsafe",
         ),
         Example(
@@ -65,7 +65,7 @@ class X86Cflags(Rule):
             "      amd64|x86_64) _flags='-mavx2 -mfma' ;; \\\n"
             "      arm64|aarch64) _flags= ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && gcc ${_flags} -o x x.c\n",
+            "    esac && \\\n    gcc ${_flags} -o x x.c\n",
             applicability="unsafe",
         ),
         Example(
@@ -81,7 +81,7 @@ class X86Cflags(Rule):
             "      amd64|x86_64) _flags='--enable-sse2 --enable-avx2' ;; \\\n"
             "      arm64|aarch64) _flags= ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && cd fftw-3.3.10 && ./configure --enable-float ${_flags} && make\n",
+            "    esac && \\\n    cd fftw-3.3.10 && ./configure --enable-float ${_flags} && make\n",
             "FFTW's switches",
             applicability="unsafe",
         ),
