@@ -130,6 +130,7 @@ def test_a_binary_file_has_a_tree_and_a_problem() -> None:
     ids=lambda text: text[:12],
 )
 def test_time_grows_with_size_and_not_with_its_square(head: str, repeated: str, tail: str) -> None:
+    # What regular expressions take shows on a clock only; sizes far apart leave a busy machine ten times the time.
     def seconds(count: int) -> float:
         source = f"FROM a\n{head}{repeated * count}{tail}".encode()
         times = []
@@ -139,4 +140,4 @@ def test_time_grows_with_size_and_not_with_its_square(head: str, repeated: str, 
             times.append(time.process_time() - start)
         return min(times)
 
-    assert seconds(4_000) < 40 * seconds(400) + 0.02
+    assert seconds(40_000) < 1_000 * seconds(400) + 0.5
