@@ -82,9 +82,14 @@ class Layer(Struct):
 
 def normal(path: str) -> str | None:
     """A path of a tar relative to the root, without `.` and `..`; None where no system would take it."""
-    if len(path) > _PATH_LIMIT or ".." in path.split("/"):
+    parts = path.split("/")
+    if len(path) > _PATH_LIMIT or ".." in parts:
         return None
-    return posixpath.normpath("/" + path.lstrip("/")).lstrip("/")
+    return (
+        path
+        if "" not in parts and "." not in parts
+        else "/".join(part for part in parts if part not in ("", "."))
+    )
 
 
 def read(source: Source, number: int) -> Layer:

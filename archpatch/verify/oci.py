@@ -119,7 +119,7 @@ class Store:
         for member, _ in members(source):
             name = posixpath.normpath(member.path)
             if member.kind is Kind.FILE and not member.sparse:
-                self._places[name] = (source.position, member.size)
+                self._places[name] = (source.given, member.size)
             elif member.kind is Kind.SYMLINK:
                 self._links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.link))
             elif member.kind is Kind.HARD_LINK:

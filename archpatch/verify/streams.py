@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from typing import IO
+from typing import IO, ClassVar
 
 BLOCK = 512
 """Bytes; the members of a tar begin at multiples of it."""
@@ -76,7 +76,7 @@ class _Empty(Body):
         return b""
 
     def leave(self) -> None:
-        """Nothing is to be left."""
+        """There is nothing to go past."""
 
     def _between(self, start: int, end: int) -> bytes:
         return b""
@@ -86,9 +86,10 @@ EMPTY: Body = _Empty(0)
 
 
 class Source(ABC):
-    """Bytes that are read once, in order."""
+    """Bytes that are read once, in order. `leaps`: whether a body's bytes are passed over as soon as it is given."""
 
     __slots__ = ()
+    leaps: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, size: int) -> bytes:
@@ -99,7 +100,10 @@ class Source(ABC):
         """Pass over `size` bytes. Raises Unreadable where the end comes first."""
 
     def body(self, size: int) -> Body:
-        """The next `size` bytes, to be left before anything else is read, the next body too."""
+        """The next `size` bytes, up to a whole block. Unless this source leaps, to be left before anything else is read.
+
+        Raises Unreadable where the tar is known to end before the body does.
+        """
         return _Spooled(self, size)
 
 
@@ -110,6 +114,7 @@ class PlainSource(Source):
     """
 
     __slots__ = ("_body", "_file", "end", "position", "seen", "start", "window")
+    leaps = True
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
         self._file, self.start, self.position, self.end = file, start, start, start + size
@@ -120,6 +125,11 @@ class PlainSource(Source):
     def size(self) -> int:
         """The bytes of the whole."""
         return self.end - self.start
+
+    @property
+    def given(self) -> int:
+        """Where in the file the body that was given last begins."""
+        return self._body.start
 
     def read(self, size: int) -> bytes:
         offset = self.position - self.seen
@@ -158,6 +168,10 @@ class PlainSource(Source):
     def body(self, size: int) -> Body:
         body = self._body
         body.start, body.size, body.place = self.position, size, 0
+        end = self.position + size
+        if end > self.end:
+            raise Unreadable(_CUT)
+        self.position = end + (self.start - end) % BLOCK
         return body
 
 
@@ -185,10 +199,7 @@ class _InPlace(Body):
         return data
 
     def leave(self) -> None:
-        source, end = self._source, self.start + self.size
-        if end > source.end:
-            raise Unreadable(_CUT)
-        source.position = end + (source.start - end) % BLOCK
+        """The source has leapt over it."""
 
 
 class _Spooled(Body):

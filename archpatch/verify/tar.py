@@ -25,6 +25,7 @@ _LINK, _MAGIC, _PREFIX, _TRAILER = slice(157, 257), slice(257, 263), slice(_PREF
 _STAR, _STAR_PREFIX = b"tar\0", 131
 _GNU_TIMES = 24  # bytes of GNU's headers where others have the prefix
 _ADLER = 65521
+_SPARSE_PIECES = frozenset(("GNU.sparse.map", "GNU.sparse.offset", "GNU.sparse.numbytes"))
 _LONG_NAME, _LONG_LINK = "\0name", "\0link"  # no keys of a pax header
 _NOTHING = bytes(BLOCK)
 
@@ -64,7 +65,7 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
     than there. Raises Unreadable at a header that is none.
     """
     extended: dict[str, str] = {}
-    read, body_of = source.read, source.body
+    read, body_of, leaps = source.read, source.body, source.leaps
     while len(block := read(BLOCK)) == BLOCK and block != _NOTHING:
         name, mode, length, checksum, flag = _HEADER.unpack(block)
         # Adler-32's lower half is one more than the sum of the bytes: a hundred times as fast as `sum`.
@@ -81,12 +82,15 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
         if extended:
             member = _extended_member(block, path, extended)
             extended = {}
+        elif flag == b"0" or (flag == b"\0" and path[-1:] != "/"):  # most are ordinary files
+            member = Member(path, _FILE, _mode(mode), _number(length))
         else:
             member = _member(block, path, mode, length, flag)
         if member.size:
             body = body_of(member.size)
             yield member, body
-            body.leave()
+            if not leaps:
+                body.leave()
         else:
             yield member, EMPTY
     if extended or block.strip(b"\0") or read(BLOCK).strip(b"\0"):
@@ -141,7 +145,7 @@ def _extended_member(block: bytes, path: str, extended: dict[str, str]) -> Membe
 def _is_sparse(extended: dict[str, str]) -> bool:
     """Whether a pax header says that what follows are the pieces of a sparse file, in one of GNU's three ways."""
     version = extended.get("GNU.sparse.major", ""), extended.get("GNU.sparse.minor", "")
-    pieces = any(f"GNU.sparse.{key}" in extended for key in ("map", "offset", "numbytes"))
+    pieces = not _SPARSE_PIECES.isdisjoint(extended)
     return version in (("0", "0"), ("0", "1"), ("1", "0")) or (version == ("", "") and pieces)
 
 
@@ -165,7 +169,7 @@ def _pax(data: bytes) -> dict[str, str]:
         key, _, value = data[space + 1 : at + length - 1].partition(b"=")
         records[_text(key)] = value.decode("utf-8", "surrogateescape")
         at += length
-    if any("\0" in records.get(key, "") for key in ("path", "linkpath", "GNU.sparse.name")):
+    if b"\0" in data and any("\0" in records.get(key, "") for key in ("path", "linkpath", "GNU.sparse.name")):
         raise Unreadable("broken pax header")
     # An empty value takes nothing's place: the header itself counts.
     return {key: value for key, value in records.items() if value}
@@ -178,7 +182,7 @@ def _skip_sparse_maps(source: Source, block: bytes) -> None:
         more = source.read(BLOCK)[504:505]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 14)
 def _stated(field: bytes) -> int:
     """What a header's bytes add up to by its checksum, which takes its own bytes for blanks; and one, as Adler-32 has it."""
     try:
@@ -193,7 +197,7 @@ def _mode(field: bytes) -> int:
     return _number(field) & 0o7777
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 14)
 def _number(field: bytes) -> int:
     digits = field.strip(b" \0")
     if digits.isdigit():  # int() alone takes signs and underscores
