@@ -20,7 +20,7 @@ from archpatch.rule import Finding, Rule, Severity, Style
 from archpatch.suppress import Notice, Suppression, Suppressions, means
 from archpatch.syntax.tree import Document, Instruction, Problem, Run
 from archpatch.tables import Tables
-from archpatch.text import Applicability, Nest, Span, decode
+from archpatch.text import Applicability, Fix, Nest, Span, decode
 
 if TYPE_CHECKING:
     from archpatch.rewrite.unheard import Unheard
@@ -212,21 +212,29 @@ def _claiming_less(raw: list[tuple[Rule, Finding]], facts: Facts) -> list[tuple[
 
     unheard = Unheard(facts)
     later = Nest((step.span, step) for step in facts.document.instructions if step.onbuild)
-    return [(rule, _judged(finding, unheard, later)) for rule, finding in raw]
+    judged = {id(fix): _judged(fix, unheard, later) for fix in fixes_of(finding for _, finding in raw)}
+    return [
+        (rule, finding)
+        if judged.get(id(finding.fix)) is finding.fix
+        else (rule, replace(finding, fix=judged[id(finding.fix)]))
+        for rule, finding in raw
+    ]
 
 
-def _judged(finding: Finding, unheard: Unheard, later: Nest[Instruction]) -> Finding:
-    fix = finding.fix
-    if fix is None:
-        return finding
+def fixes_of(findings: Iterable[Finding]) -> Iterable[Fix]:
+    """The fixes of findings, one that several of them share but once: each of thousands may have as many edits."""
+    return {id(finding.fix): finding.fix for finding in findings if finding.fix is not None}.values()
+
+
+def _judged(fix: Fix, unheard: Unheard, later: Nest[Instruction]) -> Fix | None:
     if unheard.breaks(fix):
-        return replace(finding, fix=None)
+        return None
     own = (edit.span for edit in fix.edits if edit.path is None)
     if fix.applicability is Applicability.SAFE and any(
         any(True for _ in later.holding(span)) for span in own
     ):
-        return replace(finding, fix=replace(fix, applicability=Applicability.UNSAFE))
-    return finding
+        return replace(fix, applicability=Applicability.UNSAFE)
+    return fix
 
 
 def _sift(

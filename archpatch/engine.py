@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from archpatch.checking import InternalError, Report, Settings, ask, inside_context, targets_of
+from archpatch.checking import InternalError, Report, Settings, ask, fixes_of, inside_context, targets_of
 from archpatch.facts import Context, Facts
 from archpatch.facts.ignore import Ignore
 from archpatch.rule import Finding, Rule
@@ -202,7 +202,9 @@ def _compatible(findings: Iterable[Finding], *, twice: bool = False) -> list[Fin
     declared: dict[str, Edit] = {}
     chosen: list[Finding] = []
     whole: set[int] = set()  # several findings may share one fix, which mends them all
-    for finding in sorted(findings, key=lambda finding: [edit.order for edit in _fix(finding).edits]):
+    findings = list(findings)
+    places = {id(fix): [edit.order for edit in fix.edits] for fix in fixes_of(findings)}
+    for finding in sorted(findings, key=lambda finding: places[id(finding.fix)]):
         edits = _fix(finding).edits
         if id(edits) in whole:
             chosen.append(finding)
@@ -332,7 +334,7 @@ class State(Struct, frozen=True, dict=True):
         """Whether their fixes, made together, leave amd64 what it gets. Of other files nobody can say that."""
         if not findings:
             return True
-        if any(edit.path is not None for finding in findings for edit in _fix(finding).edits):
+        if any(edit.path is not None for fix in fixes_of(findings) for edit in fix.edits):
             return False
         from archpatch.view import same
 
@@ -368,7 +370,7 @@ class State(Struct, frozen=True, dict=True):
             self._refuse(findings, str(error))
 
     def _other_files(self, findings: list[Finding]) -> Iterator[tuple[Path, bytes]]:
-        paths = {edit.path for finding in findings for edit in _fix(finding).edits if edit.path is not None}
+        paths = {edit.path for fix in fixes_of(findings) for edit in fix.edits if edit.path is not None}
         for path in sorted(paths):
             source = self.files.get(path)
             if source is None and self.base is not None:
@@ -390,4 +392,4 @@ class State(Struct, frozen=True, dict=True):
 
 def _edits_of(findings: Iterable[Finding], path: Path | None) -> list[Edit]:
     """The edits of one file; None is the Dockerfile."""
-    return [edit for finding in findings for edit in _fix(finding).edits if edit.path == path]
+    return [edit for fix in fixes_of(findings) for edit in fix.edits if edit.path == path]

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from archpatch import HOMEPAGE, engine, registry, suppress, write
-from archpatch.checking import InternalError
+from archpatch.checking import InternalError, fixes_of
 from archpatch.discover import Unreadable, check_text, read
 from archpatch.engine import Settings
 from archpatch.facts.context import Asked, Context
@@ -26,7 +26,7 @@ from archpatch.report.model import Error, FileResult, Kind, RuleInfo, State, Ver
 from archpatch.rule import Finding, Rule, Severity
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Span
+from archpatch.text import Applicability, Fix, Span
 
 if TYPE_CHECKING:
     from archpatch.narrow import Scope
@@ -156,7 +156,8 @@ class _Look(Struct, frozen=True):
         On another platform or image there is more to find: "ready after fix" is said of what is clean then.
         """
         heads = [stage.head.span for stage in start.document.stages]
-        if not any(_moves_a_stage(heads, finding) for finding in start.report.findings):
+        serious = (finding for finding in start.report.findings if finding.severity >= Severity.WARNING)
+        if not any(_moves_a_stage(heads, fix) for fix in fixes_of(serious)):
             return states
         for state, level in _LEVELS.items():
             if state not in states.values():
@@ -260,11 +261,9 @@ _ORDER = list(State)
 _LEVELS = {State.AFTER_FIX: Applicability.SAFE, State.AFTER_UNSAFE: Applicability.UNSAFE}
 
 
-def _moves_a_stage(heads: Sequence[Span], finding: Finding) -> bool:
+def _moves_a_stage(heads: Sequence[Span], fix: Fix) -> bool:
     """Whether a fix edits a FROM, of which `heads` are all in order, or an ARG above the first one."""
-    if finding.fix is None or not heads or finding.severity < Severity.WARNING:
-        return False
-    for edit in finding.fix.edits:
+    for edit in fix.edits if heads else ():
         before = bisect_left(
             heads, edit.span.end, key=lambda head: head.start
         )  # those that begin before its end
@@ -292,12 +291,12 @@ def _narrowed(file: FileResult, scope: Scope) -> FileResult:
 
 def _named_files(findings: Iterable[Finding]) -> Iterator[Path]:
     """Every file but the Dockerfile that findings, their fixes and related places name."""
+    findings = list(findings)
+    for fix in fixes_of(findings):
+        yield from (edit.path for edit in fix.edits if edit.path)
     for finding in findings:
         if finding.path:
             yield finding.path
-        for edit in finding.fix.edits if finding.fix else ():
-            if edit.path:
-                yield edit.path
         for related in finding.related:
             if related.path:
                 yield related.path

@@ -13,7 +13,7 @@ from archpatch.facts.shells import Command
 from archpatch.facts.stages import StageFacts
 from archpatch.facts.uses import Place, Use
 from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, VariableKind
-from archpatch.facts.written import Written, written
+from archpatch.facts.written import Written, steps_with, written
 
 __all__ = [
     "AUTOMATIC",
@@ -44,5 +44,6 @@ __all__ = [
     "Written",
     "parse_image",
     "source_of",
+    "steps_with",
     "written",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -116,6 +116,20 @@ class StageFacts(Contents):
     def chain(self) -> tuple[StageFacts, ...]:
         """`chain_for` the first target."""
         return self.chain_for(self.facts.targets[0])
+
+    def ever(self, question: Callable[[StageFacts], bool]) -> bool:
+        """Whether `question` is true of it or of a stage that it stands on; asked of each stage once."""
+        known = self.facts.once(_answers, question)
+        asked: list[int] = []
+        stage: StageFacts | None = self
+        while stage is not None and stage.index not in known:
+            asked.append(stage.index)
+            if question(stage):
+                break
+            stage = stage.parent_for(self.facts.targets[0])
+        answer = stage is not None and known.get(stage.index, True)
+        known |= dict.fromkeys(asked, answer)
+        return answer
 
     def root_for(self, target: Platform | None) -> StageFacts:
         """The last of the chain: its FROM names an image or scratch."""
@@ -350,3 +364,8 @@ class StageFacts(Contents):
             if not instruction.onbuild:
                 declare(instruction, instruction.span.start, history, scope, outer)
         return scope
+
+
+def _answers(facts: Facts, question: Callable[[StageFacts], bool]) -> dict[int, bool]:
+    """By number of a stage, what is known of a question: nothing yet."""
+    return {}

@@ -5,6 +5,7 @@ Rules on literal paths and names ask here for their text, and whether anything s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -57,6 +58,25 @@ class Written(Struct, frozen=True):
             start = self.word.span.start + at
             yield Span(start, start + len(sought))
             at = verbatim.find(sought, at + len(sought))
+
+
+def steps_with(facts: Facts, text: str) -> Iterator[Instruction]:
+    """Every instruction in whose bytes `text` stands, in the order of the file: found by the text, not looked through."""
+    source, sought = facts.document.source, encode(text)
+    starts, steps = facts.once(_by_start)
+    at = source.find(sought)
+    while at >= 0:
+        holder = bisect_right(starts, at) - 1
+        after = at + 1
+        if holder >= 0 and at + len(sought) <= steps[holder].span.end:
+            yield steps[holder]
+            after = steps[holder].span.end
+        at = source.find(sought, after)
+
+
+def _by_start(facts: Facts) -> tuple[list[int], list[Instruction]]:
+    steps = list(facts.document.instructions)
+    return [step.span.start for step in steps], steps
 
 
 def written(facts: Facts, *texts: str, only: frozenset[str] = frozenset()) -> tuple[Written, ...]:

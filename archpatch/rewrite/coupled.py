@@ -372,14 +372,14 @@ class Others:
     """The instructions of a stage, and of those that take files from it, that may name what it fetches."""
 
     def __init__(self, stage: StageFacts) -> None:
-        facts, source = stage.facts, stage.facts.document.source
-        fetching = {other.instruction.span.start for other in facts.downloads if other.tokens}
+        facts = stage.facts
+        fetching = facts.once(_fetching)
         stages = {stage.index, *(other.index for other in stage.feeds)}
         self._texts = [
-            (step, _URLS.sub("", decode(Span(step.body.start, step.span.end).of(source))))
+            (step, text)
             for index in sorted(stages)
-            for step in facts.stages[index].body
-            if step.keyword not in ("LABEL", "ARG") and step.span.start not in fetching
+            for step, text in facts.once(_texts, facts.stages[index])
+            if step.span.start not in fetching
         ]
         self._naming: dict[str, list[int]] = {}
 
@@ -392,6 +392,21 @@ class Others:
                 self._naming[name] = [at for at, (_, text) in enumerate(self._texts) if name in text]
             found.update(self._naming[name])
         return [self._texts[at] for at in sorted(found)]
+
+
+def _fetching(facts: Facts) -> frozenset[int]:
+    """Where the instructions begin that fetch what is for one architecture."""
+    return frozenset(one.instruction.span.start for one in facts.downloads if one.tokens)
+
+
+def _texts(facts: Facts, stage: StageFacts) -> list[tuple[Instruction, str]]:
+    """What the instructions of a stage say, without URLs."""
+    source = facts.document.source
+    return [
+        (step, _URLS.sub("", decode(Span(step.body.start, step.span.end).of(source))))
+        for step in stage.body
+        if step.keyword not in ("LABEL", "ARG")
+    ]
 
 
 @lru_cache(maxsize=4)  # downloads come stage by stage

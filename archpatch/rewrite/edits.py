@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import takewhile
 
-from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.targets import choices
 from archpatch.platforms import Convention, arch_words
 from archpatch.syntax.shell import Literal, Param, Part, Quote, Script, ShellCommand, ShellWord, Substitution
@@ -41,8 +40,9 @@ def declare_arg(
         return ()
     place = instruction
     if not instruction.onbuild:
-        before = takewhile(lambda other: other.span.start < instruction.span.start, stage.stage.body)
-        place = next((other for other in before if other is above or _speaks_of_arch(document, other)), place)
+        marks = (one for one in (above, facts.once(_first_of_arch, stage)) if one is not None)
+        before = (one for one in marks if stage.head.span.end <= one.span.start < instruction.span.start)
+        place = min(before, key=lambda one: one.span.start, default=instruction)
     keyword = "arg" if decode(instruction.keyword_span.of(document.source)).islower() else "ARG"
     prefix = "ONBUILD " if instruction.onbuild else ""
     at = attached_start(document, place)
@@ -85,6 +85,10 @@ def _delete_line(document: Document, line: Span) -> Edit:
     below = document.source[line.end : document.line_end(line.end)]
     end = line.end + len(below) if below and not above.strip() and not below.strip() else line.end
     return Edit.delete(Span(line.start, end))
+
+
+def _first_of_arch(facts: Facts, stage: StageFacts) -> Instruction | None:
+    return next((step for step in stage.body if _speaks_of_arch(facts.document, step)), None)
 
 
 def _speaks_of_arch(document: Document, instruction: Instruction) -> bool:

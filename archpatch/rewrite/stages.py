@@ -28,7 +28,7 @@ def fetch_stages(
         return None
     if len(instruction.sources) != 1 or instruction.json or download.digests or word.value != word.verbatim:
         return None
-    if may_be_folder(document, destination) or "$" in destination.value or counts_stages(document):
+    if may_be_folder(document, destination) or "$" in destination.value or facts.once(counts_stages):
         return None
     if download.stage.kind is not PlatformKind.TARGET:
         return None
@@ -125,12 +125,10 @@ def _declarations(document: Document, facts: Facts, download: Download, word: Wo
     return lines
 
 
-def counts_stages(document: Document) -> bool:
-    """Whether a stage is named by its number somewhere: a new stage would shift it."""
-    words = [
-        step.source_stage for step in document.instructions if isinstance(step, Copy) and step.source_stage
-    ]
-    return any(word.value.isdecimal() for word in words)
+def counts_stages(facts: Facts) -> bool:
+    """Whether a stage is named by its number somewhere: a new stage would shift it. To be asked with `Facts.once`."""
+    copies = (step for step in facts.document.instructions if isinstance(step, Copy))
+    return any(copy.source_stage.value.isdecimal() for copy in copies if copy.source_stage)
 
 
 def _free_name(document: Document) -> str:

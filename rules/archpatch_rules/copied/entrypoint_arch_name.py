@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
+from typing import NamedTuple
 
 from archpatch.facts import Facts, StageFacts, Written, written
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document, Instruction
+from archpatch.syntax.tree import Copy, Document
 
 _WORDS = ("amd64", "x86_64", "x86-64", "x64", "linux64", "64bit", "arm64", "aarch64")
 _PROGRAMS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
@@ -61,7 +63,7 @@ class EntrypointArchName(Rule):
             if word is None or any(text in place.value for text in _OTHERS):
                 continue
             span = next(place.places(word.text), None)
-            if span is None or _given_here(place.stage, place.value.split()[0]):
+            if span is None or _given_here(facts, place.stage, place.value.split()[0]):
                 continue
             if why_arch_is_fine(facts, word.arch, place.instruction, span) is not None:
                 continue
@@ -80,30 +82,35 @@ def _program(place: Written) -> ArchWord | None:
     return next(iter(arch_words(place.value.split()[0])), None)
 
 
-def _folders(step: Instruction) -> Iterator[str]:
-    """What an instruction makes, or may make, a folder of."""
-    words = step.words if step.keyword == "WORKDIR" else ()
-    if isinstance(step, Copy) and step.destination is not None:
-        words = (step.destination,)
-    yield from (word.value.rstrip("/") for word in words)
+class _Given(NamedTuple):
+    """The names of files that the instructions of a stage give, and the folders named for an architecture."""
+
+    names: frozenset[str]
+    folders: frozenset[str]
 
 
-def _given_here(stage: StageFacts, program: str) -> bool:
+def _given(facts: Facts, stage: StageFacts) -> _Given:
+    names: list[str] = []
+    folders: list[str] = []
+    for step in stage.body:
+        words = step.words if step.keyword == "WORKDIR" else ()
+        if isinstance(step, Copy) and step.destination is not None:
+            words = (step.destination,)
+            names.append(step.destination.value.rsplit("/", 1)[-1])
+        folders += (word.value.rstrip("/") for word in words)
+    for command in stage.commands:
+        output = command.shell.option("-o", "-O", "--output", "--output-document")
+        if output is not None:
+            names.append((output.literal or "").rsplit("/", 1)[-1])
+    return _Given(frozenset(names), frozenset(folder for folder in folders if arch_words(folder)))
+
+
+def _given_here(facts: Facts, stage: StageFacts, program: str) -> bool:
     """Whether a COPY, a WORKDIR, or the output option of a command, names the program or its folder so itself."""
     program = program.strip("\"'")
-    name = program.rsplit("/", 1)[-1]
-    for one in stage.chain:
-        for step in one.body:
-            if any(program.startswith(f"{folder}/") and arch_words(folder) for folder in _folders(step)):
-                return True
-            if (
-                isinstance(step, Copy)
-                and step.destination
-                and step.destination.value.rsplit("/", 1)[-1] == name
-            ):
-                return True
-        for command in one.commands:
-            output = command.shell.option("-o", "-O", "--output", "--output-document")
-            if output is not None and (output.literal or "").rsplit("/", 1)[-1] == name:
-                return True
-    return False
+    *folders, _ = accumulate(program.split("/"), "{}/{}".format)
+    name = program.rpartition("/")[2]
+    return any(
+        name in given.names or not given.folders.isdisjoint(folders)
+        for given in (facts.once(_given, one) for one in stage.chain)
+    )

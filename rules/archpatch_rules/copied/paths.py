@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from archpatch.facts import Facts, PlatformKind, StageFacts, source_of
+from archpatch.facts import Facts, PlatformKind, StageFacts, source_of, steps_with
 from archpatch.facts.jars import arm64_of_jar
 from archpatch.facts.targets import only_asked_for
 from archpatch.facts.written import why_arch_is_fine
@@ -107,7 +107,7 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
     chosen = _expression(document, facts, found)
     if chosen is None or (found.is_archive and arch_words(goal)):
         return None  # an archive under a fixed name still unpacks into a folder of another name
-    if found.word.text in goal.rpartition("/")[2] and not _called(document, found, goal):
+    if found.word.text in goal.rpartition("/")[2] and not _called(facts, found, goal):
         return None  # amd64's by its name in the image too, and nothing here says what it is for
     edits = list(chosen[0])
     for word in arch_words(found.source.value):
@@ -119,7 +119,7 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
             return None
         edits.append(edit)
     renamed = _renamed(found)
-    if renamed is not None and _in_written_file(document, renamed):
+    if renamed is not None and facts.once(_in_written_file, renamed):
         return None
     if renamed is not None:
         used = name_edits(document, facts, (stage, *stage.feeds), renamed, found.word.text)
@@ -133,19 +133,16 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
     return Fix("Copy what is for the architecture that is built", tuple(edits), trust)
 
 
-def _called(document: Document, found: ArchPath, goal: str) -> bool:
+def _called(facts: Facts, found: ArchPath, goal: str) -> bool:
     """Whether another instruction names the file by the name that it has in the image."""
-    name = encode(goal.rpartition("/")[2])
-    return any(
-        name in step.span.of(document.source) for step in document.instructions if step is not found.copy
-    )
+    return any(step is not found.copy for step in steps_with(facts, goal.rpartition("/")[2]))
 
 
-def _in_written_file(document: Document, name: str) -> bool:
+def _in_written_file(facts: Facts, name: str) -> bool:
     """Whether a file that the Dockerfile itself writes out (`COPY <<EOF`) calls the file by its name."""
     return any(
-        encode(name) in heredoc.content.of(document.source)
-        for step in document.instructions
+        encode(name) in heredoc.content.of(facts.document.source)
+        for step in steps_with(facts, name)
         if isinstance(step, Copy)
         for heredoc in step.heredocs
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts, PlatformKind
+from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.suppressors import Suppressor, why_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite import arch_case, declare_arg, substitute
@@ -15,6 +15,7 @@ from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix, Span, regex
 
 _FILTERS = frozenset({"grep", "egrep", "fgrep", "rg", "jq", "awk", "gawk", "sed"})
+_FAR = 1 << 13  # bytes of one pipe
 _FETCHERS = frozenset({"curl", "wget", "wget2", "http"})
 _REPOSITORY = regex(r"github\.com/(?:repos/)?([\w.-]+/[\w.-]+)/releases")
 
@@ -120,13 +121,13 @@ def _picks(document: Document, command: Command) -> bool:
         return False
     source, end = document.source, shell.span.start
     # Nothing but pipes may part the two.
-    first = max(source.rfind(mark, command.run.span.start, end) for mark in (b"||", b";", b"&&"))
+    start = max(command.run.span.start, end - _FAR)
+    first = max(start, *(source.rfind(mark, start, end) for mark in (b"||", b";", b"&&")))
     return any(
-        first < other.span.end <= end
-        and other.name in _FETCHERS
+        other.name in _FETCHERS
         and any("/releases" in word.raw for word in other.arguments)
         and source[other.span.end : end].lstrip(b" \\\t\r\n").startswith(b"|")
-        for other in command.script.commands
+        for other in command.script.commands_by_place.within(Span(first, end))
     )
 
 
@@ -159,12 +160,11 @@ def _published(facts: Facts, command: Command, text: str) -> Words | None:
     Where none of its files says `text` for amd64, what all of them say for arm64.
     """
     told = command.shell.option("-R", "--repo") if command.shell.name == "gh" else None
-    holders = [other for other in command.script.commands if other.name in _FETCHERS]
-    found = (_REPOSITORY.search(word.raw) for other in holders for word in other.arguments)
-    repositories = {told.raw} if told is not None else {match[1] for match in found if match}
+    named = facts.once(_repositories, command.stage).get(command.run.span.start, set())
+    repositories = named if told is None else {told.raw}
     if len(repositories) != 1:
         return None
-    pairs = {(before, after) for before, after in facts.tables.spellings(repositories.pop()) if before}
+    pairs = {(before, after) for before, after in facts.tables.spellings(next(iter(repositories))) if before}
     arm64 = {after for before, after in pairs if before == text} or {after for _, after in pairs}
     return {"amd64": text, "arm64": arm64.pop()} if len(arm64) == 1 else None
 
@@ -182,3 +182,14 @@ def _chosen(
     if pair == ("x86_64", "aarch64"):
         return (), "$(uname -m)"
     return arch_case(document, facts, command.run, words, (span,))
+
+
+def _repositories(facts: Facts, stage: StageFacts) -> dict[int, set[str]]:
+    """By place of a RUN, the repositories that its commands ask for."""
+    found: dict[int, set[str]] = {}
+    for command in stage.commands_with("/releases", later=True):
+        if command.shell.name in _FETCHERS:
+            for match in (_REPOSITORY.search(word.raw) for word in command.shell.arguments):
+                if match:
+                    found.setdefault(command.run.span.start, set()).add(match[1])
+    return found

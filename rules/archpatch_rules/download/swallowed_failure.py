@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from archpatch.facts import Download, Facts
+from archpatch.facts import Download, Facts, StageFacts
 from archpatch.facts.nodes import every_node
 from archpatch.facts.suppressors import why_download_is_fine
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import AndOr, Node, ShellCommand
 from archpatch.syntax.tree import Document
+from archpatch.text import Nest, holds
 
 _NOTHING = frozenset({"true", ":", "exit", "echo"})
 
@@ -45,7 +46,7 @@ class SwallowedFailure(Rule):
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each download."""
         for download in facts.downloads:
-            if not (download.tokens or download.varies) or not _is_swallowed(download):
+            if not (download.tokens or download.varies) or not _is_swallowed(facts, download):
                 continue
             if why_download_is_fine(facts, download) is None:
                 yield self.finding(
@@ -53,15 +54,26 @@ class SwallowedFailure(Rule):
                 )
 
 
-def _is_swallowed(download: Download) -> bool:
+def _is_swallowed(facts: Facts, download: Download) -> bool:
     if download.command is None:
         return False
-    span = download.command.shell.span
-    chains = (node for node in every_node(download.command.script.body) if isinstance(node, AndOr))
-    return any(
-        item.operator == "||" and span in item.node.span and _does_nothing(following.node)
-        for chain in chains
+    return any(True for _ in facts.once(_spared, download.stage).holding(download.command.shell.span))
+
+
+def _spared(facts: Facts, stage: StageFacts) -> Nest[Node]:
+    """By place, the commands of a stage upon whose failure nothing is done."""
+    nodes = (
+        node
+        for run in stage.every_run
+        if holds(facts.document.source, (b"||",), run.span.start, run.span.end)
+        for node in every_node(facts.shell(run).body)
+    )
+    return Nest(
+        (item.node.span, item.node)
+        for chain in nodes
+        if isinstance(chain, AndOr)
         for item, following in pairwise(chain.items)
+        if item.operator == "||" and _does_nothing(following.node)
     )
 
 

@@ -158,7 +158,7 @@ def _stage_for_each(document: Document, facts: Facts, named: NamedArch) -> Fix |
     """A stage for each architecture, and FROM that picks among them; for every FROM of this image at once."""
     ref = named.use.ref
     match = _WHEELS.fullmatch(ref.repository)
-    if match is None or ref.registry != "quay.io" or ref.digest is not None or counts_stages(document):
+    if match is None or ref.registry != "quay.io" or ref.digest is not None or facts.once(counts_stages):
         return None
     arches = choices(facts)
     uses = [use for use in facts.images if use.ref.repository == ref.repository]

@@ -103,9 +103,13 @@ def _brought(name: str) -> frozenset[str]:
 
 def last_add(stage: StageFacts) -> Install | None:
     """The last `apk add` of a stage that lists packages: the one to add to."""
+    return stage.facts.once(_last_add, stage.index)
+
+
+def _last_add(facts: Facts, stage: int) -> Install | None:
     adds = [
         install
-        for install in stage.installs_by("apk")
+        for install in facts.stages[stage].installs_by("apk")
         if install.packages and install.command.shell.only_on is None
     ]
     return adds[-1] if adds else None

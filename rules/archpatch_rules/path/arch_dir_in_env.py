@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, PlatformKind, Written, written
+from archpatch.facts import Facts, PlatformKind, Written, steps_with, written
 from archpatch.facts.targets import only_asked_for
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rewrite.paths import declare_spelling, substitute_written
 from archpatch.rule import Example, Finding, Rule, Severity
-from archpatch.syntax.tree import Copy, Document
+from archpatch.syntax.tree import Copy, Document, Instruction
 from archpatch.text import Applicability, Fix, Span, encode, regex
 from archpatch_rules.path.java_home_arch import names_jvm
 
 _INSTRUCTIONS = frozenset({"ENV", "WORKDIR"})
+_TELLING = ("ENV", "ARG", "LABEL", "WORKDIR")
 _WORDS = ("amd64", "x86_64", "x86-64", "x64", "linux64", "64bit", "arm64", "aarch64")
 # Folders that rules of their own look at, and Android's tools, which come for one machine alone.
 _OTHERS = regex(
@@ -96,7 +97,7 @@ class ArchDirInEnv(Rule):
                 span = None if word is None else next(place.places(element), None)
                 if word is None or span is None or any(_within(element, goal) for goal in made):
                     continue
-                elsewhere = _stands_elsewhere(document, place, _name(element, word))
+                elsewhere = _stands_elsewhere(facts, place, _name(element, word))
                 if place.instruction.keyword == "WORKDIR" and not elsewhere:
                     continue  # made here
                 start = span.start + len(encode(element[: word.start]))
@@ -129,17 +130,18 @@ def _name(path: str, word: ArchWord) -> str:
     return name if name != word.text else "/".join(path[:start].split("/")[-2:]) + name
 
 
-def _stands_elsewhere(document: Document, place: Written, name: str) -> bool:
+def _stands_elsewhere(facts: Facts, place: Written, name: str) -> bool:
     """Whether an instruction that fetches, copies or starts something names it too; for WORKDIR, one before it."""
-    sought = encode(name)
-    made = place.instruction.keyword == "WORKDIR"
-    return any(
-        sought in step.span.of(document.source)
-        for step in document.instructions
-        if (not made or step.span.start < place.instruction.span.start)
-        and step.keyword not in ("ENV", "ARG", "LABEL", "WORKDIR")
-        and step.span != place.instruction.span
-    )
+    others = (step for step in facts.once(_using, name) if step.span != place.instruction.span)
+    first = next(others, None)
+    if first is None:
+        return False
+    return place.instruction.keyword != "WORKDIR" or first.span.start < place.instruction.span.start
+
+
+def _using(facts: Facts, name: str) -> tuple[Instruction, ...]:
+    """The instructions that name it and do more than tell where it is."""
+    return tuple(step for step in steps_with(facts, name) if step.keyword not in _TELLING)
 
 
 def _fix(document: Document, facts: Facts, place: Written, element: str, word: ArchWord) -> Fix | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, Family, PlatformKind, Written, written
+from archpatch.facts import Facts, Family, PlatformKind, Written, steps_with, written
 from archpatch.facts.targets import only_asked_for
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.platforms import arch_of
@@ -80,7 +80,7 @@ class JavaHomeArch(Rule):
         for place in written(facts, "-amd64", ".x86_64", "-arm64", ".aarch64"):
             for match in _JVM.finditer(place.value):
                 arch = arch_of(match[2])
-                if arch is None or not names_jvm(place) or _made_here(document, match[0]):
+                if arch is None or not names_jvm(place) or facts.once(_made_here, match[0]):
                     continue
                 span = next(place.places(match[0]), None)
                 if span is None or why_arch_is_fine(facts, arch, place.instruction, span, place.command):
@@ -104,13 +104,12 @@ def names_jvm(place: Written) -> bool:
     return command is not None and not installs  # there it is a package
 
 
-def _made_here(document: Document, folder: str) -> bool:
-    destinations = (
-        step.destination.value
-        for step in document.instructions
+def _made_here(facts: Facts, folder: str) -> bool:
+    return any(
+        folder in step.destination.value
+        for step in steps_with(facts, folder)
         if isinstance(step, Copy) and step.destination
     )
-    return any(folder in destination for destination in destinations)
 
 
 def _fix(document: Document, facts: Facts, place: Written, folder: str, word: str) -> Fix | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Facts, Family, PlatformKind, Written, source_of, written
+from archpatch.facts import Facts, Family, PlatformKind, StageFacts, Written, source_of, written
 from archpatch.facts.targets import only_asked_for
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite.paths import add_to_search_path, respelled_copy, respelled_value, uname_edits
@@ -140,20 +140,21 @@ class MultiarchDirLiteral(Rule):
         places = list(_places(facts))
         fixed = all(uname_edits(facts, place, triple, triple.split("-")[0]) for place, triple in places)
         joint = _joint(document, facts, places)
+        filled = {place.stage for place, _ in places if _is_destination(place)}
         groups: dict[tuple[Span, str], list[Written]] = {}
         for place, triple in places:
             holder = place.command.shell.span if place.command else place.instruction.span
             groups.setdefault((holder, triple), []).append(place)
         for (_, triple), group in groups.items():
             other = _other(triple)
-            # Where a COPY puts files into the folder, commands that use them have to say the same.
-            filled = any(_is_destination(one) and one.stage is group[0].stage for one, _ in places)
-            fixes = [joint] if filled else [_fix(document, facts, place, triple, fixed) for place in group]
             yield self.finding(
                 next(group[0].places(triple)),
                 f"`{triple}` is Debian's folder for {_TRIPLES[triple]} alone; in an image for {_TRIPLES[other]} it is "
                 f"`{other}`, and {_what_happens(group[0])}.",
-                _together(fixes),
+                # Where a COPY puts files into the folder, commands that use them have to say the same.
+                joint
+                if group[0].stage in filled
+                else _together([_fix(document, facts, place, triple, fixed) for place in group]),
             )
 
 
@@ -201,11 +202,14 @@ def _foreign(place: Written) -> bool:
     """Whether the stage has libraries of another architecture than its own, is for whoever builds, or not Debian's."""
     if place.stage.kind is PlatformKind.BUILD or _family(place) in (Family.RPM, Family.ALPINE):
         return True
+    return place.stage.ever(_adds_architecture)
+
+
+def _adds_architecture(stage: StageFacts) -> bool:
     return any(
         command.shell.name == "dpkg"
         and command.shell.has("--add-architecture")
         and any(word.raw not in ("--add-architecture", "i386") for word in command.shell.arguments)
-        for stage in place.stage.chain
         for command in stage.commands
     )
 

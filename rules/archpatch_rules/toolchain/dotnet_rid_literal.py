@@ -139,8 +139,11 @@ class DotnetRidLiteral(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """The runtimes that `dotnet` is told in each stage."""
-        for root in facts.stages:
-            stages = [stage for stage in facts.stages if stage.root is root and stage.reached]
+        families: dict[StageFacts, list[StageFacts]] = {}
+        for stage in facts.stages:
+            if stage.reached:
+                families.setdefault(stage.root, []).append(stage)
+        for root, stages in families.items():
             found = [
                 runtime
                 for stage in stages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import Command, Facts
+from archpatch.facts import Command, Facts, steps_with
 from archpatch.facts.suppressors import why_fine
 from archpatch.platforms import arch_of, arch_words
 from archpatch.rewrite import declare_arg, substitute
@@ -118,7 +118,7 @@ def _fix(document: Document, facts: Facts, command: Command, word: ShellWord) ->
     for found in arch_words(word.literal or ""):
         span = word.find(found.text)
         expression = {"amd64": "${TARGETARCH}", "x86_64": "$(uname -m)"}.get(found.text)
-        if _stands_elsewhere(document, command, found.text):
+        if _stands_elsewhere(facts, command, found.text):
             return None  # a result that is named for the architecture too
         if span is None or expression is None or len(span) != len(encode(found.text)) or edits:
             return None  # two of them in a word may be two different things
@@ -132,13 +132,13 @@ def _fix(document: Document, facts: Facts, command: Command, word: ShellWord) ->
     return Fix("Build for the platform that is asked for", tuple(edits), Applicability.UNSAFE)
 
 
-def _stands_elsewhere(document: Document, command: Command, text: str) -> bool:
+def _stands_elsewhere(facts: Facts, command: Command, text: str) -> bool:
     """Whether the same RUN, a COPY or a program names the architecture once more."""
     steps = (
-        step for step in document.instructions if isinstance(step, Copy | Run) or step.keyword in _PROGRAMS
+        step for step in steps_with(facts, text) if isinstance(step, Copy | Run) or step.keyword in _PROGRAMS
     )
     named = sum(
-        step.span.of(document.source).count(encode(text))
+        step.span.of(facts.document.source).count(encode(text))
         for step in steps
         if not isinstance(step, Run) or step.span == command.run.span
     )
