@@ -10,37 +10,18 @@ that grow by more than LIMIT from N times to 2 N times, all of them with --all.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from types import FrameType
 
 from archpatch.look import rules
 from archpatch.rule import Example
 from archpatch.syntax.parse import parse
 from archpatch.text import encode
 from benchmarks.linear import checked
+from benchmarks.steps import steps
 
 LIMIT = 2.3
 TIMES = 24
-
-
-def lines(call: Callable[[], object]) -> int:
-    """How many lines of Python a call runs. What a function of C does within one line is not seen: clocks are for that."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def in_one_run(example: Example, times: int) -> str:
@@ -91,7 +72,7 @@ def growth(example: Example, times: int) -> Iterator[tuple[str, int, int]]:
     for name, layout in LAYOUTS.items():
         if layout(example, 1) and layout(example, 2) != layout(example, 1):
             once, twice = (encode(layout(example, count)) for count in (times, 2 * times))
-            yield name, lines(checked(once)), lines(checked(twice))
+            yield name, steps(checked(once)), steps(checked(twice))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,7 +23,7 @@ from archpatch.syntax.shell import (
     read_run,
 )
 from archpatch.text import Span
-from tests.steps import steps
+from benchmarks.steps import steps
 
 
 def script(text: str, escape: str = "\\") -> Script:
