@@ -26,7 +26,7 @@ from archpatch.report.model import Error, Kind
 from archpatch.report.verify import FORMATS, render
 from archpatch.report.watch import Watch
 from archpatch.rule import Rule
-from archpatch.verify.buildx import Settings
+from archpatch.verify.buildx import Buildx, NoEngine, Settings
 from archpatch.verify.cache import default_folder
 from archpatch.verify.existing import verify_image
 from archpatch.verify.process import stopped_gently
@@ -173,6 +173,10 @@ def request_of(
         no_cache=no_cache,
         timeout=float(str(engine["timeout"])) * _MINUTE,
     )
+    try:
+        Buildx(settings)
+    except NoEngine as error:
+        raise click.UsageError(str(error)) from error
     allow = (*_texts(engine["allow"]), *(here.verify_allow if here else ()))
     return Request(
         platforms=platforms or (here.platforms if here else None) or DEFAULT_TARGETS,

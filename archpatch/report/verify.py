@@ -25,6 +25,7 @@ _VERDICT_COLOR = {
     Verdict.UNKNOWN: "yellow",
 }
 _LOG_LINES = 8
+_CODES = 6  # rules that know an error
 _SHOWN = 6  # pieces of evidence of one image
 
 
@@ -48,6 +49,7 @@ def _text(result: Verification, paint: Paint) -> Iterator[str]:
         yield "# archpatch-verify.json"
         yield result.plan.rstrip("\n")
         yield from (f"$ {safe(command)}" for command in result.commands)
+        yield from (f"{paint('yellow', 'note')}: {safe(advice)}" for advice in result.advice)
         yield "Nothing was run."
         return
     if result.builder:
@@ -97,11 +99,14 @@ def _counted(looks: Iterable[Look]) -> str:
     return ", ".join(f"{states.count(state)} {state.value}" for state in State if state in states) or "none"
 
 
-def _by_file(looks: Iterable[Look]) -> Iterator[tuple[Path, list[Look]]]:
-    found: dict[Path, list[Look]] = {}
+def _by_file(looks: Iterable[Look]) -> Iterator[tuple[str, list[Look]]]:
+    """The looks of each image under its file, and its name where the file makes several."""
+    found: dict[Path, dict[str, list[Look]]] = {}
     for look in looks:
-        found.setdefault(look.dockerfile, []).append(look)
-    yield from found.items()
+        found.setdefault(look.dockerfile, {}).setdefault(look.target, []).append(look)
+    for path, images in found.items():
+        for name, own in images.items():
+            yield f"{path} ({name})" if len(images) > 1 else str(path), own
 
 
 def _look(look: Look, paint: Paint) -> Iterator[str]:
@@ -132,7 +137,8 @@ def grouped(evidence: Iterable[Evidence]) -> list[str]:
         files = f": {paths[0]}" if paths else ""
         files += f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         codes = sorted({code for one in members for code in one.codes})
-        rules = f" [{', '.join(codes)}]" if codes else ""
+        more = f" and {len(codes) - _CODES} more" if len(codes) > _CODES else ""
+        rules = f" [{', '.join(codes[:_CODES])}{more}]" if codes else ""
         lines.append(f"{kind}: {message}{files}{place}{rules}")
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more"]

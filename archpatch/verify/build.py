@@ -29,7 +29,7 @@ from archpatch.verify.plan import Job, foreign_notation, refusal, wants_secrets,
 from archpatch.verify.preflight import Mode, Preflight
 from archpatch.verify.progress import Progress
 from archpatch.verify.streams import Unreadable
-from archpatch.verify.triage import Diagnosis, diagnose
+from archpatch.verify.triage import Diagnosis, diagnose, found_in
 from archpatch.verify.verdict import Evidence, Look, State, state_of
 from archpatch.verify.workspace import Workspace, workspace
 
@@ -37,6 +37,12 @@ _SECRET_LENGTH = 6
 _LINE = re.compile(r" \(line \d+\)$")  # the report says it itself
 _LOG_SHOWN = 4000  # characters of a failed step's output
 _STEP_SHOWN = 100  # of its name
+# Errors of which no missing secret is the cause.
+_OF_ARCHITECTURE = (
+    "frontend", "base-platform", "foreign-loader", "foreign-program", "foreign-package", "compiler-flags", "assembler",
+    "cgo",
+)  # fmt: skip
+_OF_A_START = ("missing-loader", "missing-library", "missing-preload", "missing-entrypoint")
 
 Watch = Callable[[str, Platform, str], None]  # image, platform, what it is at
 
@@ -170,14 +176,14 @@ def again(buildx: Buildx, job: Job, platform: Platform) -> tuple[str, ...]:
     output = f"type=oci,dest={job.name}-{str(platform).replace('/', '-')}.tar"
     if job.linked and job.origin:
         # `docker buildx build` knows no targets; paths in a bake file count from the folder that one stands in.
-        where = [] if job.origin.parent.resolve() == Path.cwd() else ["env", "-C", str(job.origin.parent)]
+        folder = job.origin[0].parent
+        where = [] if folder.resolve() == Path.cwd() else ["env", "-C", str(folder)]
         command = [
             *where,
             "docker",
             "buildx",
             "bake",
-            "--file",
-            job.origin.name,
+            *(word for file in job.origin for word in ("--file", file.name)),
             f"--set=*.platform={platform}",
         ]
         command += [f"--set={job.target}.output={output}", "--provenance=false", "--sbom=false"]
@@ -213,6 +219,7 @@ def _outcome(
         look = _look(bench, job, platform, (evidence,), built, notes, command, failed=True)
         return Outcome(look)
     found = [] if job.linked else _warned(built)  # a warning does not say of which Dockerfile it is
+    bench.watch(job.name, platform, "inspecting")
     try:
         image, audited = _inspected(bench, platform, place)
     except (Unreadable, OSError, ValueError) as error:
@@ -221,7 +228,8 @@ def _outcome(
     lines = (
         () if _overrides_stages(candidate) else images.instruction_lines(candidate.document, image, job.stage)
     )
-    found += images.evidence_of(audited, lines)
+    seen = images.evidence_of(audited, lines)
+    found += [one for one in seen if not (job.exports and one.kind in _OF_A_START)]
     return Outcome(_look(bench, job, platform, tuple(found), built, notes, command, audited), image, audited)
 
 
@@ -283,7 +291,8 @@ def _failure(
     step = progress.failed
     output = step.output.strip() if step else ""
     found = diagnose(progress.error, bench.rules, output)
-    state, meaning = _weighed(bench, candidate, platform, found, frontend)
+    lines = _failed_lines(candidate, progress)
+    state, meaning = _weighed(bench, candidate, platform, found, frontend, lines)
     log = (output or progress.error)[-_LOG_SHOWN:]
     if state is State.WRONG and not _is_of_the_file(progress, found):
         where = f" ({step.name})" if step and step.name else ""
@@ -295,7 +304,7 @@ def _failure(
     where = f"{name if len(name) <= _STEP_SHOWN else name[:_STEP_SHOWN] + '...'}: " if name else ""
     alike = state is found.state  # else the error's own words mislead
     line = f" ({found.line})" if found.line and alike else ""
-    lines, codes = _failed_lines(candidate, progress), found.codes if alike else ()
+    codes = found_in(found.codes, candidate.document, bench.rules, platform) if alike else ()
     return Evidence("build", f"{where}{meaning}{line}", state, lines=lines, codes=codes, log=log)
 
 
@@ -327,7 +336,12 @@ def _overrides_stages(candidate: Candidate) -> bool:
 
 
 def _weighed(
-    bench: Bench, candidate: Candidate, platform: Platform, found: Diagnosis, frontend: str | None
+    bench: Bench,
+    candidate: Candidate,
+    platform: Platform,
+    found: Diagnosis,
+    frontend: str | None,
+    lines: Sequence[int],
 ) -> tuple[State, str]:
     """What a failure says of the file, once it is known how it was built."""
     document, job = candidate.document, candidate.job
@@ -343,12 +357,32 @@ def _weighed(
             State.WRONG,
             f"{text} has no stage for {platform}, and a registry was asked for an image of that name",
         )
+    if found.name in ("crash", "protoc") and bench.preflight.mode(platform) is Mode.EMULATED:
+        return (
+            State.UNKNOWN,
+            f"{found.meaning}; under emulation that may be the emulator's doing: a native node would tell",
+        )
     foreign = found.name in ("foreign-program", "not-found")
     if foreign and bench.preflight.mode(platform) is Mode.MISSING:
         return State.UNKNOWN, f"the builder cannot execute programs for {platform}"
-    if wants_secrets(document) and found.state is State.WRONG and found.name == "failed":
+    if (
+        found.state is State.WRONG
+        and found.name not in _OF_ARCHITECTURE
+        and _lacks_secret(document, found, lines)
+    ):
         return State.UNKNOWN, f"{found.meaning}; it mounts a secret, and verify gives none"
+    if job.unheeded and found.name in ("failed", "base-missing"):
+        return (
+            State.UNKNOWN,
+            f"{found.meaning}; a bake or compose file that could not be read may say how to build it",
+        )
     return found.state, found.meaning
+
+
+def _lacks_secret(document: Document, found: Diagnosis, lines: Sequence[int]) -> bool:
+    """Whether a step may have failed because it was given no secret, or what one before it left out for that."""
+    wanted = wants_secrets(document)
+    return bool(wanted and (found.name == "failed" or wanted.intersection(lines)))
 
 
 def _missing_stage(document: Document, platform: Platform) -> str:

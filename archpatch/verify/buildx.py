@@ -7,6 +7,7 @@ paths and texts travel in files of our own.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,6 +108,14 @@ class _Location(msgspec.Struct, frozen=True):
     ranges: tuple[_Range, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Baked:
+    """The targets of bake and compose files, and the names of those that stand in a group."""
+
+    targets: Mapping[str, Mapping[str, Any]]
+    grouped: frozenset[str] = frozenset()
+
+
 class CheckWarning(msgspec.Struct, frozen=True, rename="camel"):
     """A warning of BuildKit's checks."""
 
@@ -186,7 +195,7 @@ class Buildx:
             old = f"; this buildx is too old, {_OLDEST} is needed" if "--format" in why else ""
             raise NoEngine(f"no builder answers: {why}{old}")
         builders = [raw for line in listed.out.splitlines() if (raw := _object(line))]
-        wanted = self.settings.builder
+        wanted = self.settings.builder or os.environ.get("BUILDX_BUILDER") or None
         for raw in builders:
             if raw.get("Name") == wanted or (wanted is None and raw.get("Current")):
                 if trouble := _trouble(raw):
@@ -255,20 +264,22 @@ class Buildx:
             return Check(failure=_last_line(done.err) or "an empty answer")
         return told
 
-    def print_bake(self, file: Path) -> Mapping[str, Any]:
-        """The targets of a bake or compose file of the tree, resolved. Raises Undeclared."""
-        command = ("docker", "buildx", "bake", "--file", file.name, "--progress=quiet")
+    def print_bake(self, files: Sequence[Path]) -> Baked:
+        """The targets of bake and compose files of one folder, resolved together. Raises Undeclared."""
+        named = [word for file in files for word in ("--file", file.name)]
+        command = ("docker", "buildx", "bake", *named, "--progress=quiet")
         try:
-            listed = self._read_bake(file, *command, "--list=type=targets,format=json")
-            # A file without a default group prints nothing unless its targets are named; old versions list none.
-            names = _names(listed.out) if listed.ok else []
-            done = self._read_bake(file, *command, "--print", "--", *names)
+            listed = self._read_bake(files[0], *command, "--list=type=targets,format=json")
+            # Files without a default group print nothing unless targets are named; old versions list none.
+            names = _names(listed.out) if listed.ok else {}
+            done = self._read_bake(files[0], *command, "--print", "--", *names)
         except NoProgram as error:
             raise Undeclared(str(error)) from error
         targets = _object(done.out).get("target")
         if not done.ok or not isinstance(targets, dict):
             raise Undeclared(_last_line(done.err) or "no answer")
-        return {name: target for name, target in targets.items() if isinstance(target, dict)}
+        grouped = frozenset(name for members in names.values() for name in members)
+        return Baked({name: one for name, one in targets.items() if isinstance(one, dict)}, grouped)
 
     def _read_bake(self, file: Path, *command: str) -> Completed:
         # The file's expressions may put any variable of the environment into a build.
@@ -314,16 +325,19 @@ def _object(text: str) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def _names(text: str) -> list[str]:
-    """The names of the targets and groups that bake listed."""
+def _names(text: str) -> dict[str, tuple[str, ...]]:
+    """The names of the targets and groups that bake listed, those of groups with their members."""
     try:
         listed = json.loads(text)
     except (ValueError, RecursionError):
-        return []
-    names = (
-        [str(one.get("name")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    )
-    return [name for name in names if _TARGET.fullmatch(name)]
+        return {}
+    listed = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    # What is listed of a group is the names in it, in brackets where somebody described it.
+    found = {
+        str(one.get("name")): tuple(_TARGET.findall(str(one.get("description")))) if one.get("group") else ()
+        for one in listed
+    }
+    return {name: members for name, members in found.items() if _TARGET.fullmatch(name)}
 
 
 def _last_line(text: str) -> str:

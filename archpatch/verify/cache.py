@@ -31,7 +31,7 @@ from archpatch.verify.verdict import Evidence, Look, State
 if TYPE_CHECKING:
     from archpatch.verify.build import Bench, Candidate
 
-_FORMAT = 2
+_FORMAT = 3
 _MAX_BYTES = 256 << 20  # of a context
 _MAX_FILES = 20_000
 _MAX_ENTRY = 4 << 20
@@ -65,7 +65,7 @@ class Verdicts:
             "format": _FORMAT, "tool": __version__, "source": _hash(candidate.source), "context": context,
             "bases": digests, "platform": str(platform), "mode": found.mode(platform).value,
             "builder": [found.builder.name, found.builder.driver, found.builder.version, dict(found.versions)],
-            "stage": job.stage, "args": dict(job.args), "network": settings.network,
+            "stage": job.stage, "args": dict(job.args), "exports": job.exports, "network": settings.network,
             "allow": bench.exemptions.globs, "run": bench.run_command,
         }  # fmt: skip
         return _hash(json.dumps(parts, sort_keys=True).encode())

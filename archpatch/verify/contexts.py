@@ -20,7 +20,7 @@ def with_context(job: Job, document: Document, roots: Sequence[Path]) -> Job:
 
     None above `roots`: what lies beside the folders that were named is not given to a build.
     """
-    if job.origin is not None:
+    if job.origin:
         return job
     wanted = [name for name in _copied(document) if not _COMPUTED & set(name)]
     folders = list(upwards(job.context, roots))

@@ -31,11 +31,15 @@ _STORE, _REGISTRY = "engine's store", "registry"
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The images behind a name. `absent`: platforms that are listed there, without their content."""
+    """The images behind a name. `absent`: platforms that are listed there, without their content.
+
+    `others`: platforms that it has and that were not asked for.
+    """
 
     images: Sequence[tuple[Image, Audit]]
     where: str
     absent: tuple[Platform, ...] = ()
+    others: tuple[Platform, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def _looks(reference: str, found: _Found, asked: Sequence[Platform]) -> list[Loo
             looks.append(Look(reference, Path(reference), platform, State.UNKNOWN, evidence))
     for platform in asked:
         if platform not in there and platform not in found.absent:
-            has = ", ".join(sorted(map(str, there))) or "none"
+            has = ", ".join(sorted(map(str, there.union(found.others)))) or "none"
             evidence = (Evidence("missing-platform", f"the image has no {platform}; it has {has}"),)
             looks.append(Look(reference, Path(reference), platform, State.WRONG, evidence))
     return looks
@@ -147,14 +151,13 @@ def _from_registry(
     if not answer.ok:
         raise Unreadable(answer.err.strip().splitlines()[-1][:300] if answer.err.strip() else "no answer")
     raw = _json(answer.out)
-    wanted = [
-        manifest
-        for manifest in _manifests(buildx, reference, raw)
-        if not asked or manifest.platform is None or manifest.platform in asked
-    ]
+    listed = list(_manifests(buildx, reference, raw))
+    wanted = [one for one in listed if not asked or one.platform is None or one.platform in asked]
+    others = tuple(one.platform for one in listed if one.platform and one not in wanted)
     if len(wanted) > _MAX_MANIFESTS:
         raise Unreadable(f"it has {len(wanted)} images; --platform says which to look at")
-    return _Found([_one(buildx, reference, one, exemptions, SHARED_LAYERS) for one in wanted], _REGISTRY)
+    images = [_one(buildx, reference, one, exemptions, SHARED_LAYERS) for one in wanted]
+    return _Found(images, _REGISTRY, others=others)
 
 
 def _manifests(buildx: Buildx, reference: str, raw: Any) -> Iterable[_Manifest]:

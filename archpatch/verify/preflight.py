@@ -29,6 +29,11 @@ LABEL build=$BUILDPLATFORM target=$TARGETPLATFORM
 COPY probe /probe
 RUN --network=none ["/probe"]
 """
+_ALONE = "Multi-platform build is not supported"
+_ONE_ALONE = (
+    "The docker driver without the containerd image store builds for one platform alone: turn the store "
+    "on, or make a builder with docker buildx create --driver docker-container --use."
+)
 _TIMEOUT = 180.0  # a builder that sleeps may have to be started
 # exit(0) in the machine code of each architecture, with the ELF flags that its kernels want
 _CODE = {
@@ -104,17 +109,21 @@ def preflight(buildx: Buildx, platforms: Iterable[Platform], *, probe: bool = Tr
     builder = buildx.builder()
     modes: dict[Platform, Mode] = {}
     natives: dict[Platform, Platform] = {}
+    errors = []
     for platform in platforms if probe else ():
-        modes[platform], native = _probe(buildx, platform)
+        modes[platform], native, error = _probe(buildx, platform)
+        errors.append(error)
         if native is not None:
             natives[platform] = native
-    return Preflight(builder, versions, modes, natives, tuple(_advice(builder, modes)))
+    advice = [*_advice(builder, modes), *([_ONE_ALONE] if any(_ALONE in error for error in errors) else [])]
+    return Preflight(builder, versions, modes, natives, tuple(advice))
 
 
-def _probe(buildx: Buildx, platform: Platform) -> tuple[Mode, Platform | None]:
+def _probe(buildx: Buildx, platform: Platform) -> tuple[Mode, Platform | None, str]:
+    """How a platform is executed, $BUILDPLATFORM there, and the error where it is not."""
     program = probe_program(platform.arch) if platform.os == "linux" else None
     if program is None:
-        return Mode.UNKNOWN, None
+        return Mode.UNKNOWN, None, ""
     with tempfile.TemporaryDirectory(prefix="archpatch-probe-") as name:
         folder = Path(name)
         context = folder / "context"
@@ -138,9 +147,9 @@ def _probe(buildx: Buildx, platform: Platform) -> tuple[Mode, Platform | None]:
         )
         if not built.ok:
             error = built.progress.error
-            missing = "exec format error" in error or "Multi-platform build is not supported" in error
-            return (Mode.MISSING if missing else Mode.UNKNOWN), None
-        return _labels(folder / "probe.tar")
+            missing = "exec format error" in error or _ALONE in error
+            return (Mode.MISSING if missing else Mode.UNKNOWN), None, error
+        return *_labels(folder / "probe.tar"), ""
 
 
 def _labels(path: Path) -> tuple[Mode, Platform | None]:
@@ -166,9 +175,4 @@ def _advice(builder: Builder, modes: Mapping[Platform, Mode]) -> list[str]:
             advice.append(
                 f"{platform}: it could not be found out whether the builder {builder.name} executes it."
             )
-    if builder.driver == "docker" and Mode.MISSING in modes.values():
-        advice.append(
-            "The docker driver without the containerd image store builds for one platform alone: turn the store "
-            "on, or make a builder with docker buildx create --driver docker-container --use."
-        )
     return advice

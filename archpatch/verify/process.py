@@ -141,29 +141,33 @@ class Runner:
             live = list(self._live)
         for process in live:
             _signal(process, signal.SIGINT)
+        last = time.monotonic() + _GRACE  # for all of them together
         for process in live:
-            _end(process)
+            _end(process, last)
 
 
 @contextlib.contextmanager
 def stopped_gently() -> Iterator[None]:
-    """Being told to end (as a cancelled CI job is) is here what Ctrl-C is: builds end, what was made is removed."""
+    """Being told to end (a cancelled CI job, a terminal that closes) is here what Ctrl-C is: what was made is removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to stop, then kill it. buildx cancels its build when it is asked."""
+def _end(process: subprocess.Popen[bytes], last: float | None = None) -> None:
+    """Ask the whole group to stop, then (at the time `last`) kill it. buildx cancels its build when it is asked."""
     if process.poll() is None:
         _signal(process, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+            process.wait(_GRACE if last is None else max(0.0, last - time.monotonic()))
     _signal(process, _KILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE)

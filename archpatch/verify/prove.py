@@ -17,7 +17,7 @@ from archpatch.rule import Finding, Rule
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability
-from archpatch.verify import plan
+from archpatch.verify import declared
 from archpatch.verify.attribute import Pair, Unit, proof, units
 from archpatch.verify.build import Bench, Candidate, Watch, shown
 from archpatch.verify.buildx import Buildx, NoEngine
@@ -128,7 +128,7 @@ def _case(subject: Subject, full: _Mended, terms: Terms, buildx: Buildx) -> _Cas
     document = parse(subject.source, subject.path)
     report = engine.check(document, terms.rules, subject.settings, subject.context)
     roots = (*terms.roots, *terms.request.contexts)
-    jobs = tuple(with_context(job, document, roots) for job in plan.jobs([subject.path], roots, buildx))
+    jobs = tuple(with_context(job, document, roots) for job in declared.jobs([subject.path], roots, buildx))
     found = units(document, report.findings, full.applied)
     return _Case(subject, document, jobs, report.targets, found, full)
 

@@ -18,7 +18,7 @@ from archpatch.platforms import DEFAULT_TARGETS, Platform
 from archpatch.rule import Rule
 from archpatch.syntax.parse import parse
 from archpatch.syntax.tree import Document
-from archpatch.verify import bases, build, plan, smoke
+from archpatch.verify import bases, build, declared, plan, smoke
 from archpatch.verify.audit import Audit, equal_layers
 from archpatch.verify.bakefile import bake_file
 from archpatch.verify.build import Bench, Candidate, Outcome, Watch, again, shown
@@ -125,7 +125,12 @@ def _planned(request: Request, files: Sequence[tuple[Path, bytes]], troubles: Se
         if target.output is not None
     ]
     plan_ = bake_file(targets, request.settings)
-    return Verification(Level.PLAN, tuple(troubles), plan=plan_, commands=tuple(commands))
+    named = declared.nearby([path for path, _ in files], roots_of(request.paths))
+    advice = tuple(
+        f"{file} was not read, for a plan runs nothing: what it names is built with its context, stage and arguments"
+        for file in named
+    )
+    return Verification(Level.PLAN, tuple(troubles), advice=advice, plan=plan_, commands=tuple(commands))
 
 
 def _looked(
@@ -155,7 +160,7 @@ def _candidates(
     sources = dict(files)
     roots = (*roots_of(request.paths), *request.contexts)
     found = []
-    for job in plan.jobs([path for path, _ in files], roots, buildx):
+    for job in declared.jobs([path for path, _ in files], roots, buildx):
         document = parse(sources[job.dockerfile], job.dockerfile)
         job = with_context(job, document, roots)
         found.append(Candidate(job, document.source, targets=_own_targets(job, document)))

@@ -55,6 +55,7 @@ def _load_and_run(bench: Bench, candidate: Candidate, platform: Platform, name: 
         f"{name}:smoke",
         *bench.run_command,
     )
+    bench.watch(job.name, platform, "running the command")
     done = buildx.ask(*command, timeout=_TIMEOUT)
     if done.ok:
         return None

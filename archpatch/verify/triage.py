@@ -9,8 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archpatch.engine import InternalError, Settings, check
+from archpatch.platforms import AMD64, Platform
 from archpatch.rule import Rule
+from archpatch.syntax.tree import Document
 from archpatch.verify.verdict import State
+
+_TELLING = 8  # characters of a text that is no chance find in a log
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,10 @@ def _signature(name: str, pattern: str, meaning: str, state: State = State.WRONG
 
 # The first that matches counts: those that say nothing of the file stand first where they could hide others.
 SIGNATURES = (
+    _signature(
+        "secret", r"secret \S+: not found|unset ssh forward key|no SSH key \S+ forwarded|/run/secrets/\S+: No such file",
+        "it wants a secret or an SSH agent, and verify gives none", State.UNKNOWN,
+    ),
     _signature("no-space", r"no space left on device", "the builder's disk is full", State.UNKNOWN),
     _signature(
         "engine",
@@ -85,6 +94,14 @@ SIGNATURES = (
     _signature(
         "emulator-crash", r"uncaught target signal|does not support running under QEMU",
         "the emulator gives up on this program; a native node would tell", State.UNKNOWN,
+    ),
+    _signature(
+        "protoc", r"protoc\"? exited with code 139",
+        "protoc crashed: the one for arm64 in Grpc.Tools 2.69 to 2.82 does",
+    ),
+    _signature(
+        "crash", r"exit(ed with)? code:? 139\b|Segmentation fault|signal: segmentation fault|\bSIGSEGV\b",
+        "a program crashed",
     ),
     _signature(
         "foreign-loader",
@@ -169,15 +186,51 @@ def diagnose(log: str, rules: Sequence[Rule] = (), output: str = "") -> Diagnosi
 
     `output`: what the failed step itself printed, which then says more than buildx's last words.
     """
-    codes = tuple(sorted({rule.code for rule in rules if any(text in log for text in rule.errors)}))
     for signature in SIGNATURES:
         if match := signature.pattern.search(log):
+            codes = _codes(log, rules, match.span()) if signature.state is State.WRONG else ()
             return Diagnosis(
                 signature.name, signature.meaning, signature.state, _line_around(log, match.start()), codes
             )
-    return Diagnosis(
-        "failed", "the build failed", State.WRONG, _last_error(output) or _last_error(log), codes
-    )
+    line = _last_error(output) or _last_error(log)
+    return Diagnosis("failed", "the build failed", State.WRONG, line, _codes(log, rules, None))
+
+
+def _codes(log: str, rules: Sequence[Rule], at: tuple[int, int] | None) -> tuple[str, ...]:
+    """The rules whose errors stand at what was recognized, else those whose errors stand anywhere.
+
+    Texts as short as `404` are in many logs and say something in the right place alone.
+    """
+    near: set[str] = set()
+    anywhere: set[str] = set()
+    for rule in rules:
+        for text in rule.errors:
+            for match in re.finditer(_anywhere(text), log) if text[1:] in log else ():
+                if at is not None and match.start() < at[1] and at[0] < match.end():
+                    near.add(rule.code)
+                elif len(text) >= _TELLING:
+                    anywhere.add(rule.code)
+    return tuple(sorted(near or anywhere))
+
+
+def _anywhere(text: str) -> str:
+    """As words of their own, with a small or a capital letter first."""
+    first = re.escape(text[0])
+    return rf"(?<!\w)(?i:{first}){re.escape(text[1:])}(?!\w)"
+
+
+def found_in(
+    codes: Sequence[str], document: Document, rules: Sequence[Rule], platform: Platform
+) -> tuple[str, ...]:
+    """Those of `codes` whose rules find something in the file; all of them where none does."""
+    if not codes:
+        return ()
+    asked = [rule for rule in rules if rule.code in codes]
+    try:
+        report = check(document, asked, Settings(targets=(AMD64, platform)))
+    except InternalError:
+        return tuple(codes)
+    return tuple(sorted({finding.code for finding in report.findings}.intersection(codes))) or tuple(codes)
 
 
 def _line_around(log: str, at: int) -> str:

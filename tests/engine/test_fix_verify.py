@@ -312,7 +312,11 @@ def test_a_verdict_is_known_again_until_something_changes(engine: str, mini: str
     assert cached() == [False, False]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a cancelled job"])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    ids=["Ctrl-C", "a cancelled job", "a closed terminal"],
+)
 def test_ctrl_c_ends_the_build_and_takes_everything_away(
     engine: str, tmp_path: Path, number: signal.Signals
 ) -> None:

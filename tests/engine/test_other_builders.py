@@ -146,6 +146,17 @@ def test_each_platform_is_built_on_the_node_that_lists_it(
     assert arm64.callers
 
 
+def test_the_builder_that_the_environment_names_is_the_one_that_is_told_of(
+    fleet: tuple[str, Node, Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, amd64, _ = fleet
+    monkeypatch.setenv("BUILDX_BUILDER", name)
+    write_tree(tmp_path, {**APPS, "Dockerfile": GOOD})
+    result = verify(Request((tmp_path,), platforms=(AMD64,), settings=Settings(no_cache=True)))
+    assert (result.builder, result.driver, result.state) == (name, "remote", State.RIGHT)
+    assert amd64.callers
+
+
 def test_what_is_wrong_is_seen_whatever_node_built_it(fleet: tuple[str, Node, Node], tmp_path: Path) -> None:
     write_tree(tmp_path, {**APPS, "Dockerfile": HOST_MADE})
     result = run(tmp_path, fleet[0])

@@ -13,6 +13,7 @@ from archpatch.verify.run import Request, verify
 from archpatch.verify.verdict import Level, State
 from tests.engine.conftest import write_tree
 from tests.engine.verifying import APPS, GOOD, run, told
+from tests.verify.images import elf
 
 pytestmark = pytest.mark.engine
 
@@ -68,6 +69,78 @@ def test_targets_of_bake_and_compose_are_built_as_they_say(engine: str, tmp_path
     assert "docker-bake.json sets BUILDKIT_SYNTAX; left out" in notes
     assert "docker-bake.json asks for secret; not given" in notes
     assert "compose.yaml pins the service to linux/amd64: docker compose builds and runs it only so" in notes
+
+
+def test_files_of_a_folder_are_read_together_as_bake_reads_them(engine: str, tmp_path: Path) -> None:
+    """What one file says of a target is completed and overridden by the next."""
+    write_tree(
+        tmp_path / "web",
+        {**APPS, "Dockerfile": "FROM scratch\nARG WHICH\nARG KIND\nCOPY $KIND-$WHICH /app\n"},
+    )
+    write_tree(
+        tmp_path,
+        {
+            "compose.yaml": "services:\n  web:\n    platform: linux/amd64\n    build:\n      context: web\n",
+            "docker-bake.hcl": 'variable "KIND" { default = "none" }\ntarget "web" { args = { WHICH = "s390x", KIND = KIND } }\n',
+            "docker-bake.override.hcl": 'variable "KIND" { default = "app" }\ntarget "web" { args = { WHICH = "arm64" } }\n',
+        },
+    )
+    [look] = run(tmp_path, platforms=(ARM64,)).looks
+    assert look.state is State.RIGHT, look.evidence
+    assert "compose.yaml" in look.notes[0]
+
+
+BAKE = """\
+variable "WHICH" { default = "arm64" }
+target "docker-metadata-action" {}
+target "_common" { args = { WHICH = WHICH } }
+group "default" { targets = ["image-local"] }
+target "image" { inherits = ["_common", "docker-metadata-action"] }
+target "image-local" {
+  inherits = ["image"]
+  output = ["type=docker"]
+}
+target "image-all" {
+  inherits = ["image"]
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+target "lint" {
+  inherits = ["_common"]
+  target = "lint"
+  output = ["type=cacheonly"]
+}
+target "tool" {
+  dockerfile = "tool.Dockerfile"
+  output = ["./out"]
+}
+"""
+
+
+def test_parts_checks_and_exports_are_no_images_of_their_own(engine: str, tmp_path: Path) -> None:
+    text = 'FROM scratch AS lint\nRUN ["/gone"]\nFROM scratch\nARG WHICH\nCOPY app-$WHICH /app\nENTRYPOINT ["/app"]\n'
+    tool = 'FROM scratch\nCOPY app-arm64 tool /\nENTRYPOINT ["/gone"]\n'
+    library = elf("arm64", interpreter="/lib/ld-linux-aarch64.so.1", needed=["libc.so.6"])
+    write_tree(
+        tmp_path,
+        {**APPS, "Dockerfile": text, "tool.Dockerfile": tool, "tool": library, "docker-bake.hcl": BAKE},
+    )
+    result = run(tmp_path, platforms=(ARM64,))
+    assert told(result) == {"image-local linux/arm64": State.RIGHT, "tool linux/arm64": State.RIGHT}
+    notes = {look.target: look.notes for look in result.looks}
+    assert notes["image-local"] == ("docker-bake.hcl builds it for linux/amd64, linux/arm64",)
+    assert notes["tool"][0].startswith("docker-bake.hcl exports its files and makes no image")
+    write_tree(tmp_path, {"tool": elf("amd64")})
+    assert told(run(tmp_path, platforms=(ARM64,)))["tool linux/arm64"] is State.WRONG
+
+
+def test_a_failure_is_unknown_where_the_file_that_may_say_how_to_build_could_not_be_read(
+    engine: str, tmp_path: Path
+) -> None:
+    write_tree(tmp_path, {"Dockerfile": "FROM debian:bookworm-slim\nARG V\nRUN test -n \"$V\"\n",
+                          "docker-bake.hcl": "target {\n"})  # fmt: skip
+    [look] = run(tmp_path, platforms=(AMD64,)).looks
+    assert look.state is State.UNKNOWN
+    assert "could not be read may say how to build it" in look.evidence[0].message
 
 
 ON_BASE = 'FROM base\nCOPY --from=files note /note\nCOPY --from=mini /bin/base /mini\nENTRYPOINT ["/app"]\n'

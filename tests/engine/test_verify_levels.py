@@ -136,6 +136,32 @@ def test_a_feature_of_another_frontend_is_unknown_when_that_one_is_not_used(work
 
 
 @pytest.mark.parametrize(
+    "mount",
+    ["type=secret,id=tok,required=true true", "type=secret,id=tok cat /run/secrets/tok",
+     "type=secret,id=tok /bin/no-such-client", "type=ssh,required=true true"],
+)  # fmt: skip
+def test_what_fails_for_want_of_a_secret_is_unknown(workbench: Workbench, mount: str) -> None:
+    files: Tree = {"Dockerfile": f"FROM debian:bookworm-slim\nRUN --mount={mount}\n"}
+    look = workbench.looks(files, (AMD64,))[AMD64]
+    assert (look.state, look.evidence[0].codes) == (State.UNKNOWN, ()), look.evidence
+    assert "verify gives none" in look.evidence[0].message
+
+
+def test_a_foreign_program_is_wrong_in_a_step_with_a_secret_too(workbench: Workbench) -> None:
+    text = 'FROM scratch\nCOPY app-s390x /app\nRUN --mount=type=secret,id=tok ["/app"]\n'
+    files: Tree = {"Dockerfile": text, "app-s390x": program("s390x")}
+    assert workbench.looks(files, (ARM64,))[ARM64].state is State.WRONG
+
+
+@pytest.mark.parametrize(("platform", "state"), [(AMD64, State.WRONG), (ARM64, State.UNKNOWN)])
+def test_a_crash_is_told_from_one_that_may_be_the_emulators(
+    workbench: Workbench, platform: Platform, state: State
+) -> None:
+    files: Tree = {"Dockerfile": "FROM debian:bookworm-slim\nRUN exit 139\n"}
+    assert workbench.looks(files, (platform,))[platform].state is state
+
+
+@pytest.mark.parametrize(
     "step", ["RUN --security=insecure true", "RUN --network=host true"], ids=["insecure", "host network"]
 )
 def test_what_asks_for_rights_on_the_builder_is_not_built(engine: str, tmp_path: Path, step: str) -> None:
@@ -216,6 +242,10 @@ class TestImagesThatExist:
         result = verify_image(f"{mini}:amd64", Request(platforms=(AMD64, ARM64)))
         assert [look.state for look in result.looks] == [State.RIGHT, State.WRONG]
         assert result.looks[1].evidence[0].kind == "missing-platform"
+
+    def test_the_platforms_that_it_has_are_said_whatever_was_asked_for(self, mini: str) -> None:
+        [look] = verify_image(f"{mini}:both", Request(platforms=(Platform.parse("linux/s390x"),))).looks
+        assert look.evidence[0].message == "the image has no linux/s390x; it has linux/amd64, linux/arm64"
 
     def test_an_image_of_the_engines_store_is_inspected(self, engine: str, tmp_path: Path) -> None:
         folder = write_tree(tmp_path, {**APPS, "Dockerfile": GOOD})

@@ -77,6 +77,7 @@ def test_an_image_that_could_not_be_read_whole_is_not_called_right(archpatch: Ru
             "arm65/x/y/z",
         ),
         ("--output-format", "sarif"),
+        ("--builder=--x", "."),
     ],
     ids=[
         "image and paths",
@@ -84,6 +85,7 @@ def test_an_image_that_could_not_be_read_whole_is_not_called_right(archpatch: Ru
         "a command without run",
         "no platform",
         "no such format",
+        "an option for a builder",
     ],
 )
 def test_what_does_not_go_together_is_a_usage_error(archpatch: Run, arguments: tuple[str, ...]) -> None:
@@ -96,6 +98,14 @@ def test_a_plan_prints_the_bake_file_and_the_commands(archpatch: Run, tmp_path: 
     assert done.returncode == 0
     assert b"$ docker buildx bake --file archpatch-verify.json" in done.stdout
     assert b"Nothing was run." in done.stdout
+
+
+def test_a_plan_says_which_files_it_did_not_read(archpatch: Run, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "docker-bake.hcl").write_text('target "x" {}\n')
+    done = archpatch("verify", "--level", "plan", tmp_path, env=NO_ENGINE)
+    assert done.returncode == 0
+    assert b"docker-bake.hcl was not read, for a plan runs nothing" in done.stdout
 
 
 def test_fix_verify_goes_without_diff_and_standard_input(archpatch: Run, tmp_path: Path) -> None:

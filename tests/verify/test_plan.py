@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from archpatch.platforms import AMD64, ARM64, Platform
 from archpatch.syntax.parse import parse
-from archpatch.verify import build, plan
+from archpatch.verify import build, declared, plan
 from archpatch.verify.bakefile import BakeTarget, bake_file, target_name
 from archpatch.verify.bases import bases_of
 from archpatch.verify.build import Bench, Candidate, Outcome, again
-from archpatch.verify.buildx import Builder, Buildx, NoEngine, Settings, is_reference
+from archpatch.verify.buildx import Baked, Builder, Buildx, NoEngine, Settings, is_reference
 from archpatch.verify.compose import service_platforms
 from archpatch.verify.contexts import missing_everywhere, upwards, with_context
 from archpatch.verify.preflight import Preflight, probe_program
@@ -175,12 +176,12 @@ class TestCompose:
 class _Printed(Buildx):
     """buildx that printed these targets."""
 
-    def __init__(self, targets: dict[str, object]) -> None:
+    def __init__(self, targets: dict[str, dict[str, object]]) -> None:
         super().__init__()
         self.targets = targets
 
-    def print_bake(self, file: Path) -> dict[str, object]:
-        return self.targets
+    def print_bake(self, files: Sequence[Path]) -> Baked:
+        return Baked(self.targets)
 
 
 class TestContexts:
@@ -188,7 +189,7 @@ class TestContexts:
         (folder / "docker-bake.json").write_text("{}")
         dockerfile = folder / "web" / "Dockerfile"
         buildx = _Printed({"web": {"context": "web", **web}, **others})
-        [job] = plan.jobs([dockerfile], [folder], buildx)
+        [job] = declared.jobs([dockerfile], [folder], buildx)
         return job
 
     @pytest.mark.parametrize(
@@ -264,10 +265,10 @@ class TestContexts:
 class TestJobs:
     def test_files_of_one_name_get_names_of_their_own(self, tmp_path: Path) -> None:
         paths = [tmp_path / "a" / "svc" / "Dockerfile", tmp_path / "b" / "svc" / "Dockerfile"]
-        assert [job.name for job in plan.jobs(paths, (), None)] == ["svc", "svc-2"]
+        assert [job.name for job in declared.jobs(paths, (), None)] == ["svc", "svc-2"]
 
     def test_the_context_is_the_folder_of_the_file(self, tmp_path: Path) -> None:
-        [job] = plan.jobs([tmp_path / "Dockerfile.dev"], (), None)
+        [job] = declared.jobs([tmp_path / "Dockerfile.dev"], (), None)
         assert (job.context, job.name) == (tmp_path, f"{tmp_path.name}-Dockerfile.dev")
 
     def test_a_plan_runs_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,12 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from archpatch.verify import process
 from archpatch.verify.process import NoProgram, Runner
 
 
@@ -67,3 +69,18 @@ def test_stop_ends_what_runs_and_starts_nothing_more() -> None:
     assert time.monotonic() - started < 30
     with pytest.raises(NoProgram, match="stopped"):
         runner.run(python("1"), timeout=5)
+
+
+def test_programs_that_do_not_heed_a_stop_are_given_their_time_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "_GRACE", 2.0)
+    runner = Runner()
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(runner.run, python(deaf), timeout=50)
+        time.sleep(1.5)
+        started = time.monotonic()
+        runner.stop()
+        assert time.monotonic() - started < 6

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archpatch.platforms import ARM64
 from archpatch.syntax.parse import parse
 from archpatch.verify.images import step_lines
 from archpatch.verify.progress import Progress
-from archpatch.verify.triage import SIGNATURES, diagnose
+from archpatch.verify.triage import SIGNATURES, diagnose, found_in
 from archpatch.verify.verdict import State
 
 
@@ -124,6 +125,11 @@ TEXTS = [
     ("granting entitlement network.host is not allowed by build daemon configuration", "entitlement", State.UNKNOWN),
     ("did not complete successfully: exit code: 137", "killed", State.UNKNOWN),
     ('failed to calculate checksum of ref x::y: "/app-arm64": not found', "missing-file", State.WRONG),
+    ('x/linux_arm64/protoc" exited with code 139.', "protoc", State.WRONG),
+    ('process "/bin/sh -c x" did not complete successfully: exit code: 139', "crash", State.WRONG),
+    ("ERROR: failed to solve: secret tok: not found", "secret", State.UNKNOWN),
+    ("cat: /run/secrets/tok: No such file or directory", "secret", State.UNKNOWN),
+    ("ERROR: failed to solve: unset ssh forward key default", "secret", State.UNKNOWN),
     ("something else went wrong", "failed", State.WRONG),
 ]  # fmt: skip
 
@@ -146,6 +152,42 @@ def test_rules_that_know_the_error_are_named() -> None:
     rules = registry.load()
     error, code = next((rule.errors[0], rule.code) for rule in rules if rule.errors)
     assert code in diagnose(f"x\n{error}\n", rules).codes
+
+
+@pytest.mark.parametrize(
+    ("log", "known", "strange"),
+    [
+        pytest.param("sha256:404abc\nE: Unable to locate package x", "AP303", "AP402", id="digits of a digest"),
+        pytest.param("404 x\nE: Unable to locate package x", "AP303", "AP402", id="a number of something else"),
+        pytest.param("x: no match for platform in manifest: not found", "AP204", "AP408", id="two words of a longer text"),
+        pytest.param("/bin/sh: 1: /opt/x: Exec format error", "AP402", "AP301", id="a capital letter"),
+        pytest.param("npm ERR! code EBADPLATFORM", "AP324", "AP402", id="no signature"),
+    ],
+)  # fmt: skip
+def test_a_rule_is_named_where_its_error_stands_at_what_was_recognized(
+    log: str, known: str, strange: str
+) -> None:
+    from archpatch import registry
+
+    codes = diagnose(log, registry.load()).codes
+    assert known in codes
+    assert strange not in codes
+
+
+def test_no_rule_is_named_for_trouble_that_is_not_the_files() -> None:
+    from archpatch import registry
+
+    assert diagnose("secret tok: not found", registry.load()).codes == ()
+
+
+def test_rules_that_find_something_in_the_file_go_before_those_that_know_the_error() -> None:
+    from archpatch import registry
+
+    rules = registry.load()
+    codes = diagnose("exec /bin/sh: exec format error", rules).codes
+    text = b"FROM --platform=linux/amd64 debian:bookworm-slim\nRUN true\n"
+    assert found_in(codes, parse(text), rules, ARM64) == ("AP102",)
+    assert found_in(codes, parse(b"FROM debian:bookworm-slim\nRUN true\n"), rules, ARM64) == codes
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -46,6 +47,25 @@ def test_the_table_groups_files_with_the_same_trouble() -> None:
     assert "confirmed AP101 src/Dockerfile:3: Drop the flag (safe, written)" in text
     assert "linux/arm64: wrong -> right" in text
     assert "Fixes: 1 confirmed; 1 written. Images: 1 wrong." in text
+
+
+def test_images_of_one_file_are_told_apart_by_their_names() -> None:
+    second = replace(LOOK, target="svc-debug")
+    text = render("text", replace(RESULT, looks=(LOOK, second))).decode()
+    assert "src/Dockerfile (svc)\n" in text
+    assert "src/Dockerfile (svc-debug)\n" in text
+
+
+def test_many_rules_that_know_an_error_are_counted() -> None:
+    codes = tuple(f"AP{number}" for number in range(101, 120))
+    assert grouped([Evidence("build", "x", codes=codes)]) == [
+        "build: x [AP101, AP102, AP103, AP104, AP105, AP106 and 13 more]"
+    ]
+
+
+def test_an_image_that_nobody_built_has_no_way_of_building() -> None:
+    text = render("markdown", replace(RESULT, looks=(replace(LOOK, mode="unknown"),))).decode()
+    assert "| linux/arm64 | wrong |" in text
 
 
 def test_json_holds_everything_that_a_program_needs() -> None:
