@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from archpatch import engine
@@ -185,10 +185,13 @@ def _text_of(case: _Case, chosen: Sequence[Unit], terms: Terms) -> _Mended:
 
 
 def _proofs(case: _Case, unit: Unit, others: Sequence[Unit]) -> tuple[Proof, ...]:
-    return tuple(
-        proof(case.document, unit, pair, others, shown(pair.after.command or pair.before.command))
-        for pair in _pairs(case.before, case.after)
-    )
+    found = []
+    for pair in _pairs(case.before, case.after):
+        one = proof(case.document, unit, pair, others, shown(pair.after.command or pair.before.command))
+        if len(case.jobs) > 1:  # each platform speaks once for each image
+            one = replace(one, evidence=f"{pair.before.target}: {one.evidence}")
+        found.append(one)
+    return tuple(found)
 
 
 def _may_be_written(unit: Unit, verdict: Verdict, *, unsafe: bool) -> bool:

@@ -73,7 +73,7 @@ def mend(
             changed.write_bytes(after)
 
     request = Request((folder,), platforms=platforms, settings=settings or Settings(timeout=300))
-    terms = Terms(request, rules or registry.load(), unsafe, budget, write)
+    terms = Terms(request, rules or registry.load(), unsafe, budget, write, (folder,))
     subject = Subject(path, path.read_bytes(), EngineSettings(targets=platforms), FolderContext(folder))
     return prove([subject], terms, lambda image, platform, text: None)
 
@@ -98,6 +98,16 @@ def test_a_fix_that_mends_the_image_is_confirmed_and_written(engine: str, mini: 
     assert "emulates this platform would ship its own architecture" in fix.proofs[0].evidence
     assert "x86-64 64-bit code" in fix.proofs[1].evidence
     assert result.modes == {AMD64: "native", ARM64: "emulated"}
+
+
+def test_each_image_of_a_file_gives_its_own_word(engine: str, mini: str, tmp_path: Path) -> None:
+    text = f"FROM {mini}:both AS plain\nCOPY data /d\nFROM --platform=$BUILDPLATFORM {mini}:both AS tool\nCOPY data /d\n"
+    bake = 'target "a" {\n target = "plain"\n}\ntarget "b" {\n target = "tool"\n}\n'
+    write_tree(tmp_path, {"Dockerfile": text, "data": "1", "docker-bake.hcl": bake})
+    [fix] = mend(tmp_path, platforms=(ARM64,)).fixes
+    assert (fix.verdict, fix.written) == (Verdict.CONFIRMED, True)
+    told = [(proof.verdict, proof.evidence.partition(":")[0]) for proof in fix.proofs]
+    assert told == [(Verdict.NEUTRAL, "a"), (Verdict.CONFIRMED, "b")]
 
 
 GO = (
