@@ -151,21 +151,26 @@ class _Look(Struct, frozen=True):
         )
 
     def _foreseen(self, start: engine.State, states: Mapping[Platform, State]) -> Mapping[Platform, State]:
-        """The states, seen to the end where a fix changes what a stage stands on.
+        """The states, seen to the end where a fix changes what a stage stands on, and where a finding that has no fix
+        lies in what another one's fix changes.
 
         On another platform or image there is more to find: "ready after fix" is said of what is clean then.
         """
         heads = [stage.head.span for stage in start.document.stages]
+        if _mended_along(start.report.findings):
+            for state, level in _LEVELS.items():
+                left = _left(start, level, states)
+                states = {
+                    target: state if one is State.NEEDS_YOU and left[target] is State.READY else one
+                    for target, one in states.items()
+                }
         serious = (finding for finding in start.report.findings if finding.severity >= Severity.WARNING)
         if not any(_moves_a_stage(heads, fix) for fix in fixes_of(serious)):
             return states
         for state, level in _LEVELS.items():
             if state not in states.values():
                 continue
-            try:
-                left = assess(engine.mend(start, level, twice=False).report)
-            except (engine.Unstable, InternalError):
-                left = dict.fromkeys(states, State.UNKNOWN)
+            left = _left(start, level, states)
             states = {
                 target: max(one, left[target], key=_ORDER.index) if one is state else one
                 for target, one in states.items()
@@ -272,6 +277,37 @@ def _moves_a_stage(heads: Sequence[Span], fix: Fix) -> bool:
         ):
             return True
     return False
+
+
+def _mended_along(findings: Sequence[Finding]) -> bool:
+    """Whether there are findings without a fix, and each lies where the fix of another one changes something."""
+    serious = [finding for finding in findings if finding.severity >= Severity.WARNING]
+    bare = [finding for finding in serious if _need(finding) is State.NEEDS_YOU]
+    if not bare or len(bare) == len(serious):
+        return False
+    edits = sorted(
+        {
+            (edit.span.start, edit.span.end)
+            for fix in fixes_of(serious)
+            for edit in fix.edits
+            if edit.path is None
+        }
+    )
+    for finding in bare:
+        at = bisect_left(edits, (finding.span.start, 0))
+        if finding.path or at == len(edits) or edits[at][1] > finding.span.end:
+            return False
+    return True
+
+
+def _left(
+    start: engine.State, level: Applicability, states: Mapping[Platform, State]
+) -> Mapping[Platform, State]:
+    """What is left to do once the fixes of a level are in."""
+    try:
+        return assess(engine.mend(start, level, twice=False).report)
+    except (engine.Unstable, InternalError):
+        return dict.fromkeys(states, State.UNKNOWN)
 
 
 def _need(finding: Finding) -> State:

@@ -353,3 +353,12 @@ def test_ready_after_a_fix_is_said_of_what_is_clean_once_the_fix_is_in(cli: Cli)
     put("new/Dockerfile", pinned.format(built).encode())
     assert "linux/arm64: 1 needs you" in cli("check", "old").text
     assert "linux/arm64: 1 ready after fix --unsafe" in cli("check", "new").text
+
+
+def test_what_the_fix_of_another_finding_mends_is_no_work_for_anyone(cli: Cli) -> None:
+    url = "https://github.com/neovim/neovim/releases/download/v0.11.2/nvim-linux-x86_64.tar.gz"
+    text = f"FROM debian\nRUN curl -fsSL {url} | tar -C /opt -xz\nENV PATH=/opt/nvim-linux-x86_64/bin:$PATH\n"
+    put("along/Dockerfile", text.encode())
+    put("apart/Dockerfile", text.encode() + b"ENV TOOLS=/opt/tools-x86_64/bin\nENV PATH=$TOOLS:$PATH\n")
+    assert "linux/arm64: 1 ready after fix --unsafe" in cli("check", "along").text
+    assert "linux/arm64: 1 needs you" in cli("check", "apart").text
