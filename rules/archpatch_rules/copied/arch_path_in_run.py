@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from archpatch.facts import Command, Facts
 from archpatch.facts.written import why_arch_is_fine
@@ -11,7 +13,7 @@ from archpatch.rewrite import arch_case, declare_arg, substitute
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellCommand, ShellWord
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Edit, Fix, Span, encode, regex
+from archpatch.text import Applicability, Edit, Fix, Span, agree, encode, regex
 from archpatch_rules.toolchain.stages import for_each_target
 
 _USERS = frozenset({"mv", "cp", "install", "ln", "chmod", "strip", "upx", "setcap"})
@@ -19,6 +21,7 @@ _USERS = frozenset({"mv", "cp", "install", "ln", "chmod", "strip", "upx", "setca
 _LAST_IS_GIVEN = frozenset({"mv", "cp", "install", "ln"})
 # These unpack or install what they are given, and start what is packed in a script.
 _UNPACKERS = frozenset({"tar", "bsdtar", "unzip", "alien", "sh", "bash"})
+_ARCHIVERS = frozenset({"tar", "bsdtar", "unzip"})
 _PACKED = regex(r"(?i)\.(?:tar(?:\.\w+)?|tgz|txz|tbz2?|zip|run|bin)$")
 _RPM = regex(r"\.rpm$")
 _EXTRACTS = regex(r"-?[a-zA-Z]*x[a-zA-Z]*|--(?:extract|get)")
@@ -96,6 +99,14 @@ class ArchPathInRun(Rule):
             "A package of another family",
             applicability="unsafe",
         ),
+        Example(
+            "FROM debian\nRUN tar -xf /srv/tools.tar.gz tool-linux-amd64\n"
+            "RUN install tool-linux-amd64 /usr/bin/tool && rm tool-linux-amd64\n",
+            "FROM debian\nARG TARGETARCH\nRUN tar -xf /srv/tools.tar.gz tool-linux-${TARGETARCH}\n"
+            "RUN install tool-linux-${TARGETARCH} /usr/bin/tool && rm tool-linux-${TARGETARCH}\n",
+            "Out of an archive of many",
+            applicability="unsafe",
+        ),
         Example("FROM debian\nCOPY . .\nRUN mv bin/app bin/app-amd64\n", title="A name that is given here"),
         Example("FROM debian\nCOPY . .\nRUN tar -czf app-linux-amd64.tar.gz bin\n", title="Packed here"),
         Example("FROM debian\nCOPY . .\nRUN cp conf/app-amd64.conf /etc/app.conf\n", title="A text"),
@@ -105,21 +116,49 @@ class ArchPathInRun(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each name, at its first use."""
-        for stage in for_each_target(facts):
-            for command in stage.commands_with(*_WORDS):
-                kept = ".rpm" if command.shell.name == "alien" else ""
-                for word in _used(command):
-                    named = next((text for text in _WORDS if _names(word, text, kept)), None)
-                    span = word.find(named) if named else None
-                    if named is None or span is None or _made_here(document, facts, word, named):
-                        continue
-                    if why_arch_is_fine(facts, "amd64", command.run, span, command) is None:
-                        yield self.finding(
-                            span,
-                            f"`{word.raw}` is named for amd64, whatever platform is built: the image for another one gets "
-                            "what is made for amd64, or there is no such file.",
-                            _fix(document, facts, command, word, span, named),
-                        )
+        found: dict[str, list[_Use]] = {}
+        for use in _uses(facts):
+            found.setdefault(use.part, []).append(use)
+        for part, uses in found.items():
+            first = next((use for use in uses if not use.removed), None)
+            if first is None or _made_here(document, facts, part, uses):
+                continue
+            if any(
+                why_arch_is_fine(facts, "amd64", use.command.run, use.span, use.command) is not None
+                for use in uses
+            ):
+                continue
+            yield self.finding(
+                first.span,
+                f"`{first.word.raw}` is named for amd64, whatever platform is built: the image for another one gets "
+                "what is made for amd64, or there is no such file.",
+                _fix(document, facts, uses),
+            )
+
+
+class _Use(NamedTuple):
+    """A word of a command that names a file: `part` is the piece of its path with the architecture, `named` the word for
+    that. `removed`: the command takes the file away and does nothing else with it."""
+
+    part: str
+    named: str
+    command: Command
+    word: ShellWord
+    span: Span
+    removed: bool
+
+
+def _uses(facts: Facts) -> Iterator[_Use]:
+    for stage in for_each_target(facts):
+        for command in stage.commands_with(*_WORDS):
+            kept = ".rpm" if command.shell.name == "alien" else ""
+            removed = command.shell.name == "rm"
+            for word in command.shell.arguments if removed else _used(command):
+                named = next((text for text in _WORDS if _names(word, text, kept)), None)
+                span = word.find(named) if named else None
+                if named is not None and span is not None:
+                    part = next(part for part in (word.literal or "").split("/") if named in part)
+                    yield _Use(part, named, command, word, span, removed)
 
 
 def _used(command: Command) -> Iterator[ShellWord]:
@@ -145,11 +184,19 @@ def _options(shell: ShellCommand) -> Iterator[ShellWord]:
 
 
 def _packed(shell: ShellCommand) -> Iterator[ShellWord]:
-    """The archives and packages that a command takes apart."""
+    """The archives and packages that a command takes apart, and the files that it takes out of them."""
     if shell.name.endswith("tar") and not any(_EXTRACTS.fullmatch(word.prefix) for word in _options(shell)):
         return
     packed = _RPM if shell.name == "alien" else _PACKED
-    yield from (word for word in shell.arguments if packed.search(word.literal or ""))
+    within = False
+    for before, word in pairwise(shell.words):
+        if word.prefix.startswith("-"):
+            continue
+        if packed.search(word.raw.rstrip("\"'")):
+            within = shell.name in _ARCHIVERS
+            yield word
+        elif within and not before.prefix.startswith("-"):  # no value of an option
+            yield word
 
 
 def _names(word: ShellWord, text: str, kept: str) -> bool:
@@ -162,28 +209,41 @@ def _names(word: ShellWord, text: str, kept: str) -> bool:
     return len(words) == 1 and words[0].text == text
 
 
-def _made_here(document: Document, facts: Facts, word: ShellWord, named: str) -> bool:
+def _made_here(document: Document, facts: Facts, part: str, uses: Sequence[_Use]) -> bool:
     """Whether something else of the file names the same: a download, a COPY, a build that is told of amd64. The rule for
     that has more to say."""
-    part = next(part for part in (word.literal or "").split("/") if named in part)
-    if document.source.count(encode(part)) > 1:
+    if document.source.count(encode(part)) > len(uses):
         return True
-    return any(named in download.url for download in facts.downloads)
+    return any(uses[0].named in download.url for download in facts.downloads)
 
 
-def _fix(
-    document: Document, facts: Facts, command: Command, word: ShellWord, span: Span, named: str
-) -> Fix | None:
+def _fix(document: Document, facts: Facts, uses: Sequence[_Use]) -> Fix | None:
+    edits: list[Edit] = []
+    for use in uses:
+        made = _followed(document, facts, use)
+        if made is None:
+            return None
+        edits += made
+    if not agree(edits):
+        return None
+    return Fix(
+        "Use the file of the architecture that is built",
+        tuple(dict.fromkeys(edits)),
+        Applicability.UNSAFE,
+    )
+
+
+def _followed(document: Document, facts: Facts, use: _Use) -> tuple[Edit, ...] | None:
+    """The edits that let one use follow the architecture."""
     added: tuple[Edit, ...] | None
-    if _SAYS_ARM64.search(word.raw):
-        spelled = {"amd64": named, "arm64": "arm64"}
-        case = arch_case(document, facts, command.run, spelled, (span,))
+    run = use.command.run
+    if _SAYS_ARM64.search(use.word.raw):
+        spelled = {"amd64": use.named, "arm64": "arm64"}
+        case = arch_case(document, facts, run, spelled, (use.span,))
         added, expression = case or (None, "")
-    elif named == "amd64":
-        added, expression = declare_arg(document, facts, command.run, "TARGETARCH"), "${TARGETARCH}"
+    elif use.named == "amd64":
+        added, expression = declare_arg(document, facts, run, "TARGETARCH"), "${TARGETARCH}"
     else:
         added, expression = (), "$(uname -m)"
-    edit = substitute(word, span, expression, command)
-    if edit is None or added is None:
-        return None
-    return Fix("Use the file of the architecture that is built", (edit, *added), Applicability.UNSAFE)
+    edit = substitute(use.word, use.span, expression, use.command)
+    return None if edit is None or added is None else (edit, *added)
