@@ -110,7 +110,7 @@ _COLUMNS = ("amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64")
 # Words that mean one architecture wherever they stand alone as a token of a name, a path or a URL.
 # Longer ones first; vendor oddities only where they cannot be an ordinary word.
 _TOKENS = {
-    "amd64": ("x86_64", "x86-64", "amd64", "x64", "linux64", "64bit", "64-bit"),
+    "amd64": ("x86_64", "x86-64", "amd64", "x64", "linuxx64", "linux64", "64bit", "64-bit"),
     "arm64": ("aarch64", "aarch_64", "arm64v8", "arm64", "armv8"),
     "arm": ("arm-linux-gnueabihf", "armv7hl", "armv7l", "armv7", "armhf", "armv6", "arm32v7", "arm_32"),
     "386": ("i386", "i686", "ia32", "x86_32", "linux32"),

@@ -109,3 +109,25 @@ def test_an_expression_that_uname_never_answers_is_named(question: str) -> None:
 )
 def test_go_is_named_where_it_builds_something(uses: str, begins: str) -> None:
     assert said("AP601", f"FROM golang:1.23\nARG GOARCH=amd64\n{uses}\n").startswith(begins)
+
+
+def test_checksums_of_release_notes_are_no_file_beside_the_download() -> None:
+    url = "https://github.com/aptible/supercronic/releases/download/v0.2.33/supercronic-linux-amd64"
+    message = said("AP406", f'FROM debian\nRUN wget -O /s {url} && echo "{"a" * 40}  /s" | sha1sum -c\n')
+    assert message.endswith("supercronic publishes them in the release notes.")
+
+
+def test_a_folder_that_is_called_by_a_files_digest_has_no_other_one() -> None:
+    for digest in ("0f" * 16, "0f" * 30, "0f" * 32):
+        message = said("AP402", f"FROM debian\nRUN wget https://a.example/{digest}/tool_amd64.deb\n")
+        assert message.endswith("lies in a folder of its own.")
+    assert "spelled arm64" in said(
+        "AP402", f"FROM debian\nRUN wget https://a.example/{'0f' * 20}/tool_amd64.deb\n"
+    )
+
+
+def test_a_repository_package_without_an_architecture_says_why_it_is_for_one() -> None:
+    url = "https://download.postgresql.org/pub/repos/yum/reporpms/EL-9-x86_64/pgdg-redhat-repo-latest.noarch.rpm"
+    assert said("AP309", f"FROM rockylinux:9\nRUN dnf install -y {url}\n").endswith(
+        "it brings the key for the packages of that architecture alone."
+    )

@@ -46,6 +46,9 @@ def table_words(download: Download) -> tuple[Words, ...]:
 
 
 _X86_WHEEL = regex(r"-manylinux(?:1|2010)_x86_64\.whl$")
+# A folder that is called by the digest of the one file in it: MD5, SHA-256, what PyPI leaves of BLAKE2. Forty digits may
+# be a commit, whose folder has the files of every architecture.
+_OWN_FOLDER = regex(r"/(?:[0-9a-f]{32}|[0-9a-f]{60}|[0-9a-f]{64})/")
 
 
 def guessed_words(download: Download) -> tuple[Words, ...] | None:
@@ -53,9 +56,10 @@ def guessed_words(download: Download) -> tuple[Words, ...] | None:
 
     Counted in the table: beside `tool_Linux_x86_64` stands `arm64` (241 of 250, GoReleaser's names), beside any other
     `x86_64` mostly `aarch64` (297 of 352). A wheel's name has the kernel's word (the platform tag of PEP 425); the tags
-    manylinux1 and manylinux2010 are for x86 alone (PEP 513, PEP 571).
+    manylinux1 and manylinux2010 are for x86 alone (PEP 513, PEP 571). In a folder that is called by a file's digest lies no
+    other file.
     """
-    if _X86_WHEEL.search(download.file_name):
+    if _X86_WHEEL.search(download.file_name) or in_own_folder(download):
         return None
     found: dict[int, Words] = {}
     for token in download.tokens:
@@ -67,6 +71,11 @@ def guessed_words(download: Download) -> tuple[Words, ...] | None:
         if spelled is None or found.setdefault(token.place, spelled) != spelled:
             return None
     return tuple(found[place] for place in sorted(found))
+
+
+def in_own_folder(download: Download) -> bool:
+    """Whether a file lies in a folder that is called by its digest, where no other one is."""
+    return _OWN_FOLDER.search(download.url) is not None
 
 
 def convention_of(text: str, before: str) -> Words | None:

@@ -252,3 +252,38 @@ def test_a_list_of_checksums_from_elsewhere_may_not_know_the_file(check: str, sa
     text = f"FROM debian\n{check.format(url=url)}\n"
     assert (fixed(text, Applicability.SAFE) != text) is safe
     assert "amd64" not in fixed(text)
+
+
+def test_a_checksum_beside_a_file_is_named_as_the_file_is() -> None:
+    base = "https://github.com/aptible/supercronic/releases/download/v0.2.33"
+    text = (
+        f"FROM debian\nRUN BIN=supercronic-linux-amd64; wget {base}/$BIN; wget {base}/$BIN.sha1sum; "
+        "sha1sum -c $BIN.sha1sum\n"
+    )
+    assert fixed(text, Applicability.SAFE) == text.replace("RUN BIN", "ARG TARGETARCH\nRUN BIN").replace(
+        "linux-amd64", "linux-${TARGETARCH}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://a.example/v1/plugin-linux.so", ["AP402"]),
+        ("https://a.example/v1/plugin.so.1.2", ["AP402"]),
+        ("https://a.example/v1/App-1.0.AppImage", ["AP402"]),
+        ("https://a.example/arm/plugin.so", []),
+        ("https://a.example/v1/plugin-aarch64.so", []),
+        ("https://a.example/v1/plugin-windows.so.zip", []),
+        ("https://a.example/v1/plugin-${KIND}.so", []),
+        ("https://a.example/v1/plugin.so https://a.example/v1/plugin-arm64.so", []),
+    ],
+)
+def test_machine_code_whose_url_names_no_architecture_is_for_one_all_the_same(
+    url: str, found: list[str]
+) -> None:
+    assert codes(f"FROM debian\nARG KIND\nRUN wget {url}\n") == found
+
+
+def test_machine_code_in_a_branch_for_amd64_is_right() -> None:
+    text = 'RUN if [ "$(uname -m)" = x86_64 ]; then wget https://a.example/plugin.so; fi'
+    assert codes(f"FROM debian\n{text}\n") == []

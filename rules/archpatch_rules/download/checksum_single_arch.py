@@ -93,5 +93,7 @@ def _published(facts: Facts, download: Download) -> str:
     url, name = download.url_for(others(facts)[0]) or "", match.asset.checksum
     folder, slash, file = url.rpartition("/")
     name = name.replace("{asset}", file or "FILE").replace("{v}", (match.version or "").removeprefix("v"))
-    beside = folder + slash + name if name[:1] != "." and "{" not in name else name
+    beside = (
+        name if "{" in name or " " in name else folder + slash + name
+    )  # "the release notes" lie elsewhere
     return f"{match.asset.tool} publishes them in {beside}"

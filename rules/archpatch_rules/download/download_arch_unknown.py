@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archpatch.facts import Download, Facts
-from archpatch.rewrite.downloads import Words, guessed_words, respell, table_words
+from archpatch.rewrite.downloads import Words, guessed_words, in_own_folder, respell, table_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch_rules.download.which import Pitfall, downloads
@@ -18,12 +18,15 @@ class DownloadArchUnknown(Rule):
     and how it is spelled, is the publisher's to say: of the tools that write `x86_64`, every second one writes
     `arm64` beside it and not `aarch64`.
 
+    A shared library (`.so`) and an AppImage are for one architecture, too, where the URL names none.
+
     It is fine in a branch that asks for the architecture, beside a download for the other one, and for files of
     another system or of none.
 
     The fix follows the convention that the URL begins: `amd64` goes with `arm64`, `x64` with `arm64`, `x86_64` with
     `aarch64` (but `Linux_x86_64` with `arm64`, the names that GoReleaser gives). It is unsafe, since it is a guess; add
-    the file to a table of your own to have it known.
+    the file to a table of your own to have it known. There is none for a file in a folder that is called by its digest:
+    the other one lies elsewhere.
     """
 
     code, name, severity = "AP402", "download-arch-unknown", Severity.WARNING
@@ -72,6 +75,11 @@ class DownloadArchUnknown(Rule):
             title="A tag that no other architecture has",
         ),
         Example(
+            "FROM debian\nRUN wget https://example.com/uploads/" + "0f" * 16 + "/tool_1.0_amd64.tgz\n",
+            "FROM debian\nRUN wget https://example.com/uploads/" + "0f" * 16 + "/tool_1.0_amd64.tgz\n",
+            title="A folder for one file",
+        ),
+        Example(
             "FROM debian\nRUN wget https://example.com/tool_Linux_x86_64.tar.gz\n",
             "FROM debian\nARG TARGETARCH\n"
             'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
@@ -81,6 +89,14 @@ class DownloadArchUnknown(Rule):
             "    esac && \\\n    wget https://example.com/tool_Linux_${_arch}.tar.gz\n",
             applicability="unsafe",
             title="GoReleaser's names",
+        ),
+        Example(
+            "FROM debian\nRUN wget -O /opt/plugin.so https://example.com/v1/plugin-linux.so\n",
+            "FROM debian\nRUN wget -O /opt/plugin.so https://example.com/v1/plugin-linux.so\n",
+            title="A library that says nothing",
+        ),
+        Example(
+            "FROM debian\nRUN wget https://example.com/v1/plugin.so https://example.com/v1/plugin-arm64.so\n"
         ),
         Example(
             "FROM debian\n"
@@ -95,6 +111,12 @@ class DownloadArchUnknown(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each download."""
+        for download in downloads(facts, Pitfall.UNNAMED):
+            yield self.finding(
+                download.span,
+                f"`{download.file_name}` is machine code, for one architecture, and its URL names none: every platform gets "
+                "the same file.",
+            )
         for download in downloads(facts, Pitfall.UNKNOWN):
             words = table_words(download) or guessed_words(download)
             respelled = respell(document, facts, download, words) if words else None
@@ -113,6 +135,8 @@ def _message(download: Download, words: tuple[Words, ...] | None) -> str:
         hint = (
             f"other files of {download.match.asset.tool} say {words[0]['arm64'] if words else '?'} for arm64."
         )
+    elif words is None and in_own_folder(download):
+        hint = "the one for another architecture lies in a folder of its own."
     elif words is None:
         hint = "how the file for another one is spelled is not known."
     else:

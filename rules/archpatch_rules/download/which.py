@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from archpatch.facts import Download, Facts, Family, PlatformKind
 from archpatch.facts.suppressors import Suppressor, why_download_is_fine
 from archpatch.facts.targets import others
+from archpatch.platforms import arch_of
 from archpatch.text import regex
 
 
@@ -23,12 +24,16 @@ class Pitfall(enum.Enum):
     LIBC = "the file for the other architecture is built for another libc"
     KNOWN = "a known file, hard-coded"
     UNKNOWN = "an unknown file, hard-coded"
+    UNNAMED = "machine code, and the URL names no architecture"
 
 
 # Packages by URL are the package rules' matter.
 _PACKAGE_MANAGERS = frozenset(
     ["rpm", "yum", "dnf", "microdnf", "tdnf", "zypper", "apt", "apt-get", "pip", "pip3", "uv"]
 )
+# A shared library and an AppImage (an ELF program with its image behind it) are for one architecture, whatever their name.
+_NATIVE = regex(r"\.(?:[Aa]pp[Ii]mage|so(?:\.\d+)*)$")
+_PARTS = regex(r"[-._/]+")
 _POOL = regex(r"https?://(?:[a-z.]+\.)?(?:archive|security)\.ubuntu\.com/ubuntu/pool/\S+_amd64\.deb$")
 
 
@@ -77,8 +82,25 @@ def _pitfall(facts: Facts, download: Download) -> Pitfall | None:
 def _named_nowhere(facts: Facts, download: Download) -> Pitfall | None:
     """A file whose URL names no architecture although it is for one."""
     match = download.match
-    unnamed = match is not None and match.exact and not match.tokens
-    return Pitfall.NO_ASSET if unnamed and lacking(facts, download) else None
+    if match is not None and match.exact:
+        return Pitfall.NO_ASSET if not match.tokens and lacking(facts, download) else None
+    if not _NATIVE.search(download.file_name) or "\0" in download.url or _names_one(download.url):
+        return None
+    return None if (download.stage.index, _folder(download)) in facts.once(_told_apart) else Pitfall.UNNAMED
+
+
+def _names_one(url: str) -> bool:
+    return any(arch_of(part) for part in _PARTS.split(url.partition("://")[2].partition("/")[2]))
+
+
+def _folder(download: Download) -> str:
+    return download.url.rpartition("/")[0]
+
+
+def _told_apart(facts: Facts) -> frozenset[tuple[int, str]]:
+    """The folders, by the stage, out of which a file is fetched that names its architecture: the one that names none is
+    for another one."""
+    return frozenset((one.stage.index, _folder(one)) for one in facts.downloads if _names_one(one.url))
 
 
 def _in_table(facts: Facts, download: Download) -> Pitfall | None:

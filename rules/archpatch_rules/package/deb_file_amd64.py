@@ -8,7 +8,7 @@ from archpatch.facts import Download, Facts, Install, Package
 from archpatch.platforms import ArchWord, arch_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch_rules.package.fetched import fetched_fix
+from archpatch_rules.package.fetched import fetched_fix, held_fix
 from archpatch_rules.package.which import is_fine, packages
 
 
@@ -21,8 +21,8 @@ class DebFileAmd64(Rule):
     pinned. A file that the same stage downloads is the download's matter.
 
     For a URL the fix puts the architecture in its place; it is safe where the publisher is known to have the other
-    file. For a file that comes from the build context there is none: the context must bring the other one too, and
-    the name then takes `${TARGETARCH}`.
+    file. For a file that comes along in a folder of the build context the name takes `${TARGETARCH}`. That is unsafe: the
+    context must bring the other one too. Where a COPY names the file, the fix is that of the COPY.
     """
 
     code, name, severity = "AP306", "deb-file-amd64", Severity.ERROR
@@ -35,6 +35,18 @@ class DebFileAmd64(Rule):
         Example(
             "FROM debian\nCOPY tool_1.0_amd64.deb /tmp/\nRUN dpkg -i /tmp/tool_1.0_amd64.deb\n",
             "FROM debian\nCOPY tool_1.0_amd64.deb /tmp/\nRUN dpkg -i /tmp/tool_1.0_amd64.deb\n",
+        ),
+        Example(
+            "FROM debian\nCOPY packages /tmp/\nRUN dpkg -i /tmp/tool_*_amd64.deb && rm /tmp/tool_*_amd64.deb\n",
+            "FROM debian\nCOPY packages /tmp/\nARG TARGETARCH\n"
+            "RUN dpkg -i /tmp/tool_*_${TARGETARCH}.deb && rm /tmp/tool_*_${TARGETARCH}.deb\n",
+            title="Out of a folder",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM debian\nCOPY . /tmp/\nRUN tar -xf /tmp/all.tgz && dpkg -i all/tool_1.0_amd64.deb\n",
+            "FROM debian\nCOPY . /tmp/\nRUN tar -xf /tmp/all.tgz && dpkg -i all/tool_1.0_amd64.deb\n",
+            title="Out of an archive, whose files nobody knows",
         ),
         Example(
             "FROM debian\nRUN apt-get install -y https://example.com/tool_1.0_amd64.deb\n",
@@ -66,7 +78,8 @@ class DebFileAmd64(Rule):
             if "://" in package.name:
                 yield self.finding(span, _message(package, found), fetched_fix(document, facts, package))
             elif not _is_downloaded(facts, install, package):
-                yield self.finding(span, _message(package, found))
+                fix = held_fix(document, facts, install, package, "amd64") if found.text == "amd64" else None
+                yield self.finding(span, _message(package, found), fix)
 
 
 def _architecture(package: Package) -> ArchWord | None:

@@ -1,12 +1,13 @@
-"""The fix of a package that is a file at a URL, for Debian's and rpm's package managers alike."""
+"""The fix of a package that is a file, at a URL or in the build, for Debian's and rpm's package managers alike."""
 
 from __future__ import annotations
 
-from archpatch.facts import Facts, Package
+from archpatch.facts import Facts, Install, Package, StageFacts
 from archpatch.facts.targets import others
 from archpatch.rewrite.downloads import guessed_words, respell, table_words
-from archpatch.syntax.tree import Document
-from archpatch.text import Fix
+from archpatch.rewrite.paths import MOST_EDITS, name_edits
+from archpatch.syntax.tree import Copy, Document
+from archpatch.text import Applicability, Fix, encode
 
 
 def fetched_fix(document: Document, facts: Facts, package: Package) -> Fix | None:
@@ -19,3 +20,40 @@ def fetched_fix(document: Document, facts: Facts, package: Package) -> Fix | Non
     match = download.match
     known = match is not None and all(match.published(arch) is True for arch in others(facts))
     return respelled.fix("Install the file for the architecture that is built", known)
+
+
+def held_fix(document: Document, facts: Facts, install: Install, package: Package, word: str) -> Fix | None:
+    """Let the name of a file that is there already follow the architecture wherever it is used; `word` is what it says.
+
+    None where something else names the file, as a COPY, where it may come out of an archive, where one place cannot be
+    changed, and in a file of more packages than anyone writes by hand: each would be looked for in all of it.
+    """
+    if not facts.once(_few_files) or not facts.once(_is_brought, install.command.stage):
+        return None
+    name = package.name.rsplit("/", 1)[-1]
+    edits = name_edits(document, facts, (install.command.stage,), name, word)
+    changed = {edit for edit in edits or () if len(edit.span)}
+    if not edits or len(changed) != document.source.count(encode(name)):
+        return None
+    return Fix(
+        "Install the file of the architecture that is built",
+        tuple(dict.fromkeys(edits)),
+        Applicability.UNSAFE,
+    )
+
+
+_UNPACKERS = ("tar", "unzip", "7z", "bsdtar")
+
+
+def _is_brought(_: Facts, stage: StageFacts) -> bool:
+    """Whether a file that nothing names comes out of the build context: a COPY takes a folder, and nothing is unpacked."""
+    steps = (step for one in stage.chain for step in one.body)
+    copied = any(isinstance(step, Copy) and step.source_stage is None for step in steps)
+    return copied and not any(
+        command.shell.name in _UNPACKERS for command in stage.commands_with(*_UNPACKERS)
+    )
+
+
+def _few_files(facts: Facts) -> bool:
+    source = facts.document.source
+    return source.count(b".deb") + source.count(b".rpm") <= MOST_EDITS

@@ -9,7 +9,7 @@ from archpatch.platforms import Convention, arch_words
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
 from archpatch.text import Applicability, Edit, Fix
-from archpatch_rules.package.fetched import fetched_fix
+from archpatch_rules.package.fetched import fetched_fix, held_fix
 from archpatch_rules.package.which import installs, is_fine, names_it
 
 _MANAGERS = ("yum", "dnf", "microdnf", "tdnf", "zypper", "rpm")
@@ -21,17 +21,26 @@ class RpmArchLiteral(Rule):
     On arm64 the build ends with `No match for argument`, `Unable to find a match`, or, for a file, with `package
     tool.x86_64 is intended for a different architecture`.
 
+    PostgreSQL's `pgdg-redhat-repo-latest.noarch.rpm` is for one all the same: that of `EL-9-x86_64` brings the key that
+    signs the packages for amd64, and those for arm64 are refused (`GPG signature verification error`).
+
     It is fine in a branch that asks for the architecture, and where the package for the other one is named beside it. A
     file that the same stage downloads is the download's matter.
 
     The fix takes `.x86_64` off a name: dnf and yum then install that of the machine. It is unsafe, for nobody knows
     whether the repository has it for arm64. In a URL it puts the architecture in its place, safe where the publisher is
-    known to have the other file. For `.i686` there is none: arm64 has no 32-bit x86 libraries.
+    known to have the other file, and in the name of a file that comes along in a folder, unsafe. For `.i686` there is
+    none: arm64 has no 32-bit x86 libraries.
     """
 
     code, name, severity = "AP309", "rpm-arch-literal", Severity.ERROR
     hints = (".x86_64", ".i686", ".i386", ".aarch64", ".rpm")
-    errors = ("No match for argument", "Unable to find a match", "is intended for a different architecture")
+    errors = (
+        "No match for argument",
+        "Unable to find a match",
+        "is intended for a different architecture",
+        "repomd.xml GPG signature verification error",
+    )
     examples = (
         Example(
             "FROM rockylinux:9\nRUN dnf install -y openssl-devel.x86_64 git\n",
@@ -48,8 +57,22 @@ class RpmArchLiteral(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM rockylinux:9\nCOPY packages /tmp/\nRUN rpm -i /tmp/tool-1.0.x86_64.rpm\n",
+            'FROM rockylinux:9\nCOPY packages /tmp/\nRUN rpm -i "/tmp/tool-1.0.$(uname -m).rpm"\n',
+            title="Out of a folder",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM rockylinux:9\nCOPY tool-1.0.x86_64.rpm /tmp/\nRUN rpm -i /tmp/tool-1.0.x86_64.rpm\n",
             "FROM rockylinux:9\nCOPY tool-1.0.x86_64.rpm /tmp/\nRUN rpm -i /tmp/tool-1.0.x86_64.rpm\n",
+        ),
+        Example(
+            "FROM rockylinux:9\nRUN dnf install -y https://download.postgresql.org/pub/repos/yum/reporpms/EL-9-x86_64"
+            "/pgdg-redhat-repo-latest.noarch.rpm\n",
+            'FROM rockylinux:9\nRUN dnf install -y "https://download.postgresql.org/pub/repos/yum/reporpms/EL-9-$(uname -m)'
+            '/pgdg-redhat-repo-latest.noarch.rpm"\n',
+            title="A repository's package, whose key is for one architecture",
+            applicability="safe",
         ),
         Example("FROM rockylinux:9\nRUN dnf install -y openssl-devel git\n"),
         Example("FROM rockylinux:9\nRUN dnf install -y https://example.com/x86_64/release-9.noarch.rpm\n"),
@@ -73,7 +96,7 @@ class RpmArchLiteral(Rule):
                     related=tuple(Related(one.word.span, "and this one") for one in old[1:6]),
                 )
             for package in install.packages:
-                arch = Convention.RPM.read(package.arch or "") or _of_file(package)
+                arch = Convention.RPM.read(package.arch or "") or _of_file(facts, package)
                 if (
                     arch not in ("amd64", "arm64")
                     or arch == facts.named_arch
@@ -83,7 +106,7 @@ class RpmArchLiteral(Rule):
                 if package.arch is not None:
                     yield self._named(install, package)
                 elif "://" in package.name or not _is_downloaded(facts, install, package):
-                    yield self._file(document, facts, package)
+                    yield self._file(document, facts, install, package)
 
     def _named(self, install: Install, package: Package) -> Finding:
         span = package.word.find(f".{package.arch}")
@@ -97,20 +120,34 @@ class RpmArchLiteral(Rule):
             fix,
         )
 
-    def _file(self, document: Document, facts: Facts, package: Package) -> Finding:
+    def _file(self, document: Document, facts: Facts, install: Install, package: Package) -> Finding:
         name = package.name.rsplit("/", 1)[-1]
+        match = facts.tables.asset(package.name) if "noarch" in name else None
+        cost = match.asset.note if match else "rpm refuses it on another one"
         return self.finding(
             package.word.span,
-            f"{name} is a package for one architecture, and is installed on every platform: rpm refuses it on another one.",
-            fetched_fix(document, facts, package),
+            f"{name} is a package for one architecture, and is installed on every platform: {cost}.",
+            fetched_fix(document, facts, package)
+            if "://" in package.name
+            else held_fix(document, facts, install, package, "x86_64"),
         )
 
 
-def _of_file(package: Package) -> str | None:
+def _of_file(facts: Facts, package: Package) -> str | None:
     name = package.name.rsplit("/", 1)[-1]
-    if not package.local or not name.endswith(".rpm") or "noarch" in name:
+    if not package.local or not name.endswith(".rpm"):
         return None
+    if "noarch" in name:
+        return _of_folder(facts, package.name)
     return next((word.arch for word in reversed(list(arch_words(name)))), None)
+
+
+def _of_folder(facts: Facts, url: str) -> str | None:
+    """The architecture of a file that calls itself noarch and that the table knows to be for one all the same."""
+    match = facts.tables.asset(url) if "://" in url else None
+    if match is None or not match.exact:
+        return None
+    return next((match.asset.arch_of(one.place, url[one.start : one.end]) for one in match.tokens), None)
 
 
 def _is_downloaded(facts: Facts, install: Install, package: Package) -> bool:
