@@ -78,7 +78,7 @@ class DebFileAmd64(Rule):
             if "://" in package.name:
                 yield self.finding(span, _message(package, found), fetched_fix(document, facts, package))
             elif not _is_downloaded(facts, install, package):
-                fix = held_fix(document, facts, install, package, "amd64") if found.text == "amd64" else None
+                fix = held_fix(facts, install, package, "amd64") if found.text == "amd64" else None
                 yield self.finding(span, _message(package, found), fix)
 
 

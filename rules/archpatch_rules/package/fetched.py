@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from archpatch.facts import Facts, Install, Package, StageFacts
+from collections.abc import Mapping
+
+from archpatch.facts import Download, Facts, Install, Package, StageFacts
 from archpatch.facts.targets import others
 from archpatch.rewrite.downloads import guessed_words, respell, table_words
 from archpatch.rewrite.paths import MOST_EDITS, name_edits
 from archpatch.syntax.tree import Copy, Document
-from archpatch.text import Applicability, Fix, encode
+from archpatch.text import Applicability, Fix, Span, encode
 
 
 def fetched_fix(document: Document, facts: Facts, package: Package) -> Fix | None:
     """Take the file of the architecture that is built; None where its name is not known, or the package is no URL."""
-    download = next((one for one in facts.downloads if one.word.span == package.word.span), None)
+    download = facts.once(_by_word).get(package.word.span)
     words = (table_words(download) or guessed_words(download)) if download else None
     respelled = respell(document, facts, download, words) if download and words else None
     if respelled is None or download is None:
@@ -22,18 +24,26 @@ def fetched_fix(document: Document, facts: Facts, package: Package) -> Fix | Non
     return respelled.fix("Install the file for the architecture that is built", known)
 
 
-def held_fix(document: Document, facts: Facts, install: Install, package: Package, word: str) -> Fix | None:
+def _by_word(facts: Facts) -> Mapping[Span, Download]:
+    """The downloads by the words that give their URLs, of each the first."""
+    return {one.word.span: one for one in reversed(facts.downloads)}
+
+
+def held_fix(facts: Facts, install: Install, package: Package, word: str) -> Fix | None:
     """Let the name of a file that is there already follow the architecture wherever it is used; `word` is what it says.
 
     None where something else names the file, as a COPY, where it may come out of an archive, where one place cannot be
     changed, and in a file of more packages than anyone writes by hand: each would be looked for in all of it.
     """
-    if not facts.once(_few_files) or not facts.once(_is_brought, install.command.stage):
+    return facts.once(_held_fix, install.command.stage, package.name.rsplit("/", 1)[-1], word)
+
+
+def _held_fix(facts: Facts, stage: StageFacts, name: str, word: str) -> Fix | None:
+    if not facts.once(_few_files) or not facts.once(_is_brought, stage):
         return None
-    name = package.name.rsplit("/", 1)[-1]
-    edits = name_edits(document, facts, (install.command.stage,), name, word)
+    edits = name_edits(facts.document, facts, (stage,), name, word)
     changed = {edit for edit in edits or () if len(edit.span)}
-    if not edits or len(changed) != document.source.count(encode(name)):
+    if not edits or len(changed) != facts.document.source.count(encode(name)):
         return None
     return Fix(
         "Install the file of the architecture that is built",

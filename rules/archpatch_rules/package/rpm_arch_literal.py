@@ -129,7 +129,7 @@ class RpmArchLiteral(Rule):
             f"{name} is a package for one architecture, and is installed on every platform: {cost}.",
             fetched_fix(document, facts, package)
             if "://" in package.name
-            else held_fix(document, facts, install, package, "x86_64"),
+            else held_fix(facts, install, package, "x86_64"),
         )
 
 
