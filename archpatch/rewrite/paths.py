@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.targets import only_asked_for
+from archpatch.platforms import AMD64, ARM64
 from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Instruction, Word
@@ -126,9 +127,9 @@ def declare_spelling(
 ) -> tuple[tuple[Edit, ...], str] | None:
     """Arguments that give a publisher's words for amd64 and arm64 where no shell is, and the expression to use.
 
-    `${NAME/from/to}` where one of them is not Docker's; two steps where neither is, for BuildKit replaces one word at a
-    time: `step` is the variable between them. None where the frontend that the file asks for knows no such thing, or a variable of the step's name means
-    something else.
+    `${NAME/from/to}` where one of them is not Docker's. Where neither is, an argument `step` of its own, declared
+    twice, for BuildKit replaces one word at a time. None where the frontend that the file asks for knows no such
+    thing, or a variable of the step's name means something else.
     """
     if not all(_PLAIN.fullmatch(word) for word in (amd64, arm64)):
         return None
@@ -141,21 +142,24 @@ def declare_spelling(
         return declared, f"${{TARGETARCH/amd64/{amd64}}}"
     if amd64 == "amd64":
         return declared, f"${{TARGETARCH/arm64/{arm64}}}"
-    respelled = f"${{TARGETARCH/amd64/{amd64}}}"
-    expression = f"${{{step}/arm64/{arm64}}}"
     held = facts.scope(instruction).get(step)
     if held is not None:
-        written_out = held.declaration.value if held.declaration else None
-        return ((), expression) if written_out is not None and written_out.value == respelled else None
+        return ((), f"${{{step}}}") if _says(facts, instruction, step, amd64, arm64) else None
     if instruction.onbuild:
         return None
     newline = decode(document.newline)
-    line = f"ARG {step}={respelled}{newline}"
+    lines = f"ARG {step}=${{TARGETARCH/amd64/{amd64}}}{newline}ARG {step}=${{{step}/arm64/{arm64}}}{newline}"
     if not declared:
-        return (Edit.insert(_below_argument(document, facts, instruction), line),), expression
+        return (Edit.insert(_below_argument(document, facts, instruction), lines),), f"${{{step}}}"
     first, *others = declared
-    both = Edit.insert(first.span.start, decode(first.text) + line, declares=first.declares)
-    return (both, *others), expression
+    both = Edit.insert(first.span.start, decode(first.text) + lines, declares=first.declares)
+    return (both, *others), f"${{{step}}}"
+
+
+def _says(facts: Facts, instruction: Instruction, name: str, amd64: str, arm64: str) -> bool:
+    """Whether a variable has these values for amd64 and arm64."""
+    held = (facts.scope(instruction, target).get(name) for target in (AMD64, ARM64))
+    return [one.value.text if one else None for one in held] == [amd64, arm64]
 
 
 def _below_argument(document: Document, facts: Facts, instruction: Instruction) -> int:

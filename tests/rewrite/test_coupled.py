@@ -135,7 +135,8 @@ def test_a_file_that_add_fetches_by_a_name_in_env_follows_there() -> None:
     after = before.replace(
         "ENV FILE Miniconda3-latest-Linux-x86_64.sh",
         "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-        "ENV FILE Miniconda3-latest-Linux-${TARGET_ARCH/arm64/aarch64}.sh",
+        "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+        "ENV FILE Miniconda3-latest-Linux-${TARGET_ARCH}.sh",
     )
     assert fixed(before) == after
 

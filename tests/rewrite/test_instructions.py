@@ -105,7 +105,8 @@ S6 = "https://github.com/just-containers/s6-overlay/releases/download/v"
         pytest.param(
             f"ADD {S6}3.1.6.2/s6-overlay-x86_64.tar.xz /tmp\nRUN tar -C / -Jxpf /tmp/s6-overlay-x86_64.tar.xz\n",
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            f"ADD {S6}3.1.6.2/s6-overlay-${{TARGET_ARCH/arm64/aarch64}}.tar.xz /tmp/s6-overlay.tar.xz\n"
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            f"ADD {S6}3.1.6.2/s6-overlay-${{TARGET_ARCH}}.tar.xz /tmp/s6-overlay.tar.xz\n"
             "RUN tar -C / -Jxpf /tmp/s6-overlay.tar.xz\n",
             id="the kernel's names",
         ),

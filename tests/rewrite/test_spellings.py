@@ -31,7 +31,8 @@ PROTOC = "https://github.com/protocolbuffers/protobuf/releases/download/v25.1/"
         (
             f"ENV URL {PROTOC}protoc-25.1-linux-x86_64.zip\nRUN wget -O p.zip $URL\n",
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            f"ENV URL {PROTOC}protoc-25.1-linux-${{TARGET_ARCH/arm64/aarch_64}}.zip\nRUN wget -O p.zip $URL\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch_64}\n"
+            f"ENV URL {PROTOC}protoc-25.1-linux-${{TARGET_ARCH}}.zip\nRUN wget -O p.zip $URL\n",
         ),
         (
             "ARG V=v18.19.0\nARG DIST=node-${V}-linux-x64\n"
@@ -50,8 +51,9 @@ PROTOC = "https://github.com/protocolbuffers/protobuf/releases/download/v25.1/"
             "ENV OUT=/opt/mold-2.30.0-x86_64-linux\n"
             "RUN wget $URL && tar xf mold-2.30.0-x86_64-linux.tar.gz && mv $OUT/bin/mold /bin\n",
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            f"ENV DIR=/x/ninja-linux-x86_64\\\n    URL={MOLD}${{TARGET_ARCH/arm64/aarch64}}-linux.tar.gz\n"
-            "ENV OUT=/opt/mold-2.30.0-${TARGET_ARCH/arm64/aarch64}-linux\n"
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            f"ENV DIR=/x/ninja-linux-x86_64\\\n    URL={MOLD}${{TARGET_ARCH}}-linux.tar.gz\n"
+            "ENV OUT=/opt/mold-2.30.0-${TARGET_ARCH}-linux\n"
             'RUN wget $URL && tar xf "mold-2.30.0-$(uname -m)-linux.tar.gz" && mv $OUT/bin/mold /bin\n',
         ),
     ],
@@ -146,10 +148,11 @@ def test_a_dotnet_path_is_copied_under_the_name_that_the_build_gives_it() -> Non
 
 
 def test_the_step_of_a_respelling_stands_once_below_an_argument_that_is_there() -> None:
-    folder, word = "/lib/x86_64-linux-gnu/", "/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/"
+    folder, word = "/lib/x86_64-linux-gnu/", "/lib/${TARGET_ARCH}-linux-gnu/"
     text = "FROM gcr.io/distroless/cc\nARG TARGETARCH\nLABEL a=b\n"
     copies = "".join(f"COPY --from=debian:12 {{0}}lib{name}.so.1 {{0}}\n" for name in "zm")
-    after = text.replace("ARCH\n", "ARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n")
+    steps = "ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\nARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+    after = text.replace("ARCH\n", f"ARCH\n{steps}")
     assert fixed(text + copies.format(folder)) == after + copies.format(word)
 
 
@@ -214,7 +217,7 @@ def test_each_scope_has_a_step_of_its_own() -> None:
         f"ARG TAG=x86_64-musl\nFROM example.com/rust:$TAG AS a\n{stage}FROM debian\n{stage}COPY --from=a /x /x\n"
     )
     assert after.count("ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n") == 3
-    assert after.count("ARG TARGET=${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl\n") == 2
+    assert after.count("ARG TARGET=${TARGET_ARCH}-unknown-linux-musl\n") == 2
 
 
 @pytest.mark.parametrize("folder", ["/cmake-3.23.0-linux-x86_64/", "/usr/lib/x86_64-linux-gnu/"])

@@ -110,7 +110,8 @@ def test_a_copy_spells_the_words_of_one_tool_for_itself() -> None:
     before += "FROM debian\nENV V=27.0\nCOPY --from=a /bitcoin-$V-x86_64-linux-gnu.tar.gz /\n"
     assert fixed(before).endswith(
         "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64-linux-gnu}\n"
-        "COPY --from=a /bitcoin-$V-${TARGET_ARCH/arm64/aarch64-linux-gnu}.tar.gz /\n"
+        "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64-linux-gnu}\n"
+        "COPY --from=a /bitcoin-$V-${TARGET_ARCH}.tar.gz /\n"
     )
 
 

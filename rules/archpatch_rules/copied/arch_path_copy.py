@@ -84,14 +84,16 @@ class ArchPathCopy(Rule):
         Example(
             "FROM rockylinux:9\nADD tool-x86_64.rpm /\nRUN rpm -i /tool-x86_64.rpm\n",
             "FROM rockylinux:9\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            'ADD tool-${TARGET_ARCH/arm64/aarch64}.rpm /\nRUN rpm -i "/tool-$(uname -m).rpm"\n',
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            'ADD tool-${TARGET_ARCH}.rpm /\nRUN rpm -i "/tool-$(uname -m).rpm"\n',
             "The kernel's word, and a command that uses the file",
             applicability="unsafe",
         ),
         Example(
             "FROM eclipse-temurin:21\nCOPY lib/netty-tcnative-2.0.61-linux-x86_64.jar /lib/\n",
             "FROM eclipse-temurin:21\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "COPY lib/netty-tcnative-2.0.61-linux-${TARGET_ARCH/arm64/aarch_64}.jar /lib/\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch_64}\n"
+            "COPY lib/netty-tcnative-2.0.61-linux-${TARGET_ARCH}.jar /lib/\n",
             "Netty's word",
             applicability="unsafe",
         ),

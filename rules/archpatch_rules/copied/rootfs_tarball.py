@@ -42,7 +42,8 @@ class RootfsTarball(Rule):
         Example(
             "FROM scratch\nADD alpine-minirootfs-3.20.0-x86_64.tar.gz /\n",
             "FROM scratch\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ADD alpine-minirootfs-3.20.0-${TARGET_ARCH/arm64/aarch64}.tar.gz /\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "ADD alpine-minirootfs-3.20.0-${TARGET_ARCH}.tar.gz /\n",
             "The kernel's word",
             applicability="unsafe",
         ),

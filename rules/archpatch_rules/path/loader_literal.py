@@ -55,7 +55,8 @@ class LoaderLiteral(Rule):
             "FROM debian:bookworm AS build\nFROM scratch\nCOPY --from=build /lib64/ld-linux-x86-64.so.2 /lib64/\n",
             "FROM debian:bookworm AS build\nFROM scratch\nARG TARGETARCH\n"
             "ARG LOADER=${TARGETARCH/amd64/lib64/ld-linux-x86-64.so.2}\n"
-            "COPY --from=build /${LOADER/arm64/lib/ld-linux-aarch64.so.1} /${LOADER/arm64/lib/ld-linux-aarch64.so.1}\n",
+            "ARG LOADER=${LOADER/arm64/lib/ld-linux-aarch64.so.1}\n"
+            "COPY --from=build /${LOADER} /${LOADER}\n",
             "glibc's, to where programs look for it",
             applicability="unsafe",
         ),
@@ -77,7 +78,8 @@ class LoaderLiteral(Rule):
         Example(
             "FROM alpine AS build\nFROM scratch\nCOPY --from=build /lib/ld-musl-x86_64.so.1 /lib/\n",
             "FROM alpine AS build\nFROM scratch\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "COPY --from=build /lib/ld-musl-${TARGET_ARCH/arm64/aarch64}.so.1 /lib/\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "COPY --from=build /lib/ld-musl-${TARGET_ARCH}.so.1 /lib/\n",
             "musl's, out of another stage",
             applicability="unsafe",
         ),

@@ -96,7 +96,8 @@ class MultiarchDirLiteral(Rule):
         Example(
             "FROM debian\nENV MAGIC=/usr/lib/x86_64-linux-gnu/libmagic.so.1\n",
             "FROM debian\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ENV MAGIC=/usr/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/libmagic.so.1\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "ENV MAGIC=/usr/lib/${TARGET_ARCH}-linux-gnu/libmagic.so.1\n",
             "The path of one file",
             applicability="unsafe",
         ),
@@ -105,8 +106,9 @@ class MultiarchDirLiteral(Rule):
             "COPY --from=libs /usr/lib/x86_64-linux-gnu/libpq.so.5 /usr/lib/x86_64-linux-gnu/libpq.so.5\n",
             "FROM debian AS libs\nRUN apt-get update && apt-get install -y libpq5\nFROM gcr.io/distroless/cc\n"
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "COPY --from=libs /usr/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/libpq.so.5 "
-            "/usr/lib/${TARGET_ARCH/arm64/aarch64}-linux-gnu/libpq.so.5\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "COPY --from=libs /usr/lib/${TARGET_ARCH}-linux-gnu/libpq.so.5 "
+            "/usr/lib/${TARGET_ARCH}-linux-gnu/libpq.so.5\n",
             "The same folder on both sides",
             applicability="unsafe",
         ),

@@ -83,14 +83,16 @@ class LiteralArchArg(Rule):
         Example(
             "FROM debian\nARG ARCH=x86_64\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
             "FROM debian\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ARG ARCH=${TARGET_ARCH/arm64/aarch64}\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "ARG ARCH=${TARGET_ARCH}\nRUN wget https://example.com/tool-${ARCH}.tgz\n",
             "The kernel's spelling",
             applicability="unsafe",
         ),
         Example(
             "FROM debian\nARG ARCH=x86_64\nARG TRIPLE=x86_64-linux-gnu\nRUN wget https://example.com/$ARCH/tool-$TRIPLE.tgz\n",
             "FROM debian\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ARG ARCH=${TARGET_ARCH/arm64/aarch64}\nARG TRIPLE=${TARGET_ARCH/arm64/aarch64}-linux-gnu\n"
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "ARG ARCH=${TARGET_ARCH}\nARG TRIPLE=${TARGET_ARCH}-linux-gnu\n"
             "RUN wget https://example.com/$ARCH/tool-$TRIPLE.tgz\n",
             "Two of them",
             applicability="unsafe",
@@ -99,9 +101,11 @@ class LiteralArchArg(Rule):
             "FROM rust AS build\nARG T=x86_64-unknown-linux-musl\nRUN cargo build --release --target $T\n"
             "FROM scratch\nCOPY --from=build /target/x86_64-unknown-linux-musl/release/app /app\n",
             "FROM rust AS build\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ARG T=${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl\nRUN cargo build --release --target $T\n"
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "ARG T=${TARGET_ARCH}-unknown-linux-musl\nRUN cargo build --release --target $T\n"
             "FROM scratch\nARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "COPY --from=build /target/${TARGET_ARCH/arm64/aarch64}-unknown-linux-musl/release/app /app\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "COPY --from=build /target/${TARGET_ARCH}-unknown-linux-musl/release/app /app\n",
             "A folder that is called as the value is",
             applicability="unsafe",
         ),
@@ -375,9 +379,9 @@ def _two_steps(
     word: ArchWord,
     spelling: str,
 ) -> tuple[Edit, ...]:
-    """`ARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}`, then the value from that: two respellings need two names.
+    """An argument TARGET_ARCH that is spelled so, and the value from that.
 
-    The first step is for all declarations of the stage that are spelled so, above the first of them.
+    It is for all declarations of the stage that are spelled so, above the first of them.
     """
     span = declaration.value.find(word.text) if declaration.value else None
     if span is None:

@@ -124,11 +124,13 @@ class CargoTargetLiteral(Rule):
             "COPY --from=build /target/x86_64-unknown-linux-gnu/release/app /app\n",
             "FROM rust:1.80 AS build\n"
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "ENV CARGO_BUILD_TARGET=${TARGET_ARCH/arm64/aarch64}-unknown-linux-gnu\n"
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "ENV CARGO_BUILD_TARGET=${TARGET_ARCH}-unknown-linux-gnu\n"
             "RUN rustup target add $CARGO_BUILD_TARGET && cargo build --release\n"
             "FROM debian\n"
             "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x86_64}\n"
-            "COPY --from=build /target/${TARGET_ARCH/arm64/aarch64}-unknown-linux-gnu/release/app /app\n",
+            "ARG TARGET_ARCH=${TARGET_ARCH/arm64/aarch64}\n"
+            "COPY --from=build /target/${TARGET_ARCH}-unknown-linux-gnu/release/app /app\n",
             "In ENV, and COPY relies on it",
             applicability="unsafe",
         ),
