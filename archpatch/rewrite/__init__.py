@@ -12,16 +12,14 @@ from archpatch.rewrite.edits import (
     declare_arg,
     delete_flag,
     delete_option,
-    guarded,
     in_place,
     insert_before,
-    is_nested,
     put,
     set_by_case,
-    shells_around,
     substitute,
     substitute_word,
 )
+from archpatch.rewrite.quotes import guarded, in_one_pair, is_nested, shells_around
 
 __all__ = [
     "add_packages",
@@ -33,6 +31,7 @@ __all__ = [
     "delete_flag",
     "delete_option",
     "guarded",
+    "in_one_pair",
     "in_place",
     "insert_before",
     "is_nested",

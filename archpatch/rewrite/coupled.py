@@ -21,24 +21,29 @@ from archpatch.rewrite import (
     substitute_word,
 )
 from archpatch.rewrite.names import (
+    belongs,
     clusters,
     joined_before,
     named_in,
+    others_named,
     own_words,
     parts_of,
     repeats,
-    same_folder,
+    speaks_otherwise,
     spelled_out,
 )
+from archpatch.rewrite.others import others_of
 from archpatch.rewrite.paths import declare_spelling
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
-from archpatch.text import Edit, Span, decode, encode, regex
+from archpatch.text import Edit, Span, decode, encode
 
 MOST = 200
 """Instructions that may name a file; with more of them no fix is made."""
 _MOST_NAMES = 60  # architectures named in a script: each of its downloads is compared with each of them
+_TAKING = frozenset({"mv", "cp", "cd", "install", "chmod", "ln"})
+_Valued = tuple[ShellWord, tuple[Piece, ...], ArchWord, str]
 _Naming = tuple[ShellWord, tuple[Piece, ...], ArchWord]  # a word, its value, and an architecture in that
 
 
@@ -88,21 +93,58 @@ def _in_script(
     return tuple(edits)
 
 
+def is_guessed(facts: Facts, download: Download) -> bool:
+    """Whether nobody knows that a script fits what is fetched for another architecture: it takes something for the file's
+    by its version alone, or goes on to use a path that names amd64 as the file does, and that is no other file's."""
+    command = download.command
+    if command is None:
+        return False
+    places = {token.text: token.place for token in download.tokens if token.text}
+    parts = parts_of(download.url)
+    named = _named(command, places) or []
+    others = others_named((value for _, _, _, value in named), parts)
+    return any(
+        found.text in places
+        and not belongs(value, found, parts)
+        and (belongs(value, found, parts, others) or _is_used(command, word, value, others))
+        for word, _, found, value in named
+    )
+
+
+def _is_used(command: Command, word: ShellWord, value: str, others: Sequence[str]) -> bool:
+    """Whether a command after the download takes a relative path that is no other file's."""
+    shell = command_at(command.script, word.span)
+    if shell is None or shell.name not in _TAKING or word.span.start < command.shell.span.end:
+        return False
+    if value.startswith(("/", "$", "-")) or not any(one is word for one in shell.arguments[:-1]):
+        return False
+    return not any(part and (part in other or other in part) for part in value.split("/") for other in others)
+
+
 def _hanging(
     download: Download, command: Command, places: Mapping[str, int], same: Sequence[ShellWord]
 ) -> list[_Naming] | None:
     """What a script names that hangs on the name of the file, `same` included; None where that cannot be told."""
-    if any(_speaks_otherwise(one, places) for one in same):
+    if any(speaks_otherwise(one, places) for one in same):
         return None
+    named = _named(command, places)
+    if named is None:
+        return None
+    parts = parts_of(download.url)
+    others = others_named((value for _, _, _, value in named), parts)
+    return [
+        (word, pieces, found)
+        for word, pieces, found, value in named
+        if found.text in places and (word in same or belongs(value, found, parts, others))
+    ]
+
+
+def _named(command: Command, places: Mapping[str, int]) -> list[_Valued] | None:
+    """What a script names, with the values of the words; None for more than _MOST_NAMES."""
     named = [*_naming(command.stage, command.run.span.start), *_naming_others(command, places)]
     if len(named) > _MOST_NAMES:
         return None
-    parts = parts_of(download.url)
-    return [
-        (word, pieces, found)
-        for word, pieces, found in named
-        if found.text in places and (word in same or _is_of(text_of(pieces), found, parts))
-    ]
+    return [(word, pieces, found, text_of(pieces)) for word, pieces, found in named]
 
 
 def _respelled(
@@ -172,9 +214,9 @@ def _branches(facts: Facts, script: Script, download: Download) -> list[ShellWor
     return found
 
 
-def _speaks_otherwise(word: ShellWord, places: Mapping[str, int]) -> bool:
-    """Whether a word spells amd64 as the URL does not."""
-    return any(one.arch == AMD64.arch and one.text not in places for one in arch_words(word.raw))
+def words_of(script: Script) -> Iterator[ShellWord]:
+    """The words of a script's commands, the targets of their redirections, and the values that it assigns."""
+    return (word for word, _ in _words(script))
 
 
 def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
@@ -187,13 +229,6 @@ def _words(script: Script) -> Iterator[tuple[ShellWord, frozenset[str] | None]]:
     for assign in script.assigns:
         if assign.value is not None:
             yield assign.value, assign.only_on
-
-
-def _is_of(text: str, found: ArchWord, parts: Sequence[str]) -> bool:
-    """Whether an architecture in a word's value belongs to the name of the file."""
-    if "://" in text and not same_folder(text, parts):
-        return False
-    return repeats(text, found.start, found.end, parts)
 
 
 def elsewhere(
@@ -363,53 +398,3 @@ def _may_mention(text: str, download: Download) -> bool:
         )
         for found in named_in(text, words)
     )
-
-
-_URLS = regex(r"\b(?:https?|ftp)://\S+")
-
-
-class Others:
-    """The instructions of a stage, and of those that take files from it, that may name what it fetches."""
-
-    def __init__(self, stage: StageFacts) -> None:
-        facts = stage.facts
-        fetching = facts.once(_fetching)
-        stages = {stage.index, *(other.index for other in stage.feeds)}
-        self._texts = [
-            (step, text)
-            for index in sorted(stages)
-            for step, text in facts.once(_texts, facts.stages[index])
-            if step.span.start not in fetching
-        ]
-        self._naming: dict[str, list[int]] = {}
-
-    def naming(self, names: Iterable[str]) -> list[tuple[Instruction, str]]:
-        """Those with one of `names` in them, and their texts without URLs. Instructions that fetch for themselves
-        are left out: what they name is theirs."""
-        found: set[int] = set()
-        for name in names:
-            if name not in self._naming:
-                self._naming[name] = [at for at, (_, text) in enumerate(self._texts) if name in text]
-            found.update(self._naming[name])
-        return [self._texts[at] for at in sorted(found)]
-
-
-def _fetching(facts: Facts) -> frozenset[int]:
-    """Where the instructions begin that fetch what is for one architecture."""
-    return frozenset(one.instruction.span.start for one in facts.downloads if one.tokens)
-
-
-def _texts(facts: Facts, stage: StageFacts) -> list[tuple[Instruction, str]]:
-    """What the instructions of a stage say, without URLs."""
-    source = facts.document.source
-    return [
-        (step, _URLS.sub("", decode(Span(step.body.start, step.span.end).of(source))))
-        for step in stage.body
-        if step.keyword not in ("LABEL", "ARG")
-    ]
-
-
-@lru_cache(maxsize=4)  # downloads come stage by stage
-def others_of(stage: StageFacts) -> Others:
-    """The other instructions that may name a download of `stage`."""
-    return Others(stage)

@@ -16,6 +16,7 @@ from archpatch.platforms import AMD64, ARM64, Convention
 from archpatch.rewrite import (
     arch_case,
     declare_arg,
+    in_one_pair,
     in_place,
     is_nested,
     set_by_case,
@@ -23,8 +24,9 @@ from archpatch.rewrite import (
     substitute_word,
 )
 from archpatch.rewrite.added import fetch_by_docker_name, fetch_under_one_name
-from archpatch.rewrite.coupled import coupled, elsewhere, in_destination, others_of
+from archpatch.rewrite.coupled import coupled, elsewhere, in_destination, is_guessed, words_of
 from archpatch.rewrite.names import clusters
+from archpatch.rewrite.others import others_of
 from archpatch.rewrite.paths import declare_spelling
 from archpatch.rewrite.stages import fetch_stages
 from archpatch.rewrite.unnamed import unnamed_name
@@ -90,8 +92,8 @@ def convention_of(text: str, before: str) -> Words | None:
 
 
 class Respelling(Struct, frozen=True):
-    """Edits that make a download follow the architecture. `across`: other instructions are changed or made too, or a
-    list of checksums from elsewhere has to know the file."""
+    """Edits that make a download follow the architecture. `across`: other instructions are changed or made too, a list
+    of checksums from elsewhere has to know the file, or a name goes with it that has its version and nothing else."""
 
     edits: tuple[Edit, ...]
     across: bool
@@ -113,9 +115,8 @@ def respell(
     found = _respell(document, facts, download, words)
     if found is None or not agree(found.edits):
         return None  # two instructions want one line declared, each in its own way
-    if download.instruction.onbuild or reads_foreign_list(download.stage, download.instruction):
-        return replace(found, across=True)
-    return found
+    loose = reads_foreign_list(download.stage, download.instruction) or is_guessed(facts, download)
+    return replace(found, across=True) if download.instruction.onbuild or loose else found
 
 
 def _respell(
@@ -158,7 +159,10 @@ def _respell(
     if beside is None or others is None or goal is None or ending is None:
         return None
     across = bool(others or goal) or any(_before_stages(facts, token) for token in download.tokens)
-    return Respelling(tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending))), across)
+    made = tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending)))
+    if download.command is not None:
+        made = in_one_pair(download.command, words_of(download.command.script), made)
+    return Respelling(made, across)
 
 
 def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:

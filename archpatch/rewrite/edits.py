@@ -6,19 +6,17 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 
 from archpatch.facts import Command, Facts, PlatformKind, StageFacts
 from archpatch.facts.targets import choices
 from archpatch.platforms import Convention, arch_words
-from archpatch.syntax.shell import Literal, Param, Part, Quote, Script, ShellCommand, ShellWord, Substitution
+from archpatch.rewrite.quotes import all_quoted, guarded, has_backquotes, is_nested
+from archpatch.syntax.shell import Literal, Quote, Script, ShellCommand, ShellWord
 from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
 from archpatch.text import Edit, Span, decode, encode, regex
 
 _DOUBLE = regex(r"[$`\\!\n]")  # what double quotes read, and single ones do not
 _MOST_ESCAPED = 4  # quotes that a word may hold to be given double ones as a whole
-_OPTION = regex(rb"-{0,2}[A-Za-z_][\w.-]*=")  # what stays outside of the quotes: `--prefix=`
-_READ = regex(rb"[\\*?\[\]{}~\n]")  # what the shell reads outside of quotes, and not within
 
 _LEADING = regex(rb"[\\`][ \t]*\r?\n[ \t]*&&")  # a line of a command list that begins with its operator
 
@@ -164,7 +162,7 @@ def substitute(word: ShellWord, span: Span, expression: str, command: Command | 
                     Span(span.start, span.end + closes), f'\'"{expression}"' + "'" * (not closes)
                 )
             if part.quote is Quote.NONE and command is not None:
-                return _all_quoted(word, span, expression, command) or Edit.replace(
+                return all_quoted(word, span, expression, command) or Edit.replace(
                     span, guarded(expression, span, command)
                 )
             return Edit.replace(span, expression)
@@ -182,47 +180,13 @@ def _in_double_quotes(
         return None
     if part.text.count('"') > _MOST_ESCAPED:
         return None
-    if is_nested(command.script, span) or _has_backquotes(command.stage.facts, command.run.span):
+    if is_nested(command.script, span) or has_backquotes(command.stage.facts, command.run.span):
         return None
     if len(arch_words(part.text)) != 1:
         return None  # another edit of the word may be to come
     at = span.start - part.span.start
     before, after = (decode(one).replace('"', '\\"') for one in (text[:at], text[at + len(span) :]))
     return Edit.replace(word.span, f'"{before}{expression}{after}"')
-
-
-def _all_quoted(word: ShellWord, span: Span, expression: str, command: Command) -> Edit | None:
-    """A word outside of quotes in one pair of them; None where the expression needs none, where they would change
-    another part of the word (a glob, a list of words in a variable), or where more than one place of it may change."""
-    text = guarded(expression, span, command)
-    source = command.stage.facts.document.source
-    raw = word.span.of(source)
-    if text == expression or any(not _keeps_one_word(part, command) for part in word.parts):
-        return None
-    named = [(one.start, one.end) for one in arch_words(decode(raw))] if raw.isascii() else []
-    at = span.start - word.span.start
-    if named != [(at, at + len(span))]:
-        return None
-    option = _OPTION.match(raw)
-    start = word.span.start + (option.end() if option else 0)
-    first = next((part for part in word.parts if part.span.start == start), None)
-    if span.start < start:
-        return None
-    if first is not None and not isinstance(first, Literal) and source[first.span.end] != ord("/"):
-        return None  # a variable that a name hangs on may hold several words
-    before, after = (decode(one) for one in (source[start : span.start], source[span.end : word.span.end]))
-    return Edit.replace(Span(start, word.span.end), f'"{before}{expression}{after}"')
-
-
-def _keeps_one_word(part: Part, command: Command) -> bool:
-    """Whether a part of a word outside of quotes is the same within them; what a loop or `read` sets is not known."""
-    if isinstance(part, Param):
-        values: list[object] = [one.value for one in command.script.assigns if one.name == part.name]
-        values = values or [command.stage.facts.scope(command.run).get(part.name)]
-        return part.quote is Quote.NONE and None not in values and not part.operator
-    if not isinstance(part, Literal):
-        return isinstance(part, Substitution) and part.quote is Quote.NONE
-    return part.quote is Quote.NONE and not _READ.search(part.span.of(command.stage.facts.document.source))
 
 
 def in_place(holder: object, span: Span, expression: str, command: Command | None) -> Edit:
@@ -232,36 +196,9 @@ def in_place(holder: object, span: Span, expression: str, command: Command | Non
     return Edit.replace(span, guarded(expression, span, command) if bare and command else expression)
 
 
-def guarded(expression: str, span: Span, command: Command) -> str:
-    """An expression for a place outside of quotes: `"$(...)"`, whose output the shell does not split into words.
-
-    As it is where quotes would end those around it: in `sh -c "..."`, in JSON, within backquotes.
-    """
-    if not expression.startswith("$(") or command.run.json:
-        return expression
-    if is_nested(command.script, span):
-        return expression
-    return expression if _has_backquotes(command.stage.facts, command.run.span) else f'"{expression}"'
-
-
-def shells_around(script: Script, place: Span) -> Iterator[ShellCommand]:
-    """The commands that are given a script in which a place stands: `sh -c '...'`."""
-    return (one for one in script.shells if one.script is not None and place in one.script.span)
-
-
-def is_nested(script: Script, place: Span) -> bool:
-    """Whether a place stands in the script of a shell within."""
-    return any(True for _ in shells_around(script, place))
-
-
 def set_by_case(expression: str) -> bool:
     """Whether an expression is a variable of the script, as `arch_case` gives: a shell within does not know it."""
     return expression.startswith("${_")
-
-
-@lru_cache(maxsize=4)  # the words of a RUN follow each other
-def _has_backquotes(facts: Facts, span: Span) -> bool:
-    return b"`" in span.of(facts.document.source)
 
 
 def substitute_word(word: Word, span: Span, expression: str) -> Edit | None:

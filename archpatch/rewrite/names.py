@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import takewhile
 
 from archpatch.facts import Download
 from archpatch.platforms import AMD64, ArchWord, arch_words
+from archpatch.syntax.shell import ShellWord
 from archpatch.text import regex
 
 _ENDING = regex(r"(?:\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|rpm|txz|tbz2|sha\d+(?:sum)?|asc|sig|md5))+$")
@@ -53,14 +54,56 @@ def _same_version(name: str, other: str, word: str) -> bool:
     before, mine = other.rpartition(word)[0], name.removesuffix(word)
     if not mine or _JOINT.split(mine, maxsplit=1)[0] != _JOINT.split(before, maxsplit=1)[0]:
         return False
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(mine), reversed(before), strict=False))
+    return _share_version(mine, before)
+
+
+def _share_version(name: str, other: str) -> bool:
+    """Whether both end in one version: `jailer-v1.7.0-` and `firecracker-v1.7.0-`."""
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(name), reversed(other), strict=False))
     tail = "".join(one for one, _ in alike)[::-1]
     return _VERSION.search(tail) is not None
+
+
+def others_named(values: Iterable[str], parts: Sequence[str]) -> list[str]:
+    """The names of the files that lie elsewhere, of those values that are URLs."""
+    urls = (value for value in values if "://" in value and not same_folder(value, parts))
+    return [name for url in dict.fromkeys(urls) for name in parts_of(url)[-1:] if name]
+
+
+def belongs(text: str, found: ArchWord, parts: Sequence[str], others: Sequence[str] | None = None) -> bool:
+    """Whether an architecture in a word's value belongs to the name of the file; where the names of the `others` are
+    given, what has its version but none of theirs does too."""
+    if "://" in text:
+        return same_folder(text, parts) and repeats(text, found.start, found.end, parts)
+    if repeats(text, found.start, found.end, parts):
+        return True
+    return others is not None and _is_beside(text, found.start, found.end, parts, others)
+
+
+def _is_beside(text: str, start: int, end: int, parts: Sequence[str], others: Iterable[str]) -> bool:
+    """Whether the part of a path around a word is called as the file is but for its first word, and as none of the
+    `others`: an archive `tool-1.2-amd64.tgz` holds `helper-1.2-amd64` too, in a folder `release-1.2-amd64`."""
+    first = max(text.rfind(mark, 0, start) for mark in "/ =,:\"'^|(\n\t") + 1
+    last = min((at for mark in "/ =,:\"'$|)\n\t" if (at := text.find(mark, end)) >= 0), default=len(text))
+    name = _ENDING.sub("", text[first:last])
+    if (
+        not parts
+        or name != text[first:end]
+        or any(name in other or other in name for other in others if other)
+    ):
+        return False
+    word = text[start:end]
+    return parts[-1].endswith(word) and _share_version(name.removesuffix(word), parts[-1].removesuffix(word))
 
 
 def _joined(part: str) -> str:
     """A name with one joint for all: what `tool-linux_x86_64.tgz` unpacks to may be called `linux-x86_64`."""
     return part.replace("-", "_")
+
+
+def speaks_otherwise(word: ShellWord, places: Mapping[str, int]) -> bool:
+    """Whether a word spells amd64 as the URL does not."""
+    return any(one.arch == AMD64.arch and one.text not in places for one in arch_words(word.raw))
 
 
 def own_words(texts: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Container
 from archpatch.facts import Facts, PlatformKind, StageFacts, Written, written
 from archpatch.facts.targets import only_asked_for
 from archpatch.platforms import AMD64, ARM64
-from archpatch.rewrite import attached_start, declare_arg, substitute, substitute_word
+from archpatch.rewrite import attached_start, declare_arg, in_one_pair, substitute, substitute_word
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Copy, Document, Instruction, Word
 from archpatch.text import Edit, Span, decode, regex
@@ -47,7 +47,8 @@ def uname_edits(facts: Facts, written: Written, text: str, word: str) -> tuple[E
         if edit is None:
             return ()
         edits.append(edit)
-    return tuple(edits)
+    word_of = written.word
+    return in_one_pair(written.command, (word_of,), edits) if isinstance(word_of, ShellWord) else tuple(edits)
 
 
 def respelled_copy(document: Document, facts: Facts, written: Written, text: str) -> tuple[Edit, ...]:

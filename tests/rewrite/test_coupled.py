@@ -195,3 +195,42 @@ def test_what_a_script_asks_of_the_machine_stays_where_a_folder_is_named_like_it
     mended = fixed(f"FROM debian\nRUN {asked} && curl -fsSLO {url}\n")
     assert asked.replace("A=arm64", "A=sbsa") in mended
     assert "ubuntu2404/${_arch}/" in mended or "A=sbsa; fi" in mended
+
+
+FETCH = "RUN curl -L https://github.com/firecracker-microvm/firecracker/releases/download/v$V/firecracker-v$V-x86_64.tgz | tar xz"
+
+
+def test_what_has_the_version_of_an_archive_goes_with_it_and_is_not_safe() -> None:
+    before = f"FROM debian\nENV V=1.7.0\n{FETCH} && mv release-v$V-x86_64/firecracker-v$V-x86_64 /a && rm jailer-v$V-x86_64\n"
+    assert fixed(before, Applicability.SAFE) == before
+    after = fixed(before)
+    assert (
+        ' && mv "release-v$V-$(uname -m)/firecracker-v$V-$(uname -m)" /a && rm "jailer-v$V-$(uname -m)"\n'
+        in after
+    )
+    own = f"FROM debian\nENV V=1.7.0\n{FETCH} && mv firecracker-v$V-x86_64 /a\n"
+    assert fixed(own, Applicability.SAFE) == fixed(own) != own
+
+
+def test_another_file_of_the_same_version_does_not_go_with_it() -> None:
+    others = "https://a.example/one-1.2.3-linux-amd64.tgz && cp two-1.2.3-linux-amd64 /two"
+    other = "wget https://github.com/x/two/releases/download/1.2.3/two-1.2.3-linux-amd64"
+    before = f"FROM debian\nRUN {other} && wget {others}\n"
+    assert "two-1.2.3-linux-${TARGETARCH} && wget" in fixed(before)
+    assert fixed(before).count("two-1.2.3-linux-${TARGETARCH}") == 2
+
+
+@pytest.mark.parametrize(
+    ("used", "safe"),
+    [
+        pytest.param("mv dist_amd64/helm /bin", False, id="a path that nobody knows of"),
+        pytest.param("cp dist_amd64/helm /bin", False, id="copied"),
+        pytest.param("mkdir dist_amd64", True, id="made here"),
+        pytest.param("mv linux-amd64/helm /opt/dist_amd64", True, id="where something goes"),
+        pytest.param("cp /usr/share/dist_amd64 /bin", True, id="of the system"),
+    ],
+)
+def test_a_path_for_amd64_that_is_used_after_a_download_makes_its_fix_unsafe(used: str, safe: bool) -> None:
+    before = f"FROM debian\nRUN wget {HELM} && tar xf *.gz && {used}\n"
+    assert (fixed(before, Applicability.SAFE) != before) is safe
+    assert fixed(before) != before

@@ -151,7 +151,7 @@ def test_only_amd64_wants_nothing_else() -> None:
         ),
         pytest.param(
             "cp /lib/x86_64-linux-gnu/a:/usr/lib/x86_64-linux-gnu/a /b",
-            'cp /lib/"$(uname -m)"-linux-gnu/a:/usr/lib/"$(uname -m)"-linux-gnu/a /b',
+            'cp "/lib/$(uname -m)-linux-gnu/a:/usr/lib/$(uname -m)-linux-gnu/a" /b',
             id="two places outside of quotes",
         ),
         pytest.param(

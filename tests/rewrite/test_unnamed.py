@@ -89,9 +89,9 @@ SONAR = "https://binaries.sonarsource.com/Distribution/sonar-scanner-cli/sonar-s
             id="a triple",
         ),
         pytest.param(
-            f"wget {SONAR}-linux-x64.zip && unzip *-7.0.1-linux-x64.zip && mv sonar-scanner-7.0.1-linux-x64 /opt/sonar && ls my-7.0.1-linux-x64",
+            f"wget {SONAR}-linux-x64.zip && unzip *-7.0.1-linux-x64.zip && mv sonar-scanner-7.0.1-linux-x64 /opt/sonar",
             f"wget {SONAR}-linux${{_arch}}.zip && unzip *-7.0.1-linux${{_arch}}.zip"
-            " && mv sonar-scanner-7.0.1-linux${_arch} /opt/sonar && ls my-7.0.1-linux-x64",
+            " && mv sonar-scanner-7.0.1-linux${_arch} /opt/sonar",
             id="with its joint; a folder of the same version",
         ),
         pytest.param(
