@@ -26,9 +26,13 @@ from archpatch.facts.values import END, History, Scope, Value, declare
 from archpatch.platforms import ARCHES, Platform
 from archpatch.syntax.tree import Arg, Copy, Env, Flag, From, Instruction, Run, Stage, Word
 from archpatch.syntax.words import BadWord, Literal, split_parts
+from archpatch.text import regex
 
 if TYPE_CHECKING:
     from archpatch.facts.facts import Facts
+
+# What runs programs of amd64 on arm64.
+_EMULATOR = regex(rb"\b(?:box(?:64|86)|fex-emu|qemu-user|qemu-x86_64)\b")
 
 
 class StageFacts(Contents):
@@ -252,6 +256,12 @@ class StageFacts(Contents):
                     if mount.get("from") == word:
                         path, goal = mount.get("source", "src"), mount.get("target", "dst", "destination")
                         yield CopyOut(source, self, instruction, word, (path,) if path else (), goal, mount)
+
+    @cached_property
+    def emulates(self) -> bool:
+        """Whether it, or a stage that it stands on, names an emulator of amd64."""
+        lowered = self.facts.lowered
+        return any(_EMULATOR.search(step.span.of(lowered)) for one in self.chain for step in one.body)
 
     @cached_property
     def copies_out(self) -> tuple[CopyOut, ...]:

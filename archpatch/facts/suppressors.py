@@ -43,6 +43,7 @@ class Suppressor(enum.Enum):
     ARCH_INDEPENDENT_OUTPUT = "what is taken from the pinned stage runs anywhere"
     USER_ARG = "the value is given by a build argument without a default"
     BUILD_TOOL = "the tool runs on the machine that builds"
+    EMULATED = "the image has an emulator to run it"
 
 
 _TRANSLATORS = frozenset(

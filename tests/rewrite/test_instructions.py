@@ -51,7 +51,7 @@ def test_each_stage_has_a_declaration_of_its_own() -> None:
         ("ARG TARGETOS TARGETARCH\n", "ARG TARGETOS\n"),
         ("ARG TARGETARCH TARGETOS\n", "ARG TARGETOS\n"),
         ("# why\nARG TARGETARCH\n", "# why\nARG TARGETARCH\n"),
-        ("ARG TARGETARCH=amd64\n", "ARG TARGETARCH\n"),
+        ("ARG TARGETARCH=amd64\nRUN true\n", "ARG TARGETARCH\nRUN true\n"),
         ("ENV TARGETARCH=x\nARG TARGETARCH\n", "ENV TARGETARCH=x\nARG TARGETARCH\n"),
         ("ARG \\\n  TARGETARCH\n", "ARG \\\n  TARGETARCH\n"),
         ("FROM ubuntu:22.04\nARG TARGETARCH\n", "FROM ubuntu:22.04\nARG TARGETARCH\n"),

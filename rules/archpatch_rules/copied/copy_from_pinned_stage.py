@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind, StageFacts
+from archpatch.facts import AUTOMATIC, CopyOut, Facts, PlatformKind
 from archpatch.facts.suppressors import runs_anywhere
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.rewrite import delete_flag
 from archpatch.rule import Example, Finding, Related, Rule, Severity
 from archpatch.syntax.tree import Document
-from archpatch.text import Applicability, Fix, decode, regex
+from archpatch.text import Applicability, Fix, regex
 from archpatch_rules.copied.venv_across_stages import installed_packages
 from archpatch_rules.image.lacking import why_no_arm64
 
 # Where package managers put programs and libraries.
 _SYSTEM = regex(r"^/?(?:usr/)?(?:s?bin|lib|lib64|libexec)(?:/|$)|\.so(?:\.[\d.*]+|\*)?$")
-# What runs programs of amd64 on arm64.
-_EMULATOR = regex(r"\b(?:box(?:64|86)|fex-emu|qemu-user|qemu-x86_64)\b")
 # Where images keep programs, theirs or those that they are made for: /ko-app is where ko puts what it builds.
 _PROGRAMS = regex(r"/(?:s?bin|libexec|lib64|ko-app)(?:/|$)")
 # Images that hold scripts alone.
 _SCRIPTS = frozenset({"composer", "composer/composer", "mlocati/php-extension-installer", "tonistiigi/xx"})
+# What the kernel of the machine that builds starts for foreign programs: qemu-static-in-image speaks of it.
+_FOR_KERNEL = regex(r"qemu-[\w*${}]+-static$")
 _DATA = regex(
     r"/(?:ssl|ca-certificates|zoneinfo|certs|locale|fonts|share|python3?[\d.]*|node_modules)(?:/|$)"
 )
@@ -88,6 +88,11 @@ class CopyFromPinnedStage(Rule):
             "COPY --from=composer /usr/bin/composer /usr/bin/composer\n",
             title="A script",
         ),
+        Example(
+            "FROM --platform=linux/amd64 multiarch/qemu-user-static AS qemu\nFROM debian AS build\n"
+            "COPY --from=qemu /usr/bin/qemu-aarch64-static /usr/bin/\nRUN make\nFROM scratch\nCOPY --from=build /app /app\n",
+            title="An emulator that runs on the machine that builds",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -110,7 +115,7 @@ class CopyFromPinnedStage(Rule):
 
 
 def _neutral(path: str) -> bool:
-    return runs_anywhere(path) or _DATA.search(path) is not None
+    return runs_anywhere(path) or _DATA.search(path) is not None or _FOR_KERNEL.search(path) is not None
 
 
 def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
@@ -119,7 +124,7 @@ def _is_foreign(facts: Facts, copy: CopyOut) -> bool:
         by.kind is not PlatformKind.TARGET
         or installed_packages(copy)
         or source.why_fine is not None
-        or _emulates(by)
+        or by.emulates
     ):
         return False
     if facts.uses("TARGETARCH", "TARGETPLATFORM", "TARGETOS", stage=source):
@@ -152,12 +157,6 @@ def _is_image_s_own(copy: CopyOut) -> bool:
         return False
     goal = copy.destination.value if copy.destination is not None else ""
     return any(_PROGRAMS.search(path) for path in (goal, *(source.value for source in copy.sources)))
-
-
-def _emulates(stage: StageFacts) -> bool:
-    """Whether a stage, or one that it stands on, names an emulator of amd64."""
-    lowered = stage.facts.lowered
-    return any(_EMULATOR.search(decode(step.span.of(lowered))) for one in stage.chain for step in one.body)
 
 
 def _fix(document: Document, facts: Facts, copy: CopyOut) -> Fix | None:

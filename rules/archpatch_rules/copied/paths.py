@@ -135,7 +135,10 @@ def follow_target(document: Document, facts: Facts, found: ArchPath, safe: bool)
 
 def _called(facts: Facts, found: ArchPath, goal: str) -> bool:
     """Whether another instruction names the file by the name that it has in the image."""
-    return any(step is not found.copy for step in steps_with(facts, goal.rpartition("/")[2]))
+    name = goal.rpartition("/")[2]
+    if name == found.word.text:
+        return False  # elsewhere the word may mean something else
+    return any(step is not found.copy for step in steps_with(facts, name))
 
 
 def _in_written_file(facts: Facts, name: str) -> bool:

@@ -16,7 +16,7 @@ class ToolWithoutArm64(Rule):
 
     Nothing fails where the image is built; on arm64 the file cannot be executed.
 
-    It is fine in a branch for amd64 alone.
+    It is fine in a branch for amd64 alone, and in an image with an emulator for it (box64, FEX, QEMU).
 
     On Debian Chromium takes the place of Chrome where a RUN fetches and installs its package, and other architectures than
     amd64 are built; unsafe, for it is another program. Else there is no fix: another tool, the distribution's package or a
@@ -53,6 +53,11 @@ class ToolWithoutArm64(Rule):
             'RUN if [ "$(uname -m)" = x86_64 ]; then \\\n'
             "      curl -fsSLO https://chromedriver.storage.googleapis.com/114.0.5735.90/chromedriver_linux64.zip; \\\n"
             "    fi\n",
+        ),
+        Example(
+            "FROM debian\nRUN git clone https://github.com/ptitSeb/box64.git && make -C box64 install\n"
+            "RUN curl -fsSL https://steamcdn-a.akamaihd.net/client/installer/steamcmd_linux.tar.gz | tar xz\n",
+            title="An emulator runs it",
         ),
     )
 

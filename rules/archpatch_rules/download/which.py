@@ -55,7 +55,14 @@ def _why_fine(facts: Facts, download: Download, pitfall: Pitfall) -> Suppressor 
     if pitfall is Pitfall.SPELLING:  # a branch that chooses the word does not make it the right one
         guarded = Suppressor.GUARDED_BY_SELECTOR if download.only_on is not None else None
         return guarded or download.stage.why_fine
+    if pitfall in (Pitfall.NO_ASSET, Pitfall.UNKNOWN) and _is_emulated(download):
+        return Suppressor.EMULATED
     return why_download_is_fine(facts, download)
+
+
+def _is_emulated(download: Download) -> bool:
+    """Whether the image has an emulator for what is there for amd64 alone."""
+    return any(stage.emulates for stage in (download.stage, *download.stage.feeds))
 
 
 def lacking(facts: Facts, download: Download) -> tuple[str, ...]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import islice
 
 from archpatch.facts import (
     AUTOMATIC,
     Download,
     Facts,
-    Place,
     PlatformKind,
-    Use,
-    VariableKind,
     Written,
     source_of,
     written,
@@ -26,11 +21,9 @@ from archpatch.rewrite import declare_arg, substitute, substitute_word
 from archpatch.rewrite.paths import declare_spelling, replaces_words
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Flag, Instruction, Word
-from archpatch.text import Applicability, Edit, Fix, agree, regex
-
-# What a FROM takes where a builder sets no automatic arguments.
-_FALLBACK = regex(r"\$\{(?:BUILD|TARGET)(?:PLATFORM|ARCH):?-.*\}")
+from archpatch.syntax.tree import Arg, Copy, Declaration, Document, Env, Word
+from archpatch.text import Applicability, Edit, Fix, agree
+from archpatch_rules.platform.arg_uses import is_used, uses_by_name
 
 
 class LiteralArchArg(Rule):
@@ -115,6 +108,11 @@ class LiteralArchArg(Rule):
             "An organisation of Docker's, which is arm64v8 for arm64",
         ),
         Example(
+            "ARG ARCH=x86_64\nFROM example.com/tool:1.2-${ARCH}\nRUN true\n",
+            "ARG ARCH=x86_64\nFROM example.com/tool:1.2-${ARCH}\nRUN true\n",
+            "A tag, of which nobody knows how arm64's is called",
+        ),
+        Example(
             "FROM debian\nENV ARCH=amd64\n"
             "RUN wget https://releases.hashicorp.com/terraform/0.11.7/terraform_0.11.7_linux_$ARCH.zip\n",
             "FROM debian\nENV ARCH=amd64\n"
@@ -134,6 +132,16 @@ class LiteralArchArg(Rule):
             title="A script that sets its own",
         ),
         Example("FROM debian\nARG ARCH=amd64\nRUN true\n", title="Nobody uses it"),
+        Example(
+            "ARG HOST=linux/amd64\nFROM --platform=$HOST rust-cross:x86 AS build-amd64\nRUN make\n"
+            "FROM --platform=$HOST rust-cross:arm AS build-arm64\nRUN make\nFROM build-${TARGETARCH} AS build\n"
+            "FROM debian\nCOPY --from=build /app /app\n",
+            title="A stage for each architecture, all compiled on one",
+        ),
+        Example(
+            "FROM debian\nARG ARCH=x86_64\nRUN ./configure --target=${ARCH}-elf && make\n",
+            title="What a compiler compiles for",
+        ),
         Example("FROM debian\nARG ARCH\nRUN wget https://example.com/tool-${ARCH}.tgz\n", title="No default"),
         Example("FROM debian\nARG TARGETARCH\nARG ARCH=${TARGETARCH:-amd64}\nRUN echo $ARCH > /arch\n"),
         Example(
@@ -149,9 +157,9 @@ class LiteralArchArg(Rule):
         if only_asked_for(facts, AMD64.arch):
             return
         found = list(_candidates(document, facts))
-        uses = _uses_by_name(facts, {declaration.name.value for _, declaration, _ in found})
+        uses = uses_by_name(facts, {declaration.name.value for _, declaration, _ in found})
         for instruction, declaration, word in found:
-            used = _used(facts, instruction, declaration, uses.get(declaration.name.value, []))
+            used = is_used(facts, instruction, declaration, uses.get(declaration.name.value, []))
             script = None if used else script_reading(facts, instruction, declaration)
             if used or script:
                 yield self._found(document, facts, instruction, declaration, word, script)
@@ -195,6 +203,8 @@ class LiteralArchArg(Rule):
             return None  # the tool may be for the machine that builds: a person knows
         if stage is None and _names_organisation(facts, declaration):
             return None  # arm64's is called arm64v8
+        if stage is None and word.text != "amd64" and _names_image(facts, declaration):
+            return None  # whether its publisher says aarch64 or arm64 nobody knows
         spelling = _arm64_spelling(facts, declaration, word)
         edits = declare_arg(document, facts, instruction, "TARGETARCH") if stage is not None else ()
         if spelling is None:
@@ -282,49 +292,6 @@ def _candidates(document: Document, facts: Facts) -> Iterator[tuple[Arg | Env, D
                 yield instruction, declaration, word
 
 
-def _uses_by_name(facts: Facts, names: set[str]) -> dict[str, list[Use]]:
-    found: dict[str, list[Use]] = {}
-    for use in facts.uses(*names) if names else ():
-        found.setdefault(use.name, []).append(use)
-    return found
-
-
-def _used(facts: Facts, instruction: Instruction, declaration: Declaration, uses: list[Use]) -> bool:
-    """Whether some instruction sees this declaration's value."""
-    name, is_global = declaration.name.value, facts.stage_of(instruction) is None
-    if is_global:
-        heads = [stage.head for stage in facts.stages]
-        pin = _pin_told_elsewhere(facts, declaration)
-        words = [
-            word
-            for head in heads
-            for word in (head.image, head.platform and head.platform is not pin and head.platform.value)
-            if word
-        ]
-        if any(name in _FALLBACK.sub("", word.value) for word in words):
-            return True
-    first = bisect_left(uses, instruction.span.start, key=lambda use: use.instruction.span.start)
-    for use in islice(uses, first, None):
-        variable = facts.scope(use.instruction).get(name)
-        if use.assigned or variable is None or use.place is Place.FLAG:
-            continue
-        if variable.declaration is declaration or variable.instruction is instruction:
-            return True
-        if is_global and variable.kind is VariableKind.ARG:
-            return True
-    return False
-
-
-def _pin_told_elsewhere(facts: Facts, declaration: Declaration) -> Flag | None:
-    """The --platform that holds the final stage to this value: final-stage-on-constant-platform tells of it."""
-    final = facts.final
-    if final is None or final.kind is not PlatformKind.CONSTANT:
-        return None
-    platforms = [final.platform(target) for target in facts.targets]
-    origins = [one.origin.declaration for one in platforms if one.origin is not None]
-    return platforms[0].flag if origins and all(one is declaration for one in origins) else None
-
-
 def _unpublished(download: Download) -> bool:
     match = download.match
     return match is not None and match.exact and match.published(ARM64.arch) is False
@@ -369,6 +336,13 @@ def _names_organisation(facts: Facts, declaration: Declaration) -> bool:
         ref is not None and ref.repository.startswith(f"{value}/") and ref.registry == "docker.io"
         for ref in refs
     )
+
+
+def _names_image(facts: Facts, declaration: Declaration) -> bool:
+    """Whether a FROM has it, a word and no more, in the name or the tag of an image."""
+    if declaration.value is None or "-" in declaration.value.value:
+        return False
+    return any(declaration.name.value in stage.head.image.value for stage in facts.stages)
 
 
 def _two_steps(

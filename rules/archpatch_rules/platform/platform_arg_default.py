@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from archpatch.facts import AUTOMATIC, Facts
 from archpatch.platforms import AMD64, arch_of
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.tree import Arg, Declaration, Document
 from archpatch.text import Applicability, Edit, Fix, Span
+
+_MOST_STAGES = 50  # that stand on one: with more of them something sees it
 
 
 class PlatformArgDefault(Rule):
@@ -21,7 +24,7 @@ class PlatformArgDefault(Rule):
 
     It is fine before the first FROM when the default is the automatic value itself (`ARG
     TARGETARCH=${TARGETARCH:-amd64}`), and harmless, a note, where it says what is true for all platforms that are
-    asked for (`ARG TARGETOS=linux`).
+    asked for (`ARG TARGETOS=linux`). It is fine too in a stage where nothing comes after it that sees the value.
 
     The fix strips the default. An amd64 build on BuildKit stays the same where the default said amd64, so there it is
     safe. Builders that set no automatic args (the legacy builder, podman before 5) lose their fallback: give it where
@@ -72,6 +75,11 @@ class PlatformArgDefault(Rule):
             "FROM debian\nARG TARGETARCH\nRUN echo ${TARGETARCH:-amd64}\n",
             title="A fallback where it is used",
         ),
+        Example(
+            "FROM debian AS base-amd64\nFROM debian AS base-arm64\nRUN true\nARG TARGETARCH=\nFROM base-${TARGETARCH}\n"
+            "COPY init.sh /\n",
+            title="Nothing sees it: FROM takes BuildKit's own value",
+        ),
     )
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
@@ -91,6 +99,8 @@ class PlatformArgDefault(Rule):
         wanted = {target: facts.automatic(name, target) for target in facts.targets}
         true = all(given[target] == wanted[target] for target in facts.targets)
         if (true and not in_stage and name in value.value) or _own_arch(facts, value.value):
+            return
+        if in_stage and not _is_seen(facts, instruction, name):
             return
         amd64 = facts.scope(instruction, AMD64).expand(value).text
         keeps = amd64 is not None and amd64 == facts.automatic(name, AMD64)
@@ -126,3 +136,16 @@ class PlatformArgDefault(Rule):
 def _own_arch(facts: Facts, value: str) -> bool:
     """A file for one architecture by its name says its own architecture."""
     return facts.named_arch is not None and arch_of(value) == facts.named_arch
+
+
+def _is_seen(facts: Facts, instruction: Arg, name: str) -> bool:
+    """Whether something after an ARG of a stage sees its value: what names it, and every RUN, which has it in its
+    environment."""
+    stage = facts.stage_of(instruction)
+    if stage is None or instruction.onbuild:
+        return True
+    after = [*stage.every_run[-1:], *(use.instruction for use in facts.uses(name, stage=stage)[-1:])]
+    if any(one.span.start > instruction.span.start for one in after):
+        return True
+    below = list(islice(stage.descendants(), _MOST_STAGES))
+    return len(below) == _MOST_STAGES or any(one.every_run or facts.uses(name, stage=one) for one in below)
