@@ -3,11 +3,10 @@
 Each function gives edits over one document and nothing else; the rule makes the Fix and says how far to trust it.
 """
 
+from archpatch.rewrite.cases import arch_case, arch_case_in
 from archpatch.rewrite.edits import (
     add_packages,
     add_words,
-    arch_case,
-    arch_case_in,
     attached_start,
     declare_arg,
     delete_flag,

@@ -5,20 +5,17 @@ Each gives edits over one document and nothing else; the rule makes the Fix and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from archpatch.facts import Command, Facts, PlatformKind, StageFacts
-from archpatch.facts.targets import choices
-from archpatch.platforms import Convention, arch_words
+from archpatch.facts import Command, Facts, StageFacts
+from archpatch.platforms import arch_words
 from archpatch.rewrite.quotes import all_quoted, guarded, has_backquotes, is_nested
-from archpatch.syntax.shell import Literal, Quote, Script, ShellCommand, ShellWord
-from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Run, Word
+from archpatch.syntax.shell import Literal, Quote, ShellCommand, ShellWord
+from archpatch.syntax.tree import Arg, Document, Flag, From, Instruction, Word
 from archpatch.text import Edit, Span, decode, encode, regex
 
 _DOUBLE = regex(r"[$`\\!\n]")  # what double quotes read, and single ones do not
 _MOST_ESCAPED = 4  # quotes that a word may hold to be given double ones as a whole
-
-_LEADING = regex(rb"[\\`][ \t]*\r?\n[ \t]*&&")  # a line of a command list that begins with its operator
 
 
 def declare_arg(
@@ -258,83 +255,3 @@ def add_words(
     alone = bool(alike) and not indent.strip() and bool(indent)
     gap = b" " + document.escape.encode() + document.newline + indent if alone else b" "
     return Edit.insert(anchor.span.end, b"".join(gap + word.encode() for word in words))
-
-
-def arch_case(
-    document: Document,
-    facts: Facts,
-    run: Run,
-    words: Mapping[str, str],
-    at: Collection[Span],
-    variable: str = "_arch",
-    argument: str = "TARGETARCH",
-    above: Instruction | None = None,
-) -> tuple[tuple[Edit, ...], str] | None:
-    """A `case` over the target's architecture at the head of a RUN, which sets a variable to `words[arch]`.
-
-    `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`) at the places `at`; None
-    for the exec form, where the shell was not read, where a place is in the script of `sh -c`, whose shell has no
-    such variable, and where the RUN begins with one. Where the stage runs on the target, `uname -m` stands in for builders
-    that set no automatic args (the legacy builder, podman before 5); in a build-platform stage it would name
-    the wrong machine. `above`: as in declare_arg.
-    """
-    stage = facts.stage_of(run)
-    if run.json or run.onbuild or stage is None or not facts.shell(run).readable:
-        return None
-    if any(is_nested(facts.shell(run), place) for place in at):
-        return None
-    text = decode(run.span.of(document.source))
-    if variable in text:
-        number = next(number for number in range(2, 1000) if f"{variable}{number}" not in text)
-        variable = f"{variable}{number}"
-    native = all(stage.platform(target).kind is PlatformKind.TARGET for target in facts.targets)
-    subject = f"${{{argument}:-$(uname -m)}}" if native else f"${argument}"
-    wanted = choices(facts)
-    lines = [
-        f'case "{subject}" in',
-        *(f"  {_pattern(arch, native)}) {variable}={words[arch]} ;;" for arch in wanted if arch in words),
-        f'  *) echo >&2 "unsupported architecture: {subject}"; exit 1 ;;',
-    ]
-    head = _at_head(document, run, lines, ";" if _has_background(facts.shell(run)) else "&&")
-    if any(place.start == head.span.start for place in at):
-        return None
-    edits = (*declare_arg(document, facts, run, argument, above=above), head)
-    return edits, f"${{{variable}}}"
-
-
-def arch_case_in(
-    document: Document, facts: Facts, run: Run, word: ShellWord | Word, place: Span, words: Mapping[str, str]
-) -> tuple[Edit, ...] | None:
-    """The same for one place, which lies in `word`: the edits of the `case` and of the place; None where one of them
-    cannot be made."""
-    case = arch_case(document, facts, run, words, (place,))
-    edit = put(word, place, case[1]) if case else None
-    return None if case is None or edit is None else (*case[0], edit)
-
-
-def _pattern(arch: str, native: bool) -> str:
-    """What an arm of the `case` for an architecture matches; `native`: the machine's own word too."""
-    uname = Convention.UNAME.spell(arch)
-    return f"{arch}|{uname}" if native and uname and uname != arch else arch
-
-
-def _has_background(script: Script) -> bool:
-    """Whether a command of the list runs beside the others: what `&&` ties to it would run there too."""
-    return any(item.operator == "&" for item in script.body.items)
-
-
-def _at_head(document: Document, run: Run, lines: list[str], tie: str) -> Edit:
-    """Lines of a `case` above the first command of a RUN; `tie` stands at the end of a line, or at its head where the
-    RUN has it there."""
-    newline = decode(document.newline)
-    if run.heredocs:
-        at = run.heredocs[0].content.start
-        if document.source[at : at + 2] == b"#!":
-            at = document.line_end(at)
-        return Edit.insert(at, "".join(line + newline for line in [*lines, "esac"]))
-    column = run.body.start - document.line_start(run.body.start)
-    indent = " " * column if column <= 12 else "    "
-    joint = f" {document.escape}{newline}{indent}"
-    leads = tie == "&&" and _LEADING.search(run.body.of(document.source))
-    last = ("esac", f"{tie} ") if leads else (f"esac{' ' * (tie == '&&')}{tie}", "")
-    return Edit.insert(run.body.start, joint.join([*lines, *last]))

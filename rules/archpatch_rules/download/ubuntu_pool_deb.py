@@ -11,10 +11,11 @@ from archpatch.rewrite.coupled import coupled, elsewhere
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
 from archpatch.syntax.tree import Document, Run
-from archpatch.text import Applicability, Fix, agree, regex
+from archpatch.text import Applicability, Fix, Span, agree, regex
 from archpatch_rules.download.which import Pitfall, downloads
 
-_PARTS = regex(r"https?://(?P<changes>[^/]+/ubuntu/pool/(?P<path>\S+_)amd64)\.deb")
+_PARTS = regex(r"https?://(?P<host>[^/]+/ubuntu)/pool/\S+_(?P<arch>amd64)\.deb")
+_PORTS = "ports.ubuntu.com/ubuntu-ports"
 
 
 class UbuntuPoolDeb(Rule):
@@ -25,7 +26,7 @@ class UbuntuPoolDeb(Rule):
 
     It is fine within a branch that asks for the architecture.
 
-    The fix chooses host and file in a `case`, and lets the commands that name the file follow. It is unsafe: the file
+    The fix chooses the host in a `case`, and lets the file's name and the commands that have it follow. It is unsafe: the file
     for arm64 may have been removed.
     """
 
@@ -39,10 +40,10 @@ class UbuntuPoolDeb(Rule):
             "FROM ubuntu:22.04\n"
             "ARG TARGETARCH\n"
             'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
-            "      amd64|x86_64) _deb=archive.ubuntu.com/ubuntu/pool/main/o/openssl/libssl1.1_1.1.1f-1_amd64 ;; \\\n"
-            "      arm64|aarch64) _deb=ports.ubuntu.com/ubuntu-ports/pool/main/o/openssl/libssl1.1_1.1.1f-1_arm64 ;; \\\n"
+            "      amd64|x86_64) _mirror=archive.ubuntu.com/ubuntu ;; \\\n"
+            "      arm64|aarch64) _mirror=ports.ubuntu.com/ubuntu-ports ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && \\\n    wget http://${_deb}.deb\n",
+            "    esac && \\\n    wget http://${_mirror}/pool/main/o/openssl/libssl1.1_1.1.1f-1_${TARGETARCH}.deb\n",
             applicability="unsafe",
         ),
         Example(
@@ -51,10 +52,10 @@ class UbuntuPoolDeb(Rule):
             "FROM ubuntu:22.04\n"
             "ARG TARGETARCH\n"
             'RUN case "${TARGETARCH:-$(uname -m)}" in \\\n'
-            "      amd64|x86_64) _deb=archive.ubuntu.com/ubuntu/pool/main/f/x_1_amd64 ;; \\\n"
-            "      arm64|aarch64) _deb=ports.ubuntu.com/ubuntu-ports/pool/main/f/x_1_arm64 ;; \\\n"
+            "      amd64|x86_64) _mirror=archive.ubuntu.com/ubuntu ;; \\\n"
+            "      arm64|aarch64) _mirror=ports.ubuntu.com/ubuntu-ports ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
-            "    esac && \\\n    wget http://${_deb}.deb\nRUN dpkg -i x_1_${TARGETARCH}.deb\n",
+            "    esac && \\\n    wget http://${_mirror}/pool/main/f/x_1_${TARGETARCH}.deb\nRUN dpkg -i x_1_${TARGETARCH}.deb\n",
             "The name of the file is used again",
             applicability="unsafe",
         ),
@@ -75,22 +76,32 @@ class UbuntuPoolDeb(Rule):
 
 def _fix(document: Document, facts: Facts, download: Download) -> Fix | None:
     found = _PARTS.fullmatch(download.url)
-    if not found or not isinstance(download.instruction, Run) or not isinstance(download.word, ShellWord):
+    if not found or not isinstance(download.instruction, Run) or download.argument is None:
         return None
-    held = piece_at(download.pieces, *found.span("changes"))
-    if held is None or held[1] is None or held[0].holder is not download.word:
+    places = [_place(download, *found.span(name)) for name in ("host", "arch")]
+    word, argument = download.word, f"${{{download.argument}}}"
+    if None in places or not isinstance(word, ShellWord):
         return None
-    words = {"amd64": found["changes"], "arm64": f"ports.ubuntu.com/ubuntu-ports/pool/{found['path']}arm64"}
-    case = arch_case(document, facts, download.instruction, words, (held[1],), "_deb")
-    edit = substitute(download.word, held[1], case[1]) if case else None
-    names = {token.place: "${TARGETARCH}" for token in download.tokens}
+    spans = [span for span in places if span is not None]
+    words = {"amd64": found["host"], "arm64": _PORTS}
+    case = arch_case(
+        document, facts, download.instruction, words, spans, "_mirror", argument=download.argument
+    )
+    if case is None:
+        return None
+    made = [substitute(word, span, text) for span, text in zip(spans, (case[1], argument), strict=True)]
+    names = {token.place: argument for token in download.tokens}
     beside = coupled(facts, download, names)
-    others = elsewhere(document, facts, download, names, "TARGETARCH")
-    if case is None or edit is None or beside is None or others is None:
+    others = elsewhere(document, facts, download, names, download.argument)
+    if None in made or beside is None or others is None:
         return None
-    if (beside or others) and download.argument != "TARGETARCH":
-        return None
-    edits = dict.fromkeys((*case[0], edit, *beside, *others))
+    edits = dict.fromkeys((*case[0], *(edit for edit in made if edit is not None), *beside, *others))
     if not agree(edits):
         return None
     return Fix("Choose host and file by architecture", tuple(edits), Applicability.UNSAFE)
+
+
+def _place(download: Download, start: int, end: int) -> Span | None:
+    """Where a part of the URL is written out, in the command that fetches it."""
+    piece, span = piece_at(download.pieces, start, end) or (None, None)
+    return span if piece is not None and piece.holder is download.word else None
