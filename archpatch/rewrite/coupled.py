@@ -32,16 +32,17 @@ from archpatch.rewrite.names import (
     speaks_otherwise,
     spelled_out,
 )
-from archpatch.rewrite.others import others_of
-from archpatch.rewrite.paths import declare_spelling
+from archpatch.rewrite.others import is_all_changed, others_of
+from archpatch.rewrite.paths import declare_spelling, declare_variable
 from archpatch.syntax.shell import Script, ShellWord
 from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run, Word
-from archpatch.text import Edit, Span, decode, encode
+from archpatch.text import Edit, Span, decode
 
 MOST = 200
 """Instructions that may name a file; with more of them no fix is made."""
 _MOST_NAMES = 60  # architectures named in a script: each of its downloads is compared with each of them
+_VARIABLE = "${TARGET_ARCH}"  # as declare_variable names it
 _TAKING = frozenset({"mv", "cp", "cd", "install", "chmod", "ln"})
 _Valued = tuple[ShellWord, tuple[Piece, ...], ArchWord, str]
 _Naming = tuple[ShellWord, tuple[Piece, ...], ArchWord]  # a word, its value, and an architecture in that
@@ -252,7 +253,7 @@ def elsewhere(
         return None
     edits: list[Edit] = []
     for instruction, text in named:
-        if _is_all_changed(document, instruction, download, names):
+        if is_all_changed(document, instruction, download, names):
             continue
         spelled = None if plain else words
         if isinstance(instruction, Run) and not instruction.json and instruction in download.stage.runs:
@@ -262,7 +263,10 @@ def elsewhere(
             command = Command(script.commands[0], instruction, download.stage, script)
             found = _in_run(document, facts, download, command, expressions, argument, spelled, edits)
         else:
-            found = _in_words(document, facts, instruction, download, argument, spelled=spelled)
+            variable = _VARIABLE in expressions.values()
+            found = _in_words(
+                document, facts, instruction, download, argument, spelled=spelled, named=variable
+            )
             if not found and _may_mention(text, download):
                 return None
         if found is None or (found and not plain and words is None):
@@ -294,21 +298,6 @@ def _in_run(
     return (*case[0], *found) if found else found
 
 
-def _is_all_changed(
-    document: Document, instruction: Instruction, download: Download, names: Iterable[str]
-) -> bool:
-    """Whether an ENV names the file in those places alone that change with the URL."""
-    held = [token.span for token in download.tokens if token.span and token.span in instruction.span]
-    if not held or not isinstance(instruction, Env):
-        return False
-    source, at, kept = document.source, instruction.span.start, b""
-    for span in sorted(dict.fromkeys(held)):
-        kept += source[at : span.start]
-        at = span.end
-    kept += source[at : instruction.span.end]
-    return not any(encode(name) in kept for name in names)
-
-
 def in_destination(
     document: Document, facts: Facts, download: Download, argument: str
 ) -> tuple[Edit, ...] | None:
@@ -331,10 +320,11 @@ def _in_words(
     argument: str,
     words: Sequence[Word] | None = None,
     spelled: Mapping[str, str] | None = None,
+    named: bool = False,
 ) -> tuple[Edit, ...] | None:
     """Edits of `words` of a COPY, ADD, ENV or WORKDIR, which expand the argument; nothing for other instructions.
 
-    `spelled` has the words for amd64 and arm64 where they are not the argument's.
+    `spelled` has the words for amd64 and arm64 where they are not the argument's; `named`: a variable has them.
     """
     if instruction.keyword not in ("COPY", "ADD", "ENV", "WORKDIR") or instruction.onbuild:
         return ()
@@ -355,7 +345,7 @@ def _in_words(
             piece, span = piece_at(pieces, found.start, found.end) or (None, None)
             if piece is None or piece.holder is not word:
                 continue  # the matter of the ARG or ENV that holds it
-            chosen = chosen or _declared(document, facts, instruction, argument, spelled)
+            chosen = chosen or _declared(document, facts, instruction, argument, spelled, named)
             edit = substitute_word(word, span, chosen[1]) if chosen and span else None
             if edit is None:
                 return None
@@ -369,6 +359,7 @@ def _declared(
     instruction: Instruction,
     argument: str,
     spelled: Mapping[str, str] | None,
+    named: bool,
 ) -> tuple[tuple[Edit, ...], str] | None:
     """The declaration, and the expression that it is for."""
     if spelled is None:
@@ -381,7 +372,8 @@ def _declared(
         or not only_asked_for(facts, AMD64.arch, ARM64.arch)
     ):
         return None
-    return declare_spelling(document, facts, instruction, amd64, arm64)
+    declare = declare_variable if named else declare_spelling
+    return declare(document, facts, instruction, amd64, arm64)
 
 
 def _may_mention(text: str, download: Download) -> bool:

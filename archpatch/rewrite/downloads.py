@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from archpatch.rewrite.added import fetch_by_docker_name, fetch_under_one_name
 from archpatch.rewrite.coupled import coupled, elsewhere, in_destination, is_guessed, words_of
 from archpatch.rewrite.names import clusters
 from archpatch.rewrite.others import others_of
-from archpatch.rewrite.paths import declare_spelling
+from archpatch.rewrite.paths import declare_spelling, declare_variable
 from archpatch.rewrite.stages import fetch_stages
 from archpatch.rewrite.unnamed import unnamed_name
 from archpatch.syntax.shell import ShellWord
@@ -134,16 +134,30 @@ def _respell(
         return None
     if _is_held(download) and len(words) == 1 and not _is_dockers(facts, words[0]):
         return _respell_held(document, facts, download, words[0])
+    made = _by_expressions(document, facts, download, words, _expression)
+    if made is not None and sum(b'case "' in edit.text for edit in made.edits) > 1:
+        # A `case` for each RUN that goes by the file's name: one argument says the same for all of them.
+        made = _by_expressions(document, facts, download, words, _variable) or made
+    return made
+
+
+_Choice = Callable[[Document, Facts, Download, Words, str], tuple[tuple[Edit, ...], str] | None]
+
+
+def _by_expressions(
+    document: Document, facts: Facts, download: Download, words: Sequence[Words], choose: _Choice
+) -> Respelling | None:
+    argument = download.argument
     edits: list[Edit] = []
     expressions: dict[int, str] = {}
     for place, spelled in enumerate(words):
-        chosen = _expression(document, facts, download, spelled, argument)
+        chosen = choose(document, facts, download, spelled, argument) if argument else None
         if chosen is None:
             return None if download.instruction.onbuild else _by_stages(document, facts, download, words)
         if not all(_before_stages(facts, token) for token in download.tokens if token.place == place):
             edits += chosen[0]
         expressions[place] = chosen[1]
-    if sum(map(set_by_case, expressions.values())) > 1:
+    if argument is None or sum(map(set_by_case, expressions.values())) > 1:
         return None  # two variables of one `case`
     for token in download.tokens:
         made = _replaced(document, facts, token, expressions[token.place], argument, download)
@@ -159,10 +173,10 @@ def _respell(
     if beside is None or others is None or goal is None or ending is None:
         return None
     across = bool(others or goal) or any(_before_stages(facts, token) for token in download.tokens)
-    made = tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending)))
+    every = tuple(dict.fromkeys((*edits, *beside, *others, *goal, *ending)))
     if download.command is not None:
-        made = in_one_pair(download.command, words_of(download.command.script), made)
-    return Respelling(made, across)
+        every = in_one_pair(download.command, words_of(download.command.script), every)
+    return Respelling(every, across)
 
 
 def respell_arms(facts: Facts, download: Download, words: Sequence[Words]) -> tuple[Edit, ...] | None:
@@ -233,6 +247,18 @@ def _expression(
     if native and all(words[arch] == Convention.UNAME.spell(arch) for arch in arches):
         return (), "$(uname -m)"
     return arch_case(document, facts, download.instruction, words, (download.span,), argument=argument)
+
+
+def _variable(
+    document: Document, facts: Facts, download: Download, words: Words, argument: str
+) -> tuple[tuple[Edit, ...], str] | None:
+    """The same for all instructions of a stage."""
+    amd64, arm64 = words.get(AMD64.arch), words.get(ARM64.arch)
+    if not amd64 or not arm64 or argument != "TARGETARCH":
+        return None
+    if not only_asked_for(facts, AMD64.arch, ARM64.arch):
+        return None
+    return declare_variable(document, facts, download.instruction, amd64, arm64)
 
 
 def _is_alone(document: Document, download: Download) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from archpatch.facts import Facts, StageFacts
-from archpatch.syntax.tree import Instruction
-from archpatch.text import Span, decode, regex
+from archpatch.facts import Download, Facts, StageFacts
+from archpatch.syntax.tree import Document, Env, Instruction
+from archpatch.text import Span, decode, encode, regex
 
 _URLS = regex(r"\b(?:https?|ftp)://\S+")
 
@@ -57,3 +57,18 @@ def _texts(facts: Facts, stage: StageFacts) -> list[tuple[Instruction, str]]:
 def others_of(stage: StageFacts) -> Others:
     """The other instructions that may name a download of `stage`."""
     return Others(stage)
+
+
+def is_all_changed(
+    document: Document, instruction: Instruction, download: Download, names: Iterable[str]
+) -> bool:
+    """Whether an ENV names the file in those places alone that change with the URL."""
+    held = [token.span for token in download.tokens if token.span and token.span in instruction.span]
+    if not held or not isinstance(instruction, Env):
+        return False
+    source, at, kept = document.source, instruction.span.start, b""
+    for span in sorted(dict.fromkeys(held)):
+        kept += source[at : span.start]
+        at = span.end
+    kept += source[at : instruction.span.end]
+    return not any(encode(name) in kept for name in names)

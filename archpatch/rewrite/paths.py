@@ -134,27 +134,45 @@ def declare_spelling(
     """
     if not all(_PLAIN.fullmatch(word) for word in (amd64, arm64)):
         return None
-    declared = declare_arg(document, facts, instruction, "TARGETARCH")
     if (amd64, arm64) == ("amd64", "arm64"):
-        return declared, "${TARGETARCH}"
+        return declare_arg(document, facts, instruction, "TARGETARCH"), "${TARGETARCH}"
     if not replaces_words(document):
         return None
     if arm64 == "arm64":
-        return declared, f"${{TARGETARCH/amd64/{amd64}}}"
+        return declare_arg(document, facts, instruction, "TARGETARCH"), f"${{TARGETARCH/amd64/{amd64}}}"
     if amd64 == "amd64":
-        return declared, f"${{TARGETARCH/arm64/{arm64}}}"
-    held = facts.scope(instruction).get(step)
+        return declare_arg(document, facts, instruction, "TARGETARCH"), f"${{TARGETARCH/arm64/{arm64}}}"
+    return declare_variable(document, facts, instruction, amd64, arm64, step)
+
+
+def declare_variable(
+    document: Document,
+    facts: Facts,
+    instruction: Instruction,
+    amd64: str,
+    arm64: str,
+    name: str = "TARGET_ARCH",
+) -> tuple[tuple[Edit, ...], str] | None:
+    """An argument `name` that has these words for amd64 and arm64, and the expression to use, which a shell knows too;
+    else as `declare_spelling`."""
+    plain = all(_PLAIN.fullmatch(word) for word in (amd64, arm64))
+    held = facts.scope(instruction).get(name)
     if held is not None:
-        return ((), f"${{{step}}}") if _says(facts, instruction, step, amd64, arm64) else None
-    if instruction.onbuild:
+        return ((), f"${{{name}}}") if _says(facts, instruction, name, amd64, arm64) else None
+    if instruction.onbuild or not plain or not replaces_words(document):
         return None
-    newline = decode(document.newline)
-    lines = f"ARG {step}=${{TARGETARCH/amd64/{amd64}}}{newline}ARG {step}=${{{step}/arm64/{arm64}}}{newline}"
+    source, steps = "TARGETARCH", []
+    for arch, word in (("amd64", amd64), ("arm64", arm64)):
+        if arch != word:
+            steps.append(f"ARG {name}=${{{source}/{arch}/{word}}}{decode(document.newline)}")
+            source = name
+    lines = "".join(steps)
+    declared = declare_arg(document, facts, instruction, "TARGETARCH")
     if not declared:
-        return (Edit.insert(_below_argument(document, facts, instruction), lines),), f"${{{step}}}"
+        return (Edit.insert(_below_argument(document, facts, instruction), lines),), f"${{{name}}}"
     first, *others = declared
     both = Edit.insert(first.span.start, decode(first.text) + lines, declares=first.declares)
-    return (both, *others), f"${{{step}}}"
+    return (both, *others), f"${{{name}}}"
 
 
 def _says(facts: Facts, instruction: Instruction, name: str, amd64: str, arm64: str) -> bool:

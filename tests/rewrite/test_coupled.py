@@ -102,20 +102,30 @@ def test_the_stage_that_takes_the_file_declares_the_argument_too() -> None:
     assert fixed(before) == after
 
 
-def test_other_instructions_that_name_the_file_choose_for_themselves() -> None:
+def test_instructions_that_go_by_the_files_name_take_its_word_from_one_argument() -> None:
     before = (
         "FROM debian\n"
         f"RUN wget {NODE}\n"
         "RUN tar xf node-v20.1.0-linux-x64.tar.xz -C /opt\n"
         "ENV PATH=/opt/node-v20.1.0-linux-x64/bin:$PATH\n"
     )
-    after = fixed(before)
-    fetched = NODE.replace("linux-x64", "linux-${_arch}")
-    assert f"FROM debian\nARG TARGETARCH\n{CASE}wget {fetched}\n" in after
-    assert f"{CASE}tar xf node-v20.1.0-linux-${{_arch}}.tar.xz -C /opt\n" in after
-    assert after.endswith("\nENV PATH=/opt/node-v20.1.0-linux-${TARGETARCH/amd64/x64}/bin:$PATH\n")
+    named = before.replace("linux-x64", "linux-${TARGET_ARCH}")
+    declared = "ARG TARGETARCH\nARG TARGET_ARCH=${TARGETARCH/amd64/x64}\n"
+    assert fixed(before) == named.replace("RUN wget", f"{declared}RUN wget")
     assert fixed(before, Applicability.SAFE) == before
     assert fixed("# syntax=docker/dockerfile:1.2\n" + before) == "# syntax=docker/dockerfile:1.2\n" + before
+
+
+def test_one_run_that_goes_by_the_files_name_chooses_for_itself() -> None:
+    before = f"FROM debian\nRUN wget {NODE} && tar xf *.xz\nENV PATH=/opt/node-v20.1.0-linux-x64/bin:$PATH\n"
+    after = fixed(before)
+    assert f"FROM debian\nARG TARGETARCH\n{CASE}wget {NODE.replace('linux-x64', 'linux-${_arch}')}" in after
+    assert after.endswith("\nENV PATH=/opt/node-v20.1.0-linux-${TARGETARCH/amd64/x64}/bin:$PATH\n")
+
+
+def test_an_old_frontend_gets_a_choice_in_each_run() -> None:
+    before = f"# syntax=docker/dockerfile:1.4\nFROM debian\nRUN wget {NODE}\nRUN tar xf node-v20.1.0-linux-x64.tar.xz\n"
+    assert fixed(before).count("case ") == 2
 
 
 def test_the_image_itself_holds_what_its_target_runs() -> None:
