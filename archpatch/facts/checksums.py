@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from archpatch.facts.origins import text_of, trace
 from archpatch.facts.shells import Command
 from archpatch.platforms import AMD64
-from archpatch.syntax.shell import Script, ShellWord
+from archpatch.syntax.shell import Script, ShellCommand, ShellWord
+from archpatch.syntax.shell_conditions import TESTS
 from archpatch.syntax.tree import Copy, Instruction, Run, Word
 from archpatch.text import Span, decode, regex
 
@@ -178,16 +179,24 @@ def _place(sums: Sums) -> int:
 
 def _written(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]]:
     """Every checksum that a script uses on all targets: where, the text around it, itself."""
+    summed = ""  # what the command before computes the checksum of: `sha256sum FILE | grep DIGEST`
     for other in command.script.commands:
         if other.only_on is not None:
             continue
         if not _gives_both(own := replace(command, shell=other)):
-            yield from _in_words(facts, own)
+            beside = _raw(other) if other.name in TESTS else summed
+            yield from ((at, f"{beside} {text}", digest) for at, text, digest in _in_words(facts, own))
+        computes = _SUMS.fullmatch(other.name) and not other.has("-c", "--check")
+        summed = _raw(other) if computes else ""
         for redirect in other.redirects:
             if redirect.body is not None:
                 text = decode(redirect.body.of(facts.document.source))
                 for found in _HEX.finditer(text):
                     yield redirect.body.start, text, Digest(redirect.body, found[0])
+
+
+def _raw(command: ShellCommand) -> str:
+    return " ".join(word.raw for word in command.words)
 
 
 def _in_words(facts: Facts, command: Command) -> Iterator[tuple[int, str, Digest]]:

@@ -90,7 +90,7 @@ _OTHERS = frozenset(
 _URL = regex(r"(?:https?|ftp|gs|s3)://[^/\s]+/\S")
 # Files of another system, or for every architecture: no word in their URL is one of Linux.
 _FOREIGN = regex(
-    r"windows|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)"
+    r"windows(?!\.net\b)|darwin|macos|osx|mingw|cygwin|android-|(?<![a-z])win(?:32|64|-)"
     r"|(?<!-linux-x86_64)\.(?:exe|msi|dmg|pkg|apk\.idsig)(?:$|\?)",
     re.IGNORECASE,
 )

@@ -67,7 +67,7 @@ _TRANSLATORS = frozenset(
 )
 _SPEAKERS = frozenset({"echo", "printf", ":", "LABEL"})
 _FOREIGN = regex(
-    r"windows|darwin|macos|osx|android(?!/repository/|-ndk-[$\w{}]+-linux)|arm64-v8a|(?<!-linux-x86_64)\.exe\b|x64dbg|freebsd",
+    r"windows(?!\.net\b)|darwin|macos|osx|android(?!/repository/|-ndk-[$\w{}]+-linux)|arm64-v8a|(?<!-linux-x86_64)\.exe\b|x64dbg|freebsd",
     re.IGNORECASE,
 )
 _TEXT_ONLY = frozenset({"LABEL", "MAINTAINER", "EXPOSE", "STOPSIGNAL"})
@@ -151,7 +151,7 @@ def _why_in_script(
                 return Suppressor.TRANSLATION
     if shell is None:
         return _enumerated(arches_in(word.raw for word in words))
-    if shell.name in _TRANSLATORS and not fetched:
+    if shell.name in _TRANSLATORS and not fetched and not _runs_module(shell):
         return Suppressor.TRANSLATION
     if shell.over:
         return Suppressor.ENUMERATES_ARCHES
@@ -183,6 +183,11 @@ def _words_alike(stage: StageFacts, start: int) -> Mapping[str, set[str]]:
 
 def _automatic(name: str, scope: Scope) -> bool:
     return name in AUTOMATIC and name in scope
+
+
+def _runs_module(shell: ShellCommand) -> bool:
+    """Whether Python is given no text but one of its programs: `python -m pip`."""
+    return shell.name.startswith("python") and shell.has("-m")
 
 
 def _piped(facts: Facts, shell: ShellCommand) -> bool:

@@ -167,7 +167,7 @@ def _script(
     script = facts.shell(instruction)
     if not script.readable:
         return
-    setters = _setters(script)
+    setters, files = _setters(script)
     own: dict[str, int] = {}  # where the shell itself first has set a name
     for assign in script.assigns:
         own[assign.name] = min(own.get(assign.name, END), assign.span.end)
@@ -178,6 +178,9 @@ def _script(
         assigned = min(own.get(param.name, END), setters) <= start
         if param.operator in (":=", "="):  # sets it for all that follows
             own[param.name] = min(own.get(param.name, END), param.span.end)
+        if not assigned:
+            read = {file for file, at in files if at <= start}
+            assigned = any(_kept_in(facts, stage, instruction, param.name, file) for file in read)
         visible = _is_visible(facts, stage, instruction, param.name)
         yield Use(
             param.name,
@@ -199,14 +202,29 @@ _HARMLESS = words_of(
 )
 
 
-def _setters(script: Script) -> int:
-    """From where on any variable may be set: the script has read a file, or run a text, that may do so."""
+def _setters(script: Script) -> tuple[int, list[tuple[str, int]]]:
+    """From where on any variable may be set: the script has read a file, or run a text, that may do so. The harmless
+    files that it has read before, each with the place from which on."""
+    files: list[tuple[str, int]] = []
     for command in script.commands:
         if command.name in (".", "source", "eval"):
             first = command.arguments[0].raw.strip("\"'") if command.arguments else ""
-            if command.name == "eval" or first.rsplit("/", 1)[-1] not in _HARMLESS:
-                return command.span.end
-    return END
+            name = first.rsplit("/", 1)[-1]
+            if command.name == "eval" or name not in _HARMLESS:
+                return command.span.end, files
+            files.append((name, command.span.end))
+    return END, files
+
+
+def _kept_in(facts: Facts, stage: StageFacts, instruction: Instruction, name: str, file: str) -> bool:
+    """Whether an earlier RUN puts a variable into a file: `echo NAME=value >> /etc/environment`."""
+    signs = encode(f"{name}="), encode(file)
+    return any(
+        run.span.start < instruction.span.start
+        and all(sign in run.span.of(facts.document.source) for sign in signs)
+        for one in stage.chain
+        for run in one.runs
+    )
 
 
 class Found(NamedTuple):

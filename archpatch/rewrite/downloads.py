@@ -226,7 +226,9 @@ def _by_stages(
     if not isinstance(download.instruction, Copy):
         return None
     edits = None
-    if not others_of(download.stage).naming(clusters(download)):
+    folder = download.url.partition("?")[0].rstrip("/").rfind("/")
+    named = any(token.end > folder for token in download.tokens)  # else nothing hangs on the file's name
+    if not named or not others_of(download.stage).naming(clusters(download)):
         plain = fetch_by_docker_name(document, facts, download, words[0]) if len(words) == 1 else None
         edits = plain or fetch_stages(document, facts, download, words)
     if edits is None and len(words) == 1:

@@ -287,3 +287,17 @@ def test_machine_code_whose_url_names_no_architecture_is_for_one_all_the_same(
 def test_machine_code_in_a_branch_for_amd64_is_right() -> None:
     text = 'RUN if [ "$(uname -m)" = x86_64 ]; then wget https://a.example/plugin.so; fi'
     assert codes(f"FROM debian\n{text}\n") == []
+
+
+def test_a_folder_of_a_url_is_not_what_a_build_calls_by_the_same_name() -> None:
+    triple = "x86_64-unknown-linux-musl"
+    text = (
+        f"FROM alpine\nADD https://static.rust-lang.org/rustup/archive/1.26.0/{triple}/rustup-init /rustup-init\n"
+        f"RUN /rustup-init -y && cargo build --target {triple} && cp target/{triple}/release/app /app\n"
+    )
+    after = fix(parse(text.encode()), load(), level=Applicability.UNSAFE).source.decode()
+    assert "FROM fetch-${TARGETARCH} AS fetch\n" in after
+    assert "COPY --from=fetch /file /rustup-init\n" in after
+    assert (
+        "cargo build --target ${_arch}-unknown-linux-musl && cp target/${_arch}-unknown-linux-musl/" in after
+    )

@@ -39,6 +39,8 @@ _TEXT = regex(
 # Godot's programs are called `x86_64` and `arm64`.
 _SAYS_ARM64 = regex(r"(?i)godot.*x86_64")
 _VARIABLE = regex(r"[$`*?]")
+# Where rpmbuild and abuild put packages for the machine, all of them: `RPMS/x86_64/*.rpm`, `packages/main/x86_64/*.apk`.
+_PACKAGES = regex(r"(?:/RPMS|/packages/[\w.-]+)/x86_64/[\w.-]*\*[\w.*-]*$")
 
 
 class ArchPathInRun(Rule):
@@ -105,6 +107,12 @@ class ArchPathInRun(Rule):
             "FROM debian\nARG TARGETARCH\nRUN tar -xf /srv/tools.tar.gz tool-linux-${TARGETARCH}\n"
             "RUN install tool-linux-${TARGETARCH} /usr/bin/tool && rm tool-linux-${TARGETARCH}\n",
             "Out of an archive of many",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM rockylinux:9\nRUN rpmbuild -ba app.spec && cp /root/rpmbuild/RPMS/x86_64/*.rpm /out/\n",
+            'FROM rockylinux:9\nRUN rpmbuild -ba app.spec && cp /root/rpmbuild/RPMS/"$(uname -m)"/*.rpm /out/\n',
+            "All that was packed",
             applicability="unsafe",
         ),
         Example("FROM debian\nCOPY . .\nRUN mv bin/app bin/app-amd64\n", title="A name that is given here"),
@@ -201,6 +209,8 @@ def _packed(shell: ShellCommand) -> Iterator[ShellWord]:
 
 def _names(word: ShellWord, text: str, kept: str) -> bool:
     literal = word.literal
+    if literal is not None and _PACKAGES.search(literal):
+        return text == "x86_64" and literal.count(text) == 1
     if literal is None or _VARIABLE.search(literal) or _OTHERS.search(literal.lower().removesuffix(kept)):
         return False
     if _TEXT.search(literal):

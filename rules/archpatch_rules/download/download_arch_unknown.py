@@ -105,6 +105,12 @@ class DownloadArchUnknown(Rule):
             title="Both are wanted",
         ),
         Example("FROM debian\nRUN wget https://example.com/tool-windows-amd64.zip\n"),
+        Example(
+            "FROM debian\nRUN wget -O t https://example.blob.core.windows.net/tool-linux-amd64\n",
+            "FROM debian\nARG TARGETARCH\nRUN wget -O t https://example.blob.core.windows.net/tool-linux-${TARGETARCH}\n",
+            "A store of Azure's, whose host says windows",
+            applicability="unsafe",
+        ),
         Example("FROM debian\nRUN wget https://example.com/pool/x86_64/tool-release.noarch.rpm\n"),
         Example("FROM debian\nARG TOOL_URL\nRUN curl -fsSLO ${TOOL_URL}/tool\n"),
     )

@@ -39,6 +39,12 @@ class PipPlatform(Rule):
             applicability="unsafe",
         ),
         Example(
+            "FROM python:3.12\nRUN python -m pip download --platform manylinux2014_x86_64 --only-binary=:all: numpy\n",
+            'FROM python:3.12\nRUN python -m pip download --platform "manylinux2014_$(uname -m)" --only-binary=:all: numpy\n',
+            "Called by Python",
+            applicability="unsafe",
+        ),
+        Example(
             "FROM python:3.12\nENV UV_PYTHON_PLATFORM=x86_64-manylinux_2_28\nRUN uv pip install numpy\n",
             "FROM python:3.12\nENV UV_PYTHON_PLATFORM=x86_64-manylinux_2_28\nRUN uv pip install numpy\n",
         ),

@@ -31,8 +31,8 @@ class ArchVariableUnset(Rule):
     It is empty there: a replacement puts nothing in, a URL loses its architecture. Often it is set in another
     stage of the file, whose arguments do not reach this one.
 
-    It is fine where the stage inherits it, the shell sets it, a fallback stands beside it, or the base image may set it in
-    its environment: so only stages on official base images are looked at.
+    It is fine where the stage inherits it, the shell sets it or reads it from a file, a fallback stands beside it, or the
+    base image may set it in its environment: so only stages on official base images are looked at.
 
     For GOARCH and GOOS the fix uses BuildKit's TARGETARCH and TARGETOS, which have the same spelling, and declares them.
     What was empty is filled in on amd64 too, so it is unsafe. Other names have no automatic fix: declare them, and
@@ -59,6 +59,18 @@ class ArchVariableUnset(Rule):
         Example("FROM debian:12\nARG ARCH\nRUN wget https://example.com/tool-${ARCH}.tgz\n"),
         Example(
             "FROM debian:12\nRUN ARCH=$(dpkg --print-architecture) && wget https://example.com/tool-${ARCH}.tgz\n"
+        ),
+        Example(
+            "FROM debian:12\nRUN echo ARCH=$(dpkg --print-architecture) >> /etc/environment\n"
+            "RUN . /etc/environment && wget https://example.com/tool-${ARCH}.tgz\n",
+            title="Kept in a file",
+        ),
+        Example(
+            "FROM debian:12\nRUN ARCH=$(dpkg --print-architecture) && echo $ARCH\n"
+            "RUN . /etc/os-release && wget https://example.com/tool-${ARCH}.tgz\n",
+            "FROM debian:12\nRUN ARCH=$(dpkg --print-architecture) && echo $ARCH\n"
+            "RUN . /etc/os-release && wget https://example.com/tool-${ARCH}.tgz\n",
+            "Forgotten with the RUN before",
         ),
         Example(
             "FROM vendor/base:1\nRUN wget https://example.com/tool-${ARCH}.tgz\n",

@@ -14,7 +14,7 @@ from archpatch.rewrite import arch_case, substitute
 from archpatch.rewrite.paths import respelled_copy, respelled_value
 from archpatch.rule import Example, Finding, Rule, Severity
 from archpatch.syntax.shell import ShellWord
-from archpatch.syntax.tree import Document, Env, Instruction, Run
+from archpatch.syntax.tree import Copy, Document, Env, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, Span, agree, decode, encode
 
 _TRIPLE = r"(x86_64|aarch64)-unknown-linux-(?:gnu|musl)"
@@ -36,8 +36,9 @@ class CargoTargetLiteral(Rule):
     one too. It is unsafe: other crates and linkers come in on arm64.
     Where `CARGO_BUILD_TARGET` is an ENV or ARG, it gets the word by `${NAME/from/to}`, and so does a COPY that takes the
     program from the triple's folder: a frontend of 2023-11 or newer (1.7) knows that. There is no fix where another
-    instruction names the triple: copy the program to a plain path in the RUN that builds it. Where the triple is that of
-    the image itself, `--target` may simply go.
+    instruction names the triple: copy the program to a plain path in the RUN that builds it; and none on the machine that
+    builds, where no linker for the other architecture may be, unless Zig is it (`cargo zigbuild`). Where the triple is that
+    of the image itself, `--target` may simply go.
     """
 
     code, name, severity = "AP603", "cargo-target-literal", Severity.WARNING
@@ -88,6 +89,21 @@ class CargoTargetLiteral(Rule):
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
             "    esac && \\\n    cargo build --target ${_arch}-unknown-linux-musl\n",
             "Installed in the stage before",
+            applicability="unsafe",
+        ),
+        Example(
+            "FROM --platform=$BUILDPLATFORM rust:1.80 AS build\n"
+            "RUN cargo zigbuild --target x86_64-unknown-linux-musl && cp target/x86_64-unknown-linux-musl/release/app /app\n"
+            "FROM alpine\nCOPY --from=build /app /app\n",
+            "FROM --platform=$BUILDPLATFORM rust:1.80 AS build\nARG TARGETARCH\n"
+            'RUN case "$TARGETARCH" in \\\n'
+            "      amd64) _arch=x86_64 ;; \\\n"
+            "      arm64) _arch=aarch64 ;; \\\n"
+            '      *) echo >&2 "unsupported architecture: $TARGETARCH"; exit 1 ;; \\\n'
+            "    esac && \\\n    cargo zigbuild --target ${_arch}-unknown-linux-musl "
+            "&& cp target/${_arch}-unknown-linux-musl/release/app /app\n"
+            "FROM alpine\nCOPY --from=build /app /app\n",
+            "Zig links for any platform",
             applicability="unsafe",
         ),
         Example(
@@ -179,7 +195,7 @@ class CargoTargetLiteral(Rule):
                 continue  # another target is installed, and nothing builds for it on every platform
             if triple not in fixes:
                 fixes[triple] = _fix(document, facts, triple)
-            fix = fixes[triple] if stage.kind is PlatformKind.TARGET else None
+            fix = fixes[triple] if _makes_any(stage) else None
             for span, _ in open_places:
                 yield self.finding(
                     span,
@@ -247,8 +263,7 @@ def _fix(document: Document, facts: Facts, triple: str) -> Fix | None:
         return Fix("Choose the triple by architecture", (*_twins(facts, triple), *told), Applicability.UNSAFE)
     edits: list[Edit] = list(_twins(facts, triple))
     count = 0
-    native = (one for one in facts.stages if one.reached and one.kind is PlatformKind.TARGET)
-    for run in (run for one in native for run in one.runs):
+    for run in (run for one in facts.stages if one.reached and _makes_any(one) for run in one.runs):
         spans = list(_spans(facts, run, triple))
         if not spans:
             continue
@@ -263,9 +278,27 @@ def _fix(document: Document, facts: Facts, triple: str) -> Fix | None:
             edits.append(edit)
         edits += case[0]
         count += len(spans)
-    if count != document.source.count(encode(triple)):
+    if count != document.source.count(encode(triple)) - _fetched(facts, triple):
         return None  # another instruction names it too
     return Fix("Choose the triple by architecture", tuple(edits), Applicability.UNSAFE)
+
+
+def _makes_any(stage: StageFacts) -> bool:
+    """Whether a stage can compile for the target: it runs on it, or Zig links for any (cargo-zigbuild's README)."""
+    if stage.kind is PlatformKind.TARGET:
+        return True
+    built = [
+        command.shell
+        for command in stage.commands_with("unknown-linux")
+        if command.shell.name.startswith("cargo") or command.shell.name in ("cross", "rustc")
+    ]
+    return stage.kind is PlatformKind.BUILD and bool(built) and all(one.has("zigbuild") for one in built)
+
+
+def _fetched(facts: Facts, triple: str) -> int:
+    """How often a triple stands in what ADD fetches, which has a rule of its own."""
+    added = (one for one in facts.downloads if isinstance(one.instruction, Copy))
+    return sum(one.word.span.of(facts.document.source).count(encode(triple)) for one in added)
 
 
 def _told(document: Document, facts: Facts, triple: str) -> tuple[Edit, ...] | None:

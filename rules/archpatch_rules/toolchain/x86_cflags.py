@@ -14,6 +14,8 @@ from archpatch.syntax.shell import Quote, ShellWord
 from archpatch.syntax.tree import Document, Instruction, Run
 from archpatch.text import Applicability, Edit, Fix, Span, decode
 
+# What gcc and clang take on amd64 when they are told nothing, unless a distributor built them otherwise (RHEL 9: v2).
+_DEFAULTS = frozenset({"-m64", "-march=x86-64"})
 # FFTW's configure.ac asks gcc for the option of each name, and stops where gcc does not know it.
 _SWITCHES = r"--enable-(?:sse2?|avx(?:2|512|-128-fma)?)"
 
@@ -27,9 +29,9 @@ class X86Cflags(Rule):
 
     It is fine in a branch for amd64, in a stage that is amd64 on purpose, and for a cross compiler.
 
-    `-m64` says what gcc does on amd64 anyway: the fix takes it away. Other options are moved, in a RUN, into a `case`
-    that is empty on arm64. Both are unsafe: the program may need what the options stand for. In ENV and ARG there is
-    no fix: set them in the RUN that compiles, for amd64 alone.
+    `-m64` and `-march=x86-64` say what a compiler does on amd64 anyway: the fix takes them away. Other options are moved,
+    in a RUN, into a `case` that is empty on arm64. Both are unsafe: the program may need what the options stand for. In
+    ENV and ARG there is no fix for these: set them in the RUN that compiles, for amd64 alone.
     """
 
     code, name, severity = "AP605", "x86-cflags", Severity.WARNING
@@ -66,6 +68,12 @@ class X86Cflags(Rule):
             "      arm64|aarch64) _flags= ;; \\\n"
             '      *) echo >&2 "unsupported architecture: ${TARGETARCH:-$(uname -m)}"; exit 1 ;; \\\n'
             "    esac && \\\n    gcc ${_flags} -o x x.c\n",
+            applicability="unsafe",
+        ),
+        Example(
+            'FROM debian\nENV CFLAGS="-O3 -march=x86-64" CXXFLAGS="-march=x86-64 -O3"\nRUN make\n',
+            'FROM debian\nENV CFLAGS="-O3" CXXFLAGS="-O3"\nRUN make\n',
+            "The oldest CPU, in ENV",
             applicability="unsafe",
         ),
         Example(
@@ -161,7 +169,7 @@ def _fix(
     document: Document, facts: Facts, group: list[BuildFlag], span: Span, text: str, above: Instruction
 ) -> Fix | None:
     first = group[0]
-    if text == "-m64":
+    if text in _DEFAULTS:
         if first.instruction.json or (first.word.span == span and not isinstance(first.word, ShellWord)):
             return None
         title = "Leave the default of amd64 unsaid"
