@@ -206,7 +206,7 @@ def _compatible(findings: Iterable[Finding], *, twice: bool = False) -> list[Fin
     places = {id(fix): [edit.order for edit in fix.edits] for fix in fixes_of(findings)}
     for finding in sorted(findings, key=lambda finding: places[id(finding.fix)]):
         edits = _fix(finding).edits
-        if id(edits) in whole:
+        if id(finding.fix) in whole:
             chosen.append(finding)
             continue
         if any(_meets(edit, taken.get(edit.path, ())) for edit in edits):
@@ -220,7 +220,7 @@ def _compatible(findings: Iterable[Finding], *, twice: bool = False) -> list[Fin
             if edit not in others[at : at + 1]:
                 others.insert(at, edit)
         chosen.append(finding)
-        whole.add(id(edits))
+        whole.add(id(finding.fix))
     return chosen
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from archpatch.look import rules
 from archpatch.rule import Example
 from archpatch.syntax.parse import parse
-from archpatch.text import encode
+from archpatch.text import decode, encode
 from benchmarks.linear import checked
 from benchmarks.steps import steps
 
@@ -63,7 +63,7 @@ def parts(example: Example) -> tuple[str, tuple[str, ...]]:
         return "", ()
     source, body = document.source, document.stages[-1].body
     starts = [*(one.span.start for one in body), len(source)]
-    texts = [source[start:end].decode(errors="replace") for start, end in pairwise([0, *starts])]
+    texts = [decode(source[start:end]) for start, end in pairwise([0, *starts])]
     return texts[0], tuple(texts[1:])
 
 

@@ -24,8 +24,7 @@ from archpatch.facts.values import AUTOMATIC, Scope, Value, Variable, automatic,
 from archpatch.platforms import AMD64, DEFAULT_TARGETS, Platform
 from archpatch.syntax import shell
 from archpatch.syntax.shell import Script, ShellWord
-from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run, Word
-from archpatch.syntax.words import BadWord, Literal, split_parts
+from archpatch.syntax.tree import Arg, Document, Env, Instruction, Run
 from archpatch.tables import Tables
 from archpatch.text import Nest, Span, encode
 
@@ -37,7 +36,8 @@ class Facts:
     """The facts of a document for some target platforms.
 
     `context` is the build context, None where there is none (standard input). `build` is the platform of the machine
-    that builds: what `$BUILDPLATFORM` holds. `tables` are the built-in ones unless the user adds some. A question with a `target` of None leaves automatic values unknown.
+    that builds: what `$BUILDPLATFORM` holds. `tables` are the built-in ones unless the user adds some. A question with
+    a `target` of None leaves automatic values unknown.
     """
 
     def __init__(
@@ -159,23 +159,6 @@ class Facts:
                 self._uses[key] = tuple(use for step in steps for use in uses_in(self, one, step, wanted))
             found += self._uses[key]
         return tuple(found)
-
-    def partly(self, word: Word, target: Platform | None) -> str:
-        """A word of FROM with the known variables put in and the others as written."""
-        scope = self.global_scope(target)
-        try:
-            parts = split_parts(word.value, self.escape)
-        except BadWord:
-            return word.value
-        pieces = []
-        for part in parts:
-            if isinstance(part, Literal):
-                pieces.append(part.text)
-            else:
-                written = word.value[part.start : part.end]
-                value = scope.expand(written)
-                pieces.append(written if value.text is None else value.text)
-        return "".join(pieces)
 
     # Stages among each other
 

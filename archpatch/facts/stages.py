@@ -100,8 +100,25 @@ class StageFacts(Contents):
             return None
         text = self.base(target).text
         if text is None:
-            text = self.facts.partly(self.head.image, target)
+            text = self._partly(target)
         return None if text in ("", "scratch") else parse_image(text, self.head.image)
+
+    def _partly(self, target: Platform | None) -> str:
+        """What FROM names, with the known variables put in and the others as written."""
+        word, scope = self.head.image, self.facts.global_scope(target)
+        try:
+            parts = split_parts(word.value, self.facts.escape)
+        except BadWord:
+            return word.value
+        pieces = []
+        for part in parts:
+            if isinstance(part, Literal):
+                pieces.append(part.text)
+            else:
+                written = word.value[part.start : part.end]
+                value = scope.expand(written)
+                pieces.append(written if value.text is None else value.text)
+        return "".join(pieces)
 
     @cached_property
     def image(self) -> ImageRef | None:
@@ -123,17 +140,7 @@ class StageFacts(Contents):
 
     def ever(self, question: Callable[[StageFacts], bool]) -> bool:
         """Whether `question` is true of it or of a stage that it stands on; asked of each stage once."""
-        known = self.facts.once(_answers, question)
-        asked: list[int] = []
-        stage: StageFacts | None = self
-        while stage is not None and stage.index not in known:
-            asked.append(stage.index)
-            if question(stage):
-                break
-            stage = stage.parent_for(self.facts.targets[0])
-        answer = stage is not None and known.get(stage.index, True)
-        known |= dict.fromkeys(asked, answer)
-        return answer
+        return self.facts.once(_ever, question)[self.index]
 
     def root_for(self, target: Platform | None) -> StageFacts:
         """The last of the chain: its FROM names an image or scratch."""
@@ -228,7 +235,7 @@ class StageFacts(Contents):
         if self.base(self.facts.targets[0]).text is not None:
             return ()
         try:
-            parts = split_parts(self.facts.partly(self.head.image, self.facts.targets[0]), self.facts.escape)
+            parts = split_parts(self._partly(self.facts.targets[0]), self.facts.escape)
         except BadWord:
             return ()
         pattern = "".join(re.escape(part.text) if isinstance(part, Literal) else ".*" for part in parts)
@@ -376,6 +383,10 @@ class StageFacts(Contents):
         return scope
 
 
-def _answers(facts: Facts, question: Callable[[StageFacts], bool]) -> dict[int, bool]:
-    """By number of a stage, what is known of a question: nothing yet."""
-    return {}
+def _ever(facts: Facts, question: Callable[[StageFacts], bool]) -> tuple[bool, ...]:
+    """By number of a stage, the answer; a stage stands on earlier ones alone."""
+    answers: list[bool] = []
+    for stage in facts.stages:
+        parent = stage.parent_for(facts.targets[0])
+        answers.append((parent is not None and answers[parent.index]) or question(stage))
+    return tuple(answers)

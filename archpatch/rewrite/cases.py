@@ -31,7 +31,7 @@ def arch_case(
 
     `words` is keyed as Platform.arch. Gives the edits and the expression to use (`${_arch}`) at the places `at`; None
     for the exec form, where the shell was not read, where a place is in the script of `sh -c`, whose shell has no
-    such variable, and where the RUN begins with one. Where the stage runs on the target, `uname -m` stands in for builders
+    such variable, and where one of them is the RUN's first. Where the stage runs on the target, `uname -m` stands in for builders
     that set no automatic args (the legacy builder, podman before 5); in a build-platform stage it would name
     the wrong machine. `above`: as in declare_arg.
 

@@ -102,8 +102,9 @@ def _declared(root: Path, roots: Sequence[Path], buildx: Buildx) -> tuple[list[J
     found: dict[object, Job] = {}
     readings, unread = _read(files_of(root), buildx)
     for files, baked in readings:
+        texts = _texts(files)
         reader = _Declarations(
-            files, tuple(_real(one) for one in roots), baked.targets, _pinned(files), _texts(files)
+            files, tuple(_real(one) for one in roots), baked.targets, _pinned(texts), texts
         )
         for target in _images(baked):
             if (job := reader.job(target)) is not None:
@@ -185,6 +186,7 @@ def _output_type(output: object) -> str:
 
 
 def _texts(files: Sequence[Path]) -> Mapping[str, str]:
+    """By name of a file, what stands in it."""
     found = {}
     for file in files:
         with file.open("rb") as stream:
@@ -192,10 +194,13 @@ def _texts(files: Sequence[Path]) -> Mapping[str, str]:
     return found
 
 
-def _pinned(files: Sequence[Path]) -> Mapping[str, str]:
+def _pinned(texts: Mapping[str, str]) -> Mapping[str, str]:
     """What bake drops of compose files: the platform of a service."""
-    texts = _texts([file for file in files if file.name in COMPOSE_FILES])
-    return {name: platform for text in texts.values() for name, platform in service_platforms(text).items()}
+    found: dict[str, str] = {}
+    for name, text in texts.items():
+        if name in COMPOSE_FILES:
+            found |= service_platforms(text)
+    return found
 
 
 class _Unsupported(Exception):

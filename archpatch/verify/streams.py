@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from typing import IO, ClassVar
+from typing import IO
 
 BLOCK = 512
 """Bytes; the members of a tar begin at multiples of it."""
@@ -86,10 +86,9 @@ EMPTY: Body = _Empty(0)
 
 
 class Source(ABC):
-    """Bytes that are read once, in order. `leaps`: whether a body's bytes are passed over as soon as it is given."""
+    """Bytes that are read once, in order."""
 
     __slots__ = ()
-    leaps: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, size: int) -> bytes:
@@ -100,7 +99,7 @@ class Source(ABC):
         """Pass over `size` bytes. Raises Unreadable where the end comes first."""
 
     def body(self, size: int) -> Body:
-        """The next `size` bytes, up to a whole block. Unless this source leaps, to be left before anything else is read.
+        """The next `size` bytes, up to a whole block, to be left before anything else is read.
 
         Raises Unreadable where the tar is known to end before the body does.
         """
@@ -114,7 +113,6 @@ class PlainSource(Source):
     """
 
     __slots__ = ("_body", "_file", "end", "position", "seen", "start", "window")
-    leaps = True
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
         self._file, self.start, self.position, self.end = file, start, start, start + size
@@ -199,7 +197,7 @@ class _InPlace(Body):
         return data
 
     def leave(self) -> None:
-        """The source has leapt over it."""
+        """The source went past it when it gave it."""
 
 
 class _Spooled(Body):

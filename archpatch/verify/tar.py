@@ -65,7 +65,7 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
     than there. Raises Unreadable at a header that is none.
     """
     extended: dict[str, str] = {}
-    read, body_of, leaps = source.read, source.body, source.leaps
+    read, body_of = source.read, source.body
     while len(block := read(BLOCK)) == BLOCK and block != _NOTHING:
         name, mode, length, checksum, flag = _HEADER.unpack(block)
         # Adler-32's lower half is one more than the sum of the bytes: a hundred times as fast as `sum`.
@@ -89,8 +89,7 @@ def members(source: Source) -> Iterator[tuple[Member, Body]]:
         if member.size:
             body = body_of(member.size)
             yield member, body
-            if not leaps:
-                body.leave()
+            body.leave()
         else:
             yield member, EMPTY
     if extended or block.strip(b"\0") or read(BLOCK).strip(b"\0"):

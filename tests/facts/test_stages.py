@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archpatch.facts import ImageUseKind, PlatformKind, VariableKind, source_of
+from archpatch.facts import ImageUseKind, PlatformKind, StageFacts, VariableKind, source_of
 from archpatch.platforms import AMD64, ARM64, Platform
 from archpatch.syntax.tree import Copy
 from tests.facts.build import facts_of, last
@@ -249,3 +249,15 @@ def test_what_a_copy_takes_its_files_of(flag: str, name: str | None) -> None:
     (copy,) = (step for step in stage.body if isinstance(step, Copy))
     source = source_of(stage.facts, copy)
     assert (source.name if source else None) == name
+
+
+def test_what_is_ever_true_of_a_stage_is_so_for_those_that_stand_on_it_and_asked_of_each_once() -> None:
+    facts = facts_of("FROM a AS one\nRUN x\nFROM one AS two\nFROM two AS three\nFROM b AS other\n")
+    asked: list[str | None] = []
+
+    def runs(stage: StageFacts) -> bool:
+        asked.append(stage.name)
+        return bool(stage.runs)
+
+    assert [stage.ever(runs) for stage in facts.stages] == [True, True, True, False]
+    assert sorted(map(str, asked)) == ["one", "other"]

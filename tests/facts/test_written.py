@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from archpatch.facts import Facts, FolderContext, MemoryContext, written
+from archpatch.facts import Facts, FolderContext, MemoryContext, steps_with, written
 from archpatch.facts.programs import program_arch
 from archpatch.facts.suppressors import Suppressor
 from archpatch.facts.written import why_arch_is_fine
 from archpatch.syntax.parse import parse
+from tests.facts.build import facts_of
 
 
 def facts(text: str, name: str = "Dockerfile", siblings: tuple[str, ...] = ()) -> Facts:
@@ -123,3 +124,17 @@ def test_the_head_of_a_file_is_read_whatever_its_size(tmp_path: Path) -> None:
     assert context.head("outside") is None
     assert context.head("../x") is None
     assert context.head("none") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("amd64", ["ENV", "RUN", "CMD"]),  # in a comment between two instructions it is none of theirs
+        ("b c", ["RUN"]),
+        ("b\nCMD", []),  # no instruction holds it whole
+        ("arm64", []),
+    ],
+)
+def test_the_instructions_with_a_text_are_found_each_once(text: str, found: list[str]) -> None:
+    facts = facts_of("FROM x\nENV A=amd64\n# amd64\nRUN a amd64 amd64 b c b\nCMD amd64\n")
+    assert [step.keyword for step in steps_with(facts, text)] == found

@@ -28,8 +28,8 @@ class GoogleChrome(Rule):
     Since July 2026, Google's apt repository has packages for arm64. Versions before that have none, and a repository line
     that says `arch=amd64` does not find them.
 
-    It is fine where the repository line names no architecture and no version is asked for, in a branch that is for amd64 alone, and so is the repository then: apt passes over one that has nothing
-    for its architecture.
+    It is fine where the repository line names no architecture and no version is asked for, and in a branch that is for
+    amd64 alone. So is the repository then: apt passes over one that has nothing for its architecture.
 
     On Debian the fix installs Chromium on other architectures, and leaves amd64 as it is; a path of Chrome that the file
     names, `/usr/bin/google-chrome`, leads to it then. It is unsafe, for it is another program. There is none on Ubuntu, whose
@@ -97,14 +97,13 @@ class GoogleChrome(Rule):
 
     def check(self, document: Document, facts: Facts) -> Iterator[Finding]:
         """One finding for each stage: at the repository, else at the first package."""
-        offered = _is_offered(facts)
+        offered, limited = _is_offered(facts), _is_limited(facts)
         for stage in stages(facts):
             places = list(_places(facts, stage))
             if places and not (offered and _takes_newest(facts, stage)):
                 yield self.finding(
                     places[0],
-                    "Google published Chrome for Linux on amd64 alone until 2026: on arm64 there is nothing to install. "
-                    "The distribution's chromium is there for both.",
+                    _message(stage, limited),
                     _fix(document, facts, stage),
                     related=tuple(Related(span, "belongs to it") for span in places[1:4]),
                 )
@@ -133,11 +132,24 @@ def _is_offered(facts: Facts) -> bool:
 
     Sources: armbian/os#485, wimpysworld/deb-get#1951, SeleniumHQ/docker-selenium#3187.
     """
-    limited = any(
+    return not _is_limited(facts) and any(is_chrome(address.uri) for address in apt_addresses(facts))
+
+
+def _is_limited(facts: Facts) -> bool:
+    """Whether apt is told to read the repository for amd64 alone."""
+    return any(
         is_chrome(source.uri) and "amd64" in source.architectures and "arm64" not in source.architectures
         for source in apt_sources(facts)
     )
-    return not limited and any(is_chrome(address.uri) for address in apt_addresses(facts))
+
+
+def _message(stage: StageFacts, limited: bool) -> str:
+    if limited:
+        what = "apt reads Google's repository for amd64 alone: on arm64, which it has Chrome for since July 2026, nothing is found."
+    else:
+        what = "Google published Chrome for Linux on amd64 alone until July 2026: for arm64 there may be nothing to install."
+    chromium = "" if stage.distro.name == "ubuntu" else " The distribution's chromium is there for both."
+    return what + chromium
 
 
 def _takes_newest(facts: Facts, stage: StageFacts) -> bool:
